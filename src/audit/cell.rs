@@ -1,0 +1,400 @@
+//! One cell of a run: one seed's model trained through the phases, observed, and kept. Stages that are done are not repeated.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::plant::{Batches, Corpus};
+use super::store;
+use super::{AuditError, Setting};
+use crate::canary::{Canary, Group, Prefix, write_manifest};
+use crate::checkpoint::Folder;
+use crate::event::{Event, Observer};
+use crate::model::Neox;
+use crate::probes::elicitation::{Point, Trajectory};
+use crate::probes::{LetterScores, Snapshot};
+use crate::run_dir::{CellDir, RunDirError, write_atomic, write_private};
+use crate::score::Scorer;
+use crate::spec::{Freeze, Optimisation};
+use crate::training::{Control, PhasePlan, Settings, StepBatch, StepReport, run_phase};
+use crate::units::Phase;
+
+/// Rows scored between two signs of life.
+const REFERENCE_CHUNK: usize = 2048;
+
+/// Tensor name in `reference.safetensors`.
+const REFERENCE: &str = "summed_logprobs";
+
+/// Runs what is missing of one seed.
+pub(super) fn run(
+    setting: &Setting<'_>,
+    seed: u64,
+    observer: &mut dyn Observer,
+) -> Result<(), AuditError> {
+    let dir = setting.dir.cell(seed);
+    if dir.is_done("complete")? {
+        observer.event(&Event::Note(&format!("seed {seed}: complete, kept")));
+        return Ok(());
+    }
+    dir.create()?;
+    let corpus = Corpus::new(setting.audit, &setting.book, seed)?;
+    let manifest = write_manifest(&corpus.planting, &setting.book)?;
+    if !dir.is_done("canaries")? {
+        write_private(&dir.canaries(), manifest.as_bytes())?;
+        dir.record("canaries", &[dir.canaries()])?;
+    }
+    let mut cell = Running {
+        setting,
+        seed,
+        dir,
+        corpus: &corpus,
+        model: None,
+        last_good: None,
+    };
+    cell.phases(observer)?;
+    cell.complete()
+}
+
+struct Running<'a> {
+    setting: &'a Setting<'a>,
+    seed: u64,
+    dir: CellDir,
+    corpus: &'a Corpus<'a>,
+    /// The model as the last stage left it; loaded when first needed.
+    model: Option<Neox>,
+    last_good: Option<PathBuf>,
+}
+
+fn stage(phase: Phase) -> String {
+    format!("phase-{phase}")
+}
+
+impl Running<'_> {
+    fn phases(&mut self, observer: &mut dyn Observer) -> Result<(), AuditError> {
+        let audit = self.setting.audit;
+        if !audit.phase1.skip {
+            let batches = self.corpus.fine_tuning()?;
+            self.phase(
+                Phase::One,
+                Freeze::None,
+                audit.phase1.optimisation,
+                &batches,
+                observer,
+            )?;
+        }
+        let reference = self.reference(observer)?;
+        if !audit.phase2.skip {
+            let batches = self.corpus.dpo(&reference);
+            self.phase(
+                Phase::Two,
+                audit.phase2.freeze,
+                audit.phase2.optimisation,
+                &batches,
+                observer,
+            )?;
+        }
+        if !audit.phase3.skip {
+            let batches = self.corpus.joint(&reference)?;
+            self.phase(
+                Phase::Three,
+                audit.phase3.freeze,
+                audit.phase3.optimisation,
+                &batches,
+                observer,
+            )?;
+        }
+        Ok(())
+    }
+
+    /// The model as it stands: in memory, else from the last stage's checkpoint, else as the audit began.
+    fn model(&mut self) -> Result<&mut Neox, AuditError> {
+        let model = match self.model.take() {
+            Some(model) => model,
+            None => {
+                let mut model = Neox::load(&self.setting.folder, self.setting.device)?;
+                if let Some(path) = &self.last_good {
+                    model.read_weights(&Folder::open(path)?)?;
+                }
+                model
+            }
+        };
+        Ok(self.model.insert(model))
+    }
+
+    /// Runs a phase, or takes note that it is done.
+    fn phase(
+        &mut self,
+        phase: Phase,
+        freeze: Freeze,
+        optimisation: Optimisation,
+        batches: &Batches<'_>,
+        observer: &mut dyn Observer,
+    ) -> Result<(), AuditError> {
+        let stage = stage(phase);
+        let checkpoint = self.dir.checkpoint(phase);
+        if self.dir.is_done(&stage)? {
+            observer.event(&Event::Note(&format!(
+                "seed {}: phase {phase} is done, kept",
+                self.seed
+            )));
+            self.last_good = Some(checkpoint);
+            self.model = None;
+            return Ok(());
+        }
+        let plan = PhasePlan {
+            phase,
+            steps: self.setting.audit.steps(phase),
+            freeze,
+            learning_rate: optimisation.learning_rate,
+            warmup_steps: optimisation.warmup_steps,
+            eval_every: optimisation.eval_every,
+            settings: Settings {
+                weight_decay: optimisation.weight_decay,
+                max_grad_norm: optimisation.max_grad_norm,
+            },
+        };
+        let label = format!("seed {} · phase {phase}", self.seed);
+        observer.event(&Event::Started {
+            label: &label,
+            total: plan.steps as u64,
+            unit: "steps",
+        });
+        let (seed, last_good_checkpoint) = (self.seed, self.last_good.clone());
+        let corpus = self.corpus;
+        let mut watching = Watching::new(phase, corpus, batches);
+        run_phase(self.model()?, &plan, &mut watching, observer).map_err(|source| {
+            AuditError::Training {
+                seed,
+                source,
+                last_good_checkpoint,
+            }
+        })?;
+        observer.event(&Event::Finished);
+        let Watching {
+            trajectory,
+            metrics,
+            ..
+        } = watching;
+        let folder = &self.setting.folder;
+        let mut files = self.model()?.save(folder, &checkpoint)?;
+        let likelihoods = store::trajectories_to_bytes(&[trajectory])
+            .map_err(|message| self.unwritable(message))?;
+        files.push(self.write_part(&stage, "likelihoods.safetensors", &likelihoods)?);
+        files.push(self.write_part(&stage, "metrics.jsonl", metrics.as_bytes())?);
+        if phase != Phase::One {
+            let observations = self.observe(phase)?;
+            files.push(self.write_part(&stage, "observations.jsonl", observations.as_bytes())?);
+        }
+        self.dir.record(&stage, &files)?;
+        self.last_good = Some(checkpoint);
+        Ok(())
+    }
+
+    /// Summed log-probabilities of every training sequence of the pairs under the reference: once for each distinct one.
+    fn reference(&mut self, observer: &mut dyn Observer) -> Result<Vec<f32>, AuditError> {
+        let path = self.dir.reference();
+        if self.dir.is_done("reference")? {
+            return store::numbers_from_file(REFERENCE, &path);
+        }
+        let rows = self.corpus.reference_rows();
+        let label = format!("seed {} · reference", self.seed);
+        observer.event(&Event::Started {
+            label: &label,
+            total: rows.len() as u64,
+            unit: "sequences",
+        });
+        let mut sums = Vec::with_capacity(rows.len());
+        for chunk in rows.chunks(REFERENCE_CHUNK) {
+            if observer.interrupted() {
+                return Err(AuditError::Interrupted);
+            }
+            let scores = self
+                .model()?
+                .score(chunk, &[])
+                .map_err(crate::probes::ProbeError::from)?;
+            sums.extend(scores.iter().map(|s| s.logprobs.iter().sum::<f32>()));
+            observer.event(&Event::Advanced {
+                done: sums.len() as u64,
+                state: "",
+            });
+        }
+        let bytes = store::numbers_to_bytes(REFERENCE, &sums).map_err(|m| self.unwritable(m))?;
+        write_atomic(&path, &bytes)?;
+        let observations = self.observe(Phase::One)?;
+        let part = self.write_part("reference", "observations.jsonl", observations.as_bytes())?;
+        self.dir.record("reference", &[path, part])?;
+        observer.event(&Event::Finished);
+        Ok(sums)
+    }
+
+    /// All canaries under both prefixes, with the model as `phase` left it.
+    fn observe(&mut self, phase: Phase) -> Result<String, AuditError> {
+        let corpus = self.corpus;
+        let canaries = corpus.observed();
+        let mut lines = String::new();
+        for prefix in [Prefix::Regular, Prefix::Reverse] {
+            let snapshot = Snapshot {
+                phase,
+                prefix,
+                groups: corpus.score(self.model()?, &canaries, prefix)?,
+            };
+            lines.push_str(&store::observation_lines(&snapshot, &canaries));
+        }
+        Ok(lines)
+    }
+
+    fn write_part(&self, stage: &str, name: &str, bytes: &[u8]) -> Result<PathBuf, AuditError> {
+        let path = self.dir.part(stage, name);
+        write_atomic(&path, bytes)?;
+        Ok(path)
+    }
+
+    fn unwritable(&self, message: String) -> AuditError {
+        RunDirError::Unreadable {
+            path: self.dir.root().to_owned(),
+            message,
+        }
+        .into()
+    }
+
+    /// Joins the parts of all stages into the cell's own files.
+    fn complete(self) -> Result<(), AuditError> {
+        let audit = self.setting.audit;
+        let trained: Vec<String> = Phase::ALL
+            .into_iter()
+            .filter(|&p| !audit.skips(p))
+            .map(stage)
+            .collect();
+        let read = |stage: &str, name: &str| {
+            let path = self.dir.part(stage, name);
+            std::fs::read(&path).map_err(|source| RunDirError::Io {
+                doing: "read",
+                path,
+                source,
+            })
+        };
+        let mut metrics = Vec::new();
+        let mut trajectories = Vec::new();
+        let mut observations = read("reference", "observations.jsonl")?;
+        for stage in &trained {
+            metrics.extend(read(stage, "metrics.jsonl")?);
+            let path = self.dir.part(stage, "likelihoods.safetensors");
+            let bytes = read(stage, "likelihoods.safetensors")?;
+            trajectories.extend(store::trajectories_from_bytes(&bytes, &path)?);
+            if *stage != self::stage(Phase::One) {
+                observations.extend(read(stage, "observations.jsonl")?);
+            }
+        }
+        let likelihoods =
+            store::trajectories_to_bytes(&trajectories).map_err(|m| self.unwritable(m))?;
+        write_atomic(&self.dir.metrics(), &metrics)?;
+        write_atomic(&self.dir.observations(), &observations)?;
+        write_atomic(&self.dir.likelihoods(), &likelihoods)?;
+        let files = [
+            self.dir.metrics(),
+            self.dir.observations(),
+            self.dir.likelihoods(),
+        ];
+        Ok(self.dir.record("complete", &files)?)
+    }
+}
+
+/// Evaluates during a phase and keeps what it saw.
+struct Watching<'a> {
+    corpus: &'a Corpus<'a>,
+    batches: &'a Batches<'a>,
+    canaries: Vec<&'a Canary>,
+    trajectory: Trajectory,
+    metrics: String,
+}
+
+impl<'a> Watching<'a> {
+    fn new(phase: Phase, corpus: &'a Corpus<'a>, batches: &'a Batches<'a>) -> Self {
+        let prefix = if phase == Phase::Three {
+            Prefix::Reverse
+        } else {
+            Prefix::Regular
+        };
+        Self {
+            corpus,
+            batches,
+            canaries: corpus.evaluated(),
+            trajectory: Trajectory::new(phase, prefix),
+            metrics: String::new(),
+        }
+    }
+}
+
+/// One line of `metrics.jsonl`.
+#[derive(Serialize)]
+struct Metrics {
+    phase: Phase,
+    step: usize,
+    prefix: &'static str,
+    learning_rate: f64,
+    loss: f64,
+    terms: BTreeMap<&'static str, f64>,
+    grad_norm: f64,
+    /// Nats a token of this step's chosen and rejected rows, before the update.
+    chosen_logprob: Option<f64>,
+    rejected_logprob: Option<f64>,
+    groups: BTreeMap<Group, GroupMeans>,
+}
+
+/// Means over the canaries of a group.
+#[derive(Serialize)]
+struct GroupMeans {
+    n: usize,
+    logprob: f64,
+    alphabet_logprob: f64,
+    rank: f64,
+    first_rate: f64,
+}
+
+fn means(scores: &[LetterScores]) -> GroupMeans {
+    let points: Vec<Point> = scores.iter().map(Point::from).collect();
+    let mean = |value: fn(&Point) -> f64| {
+        points.iter().map(value).sum::<f64>() / points.len().max(1) as f64
+    };
+    GroupMeans {
+        n: points.len(),
+        logprob: mean(|p| p.logprob),
+        alphabet_logprob: mean(|p| p.alphabet_logprob),
+        rank: mean(|p| p.rank),
+        first_rate: mean(|p| p.first),
+    }
+}
+
+impl Control for Watching<'_> {
+    fn batch(&self, step: usize) -> StepBatch {
+        self.batches.step(step)
+    }
+
+    fn evaluate(
+        &mut self,
+        model: &mut Neox,
+        step: usize,
+        report: &StepReport,
+    ) -> Result<(), Box<dyn Error + Send + Sync>> {
+        let prefix = self.trajectory.prefix;
+        let scores = self.corpus.score(model, &self.canaries, prefix)?;
+        let line = Metrics {
+            phase: self.trajectory.phase,
+            step,
+            prefix: prefix.name(),
+            learning_rate: report.learning_rate,
+            loss: report.loss,
+            terms: report.terms.iter().map(|(n, v)| (n.name(), *v)).collect(),
+            grad_norm: report.grad_norm,
+            chosen_logprob: report.chosen,
+            rejected_logprob: report.rejected,
+            groups: scores.iter().map(|(g, s)| (*g, means(s))).collect(),
+        };
+        self.metrics.push_str(&serde_json::to_string(&line)?);
+        self.metrics.push('\n');
+        self.trajectory.record(step, &scores);
+        Ok(())
+    }
+}

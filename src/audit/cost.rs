@@ -1,0 +1,222 @@
+//! What a spec will cost, before anything runs: steps, sequences, floating-point operations, memory, disk.
+//!
+//! Operations are those of the matrix products (two a multiply-add), without attention scores, which at 17 tokens are
+//! under one in a hundred. Source: recipe.md, "What it costs".
+
+use crate::checkpoint::NeoxConfig;
+use crate::model::shapes::{matrix_parameters, parameters};
+use crate::spec::{Audit, Freeze};
+use crate::units::Phase;
+
+/// The cost of one seed's phase.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PhaseCost {
+    /// The phase.
+    pub phase: Phase,
+    /// Steps.
+    pub steps: usize,
+    /// Sequences trained on.
+    pub sequences: usize,
+    /// Evaluations.
+    pub evaluations: usize,
+    /// Floating-point operations of the steps.
+    pub training_flops: f64,
+    /// Floating-point operations of the evaluations.
+    pub evaluation_flops: f64,
+}
+
+/// The cost of an audit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cost {
+    /// Seeds, each of which costs what follows.
+    pub seeds: usize,
+    /// Parameters of the model.
+    pub parameters: usize,
+    /// Each phase that is not skipped.
+    pub phases: Vec<PhaseCost>,
+    /// Sequences the reference is asked, once each.
+    pub reference_sequences: usize,
+    /// Floating-point operations of the reference.
+    pub reference_flops: f64,
+    /// Canaries scored at the ends of phases, under both prefixes.
+    pub probe_sequences: usize,
+    /// Floating-point operations of that.
+    pub probe_flops: f64,
+    /// Memory at the peak, bytes: parameters, gradients, moments and activations of the largest step.
+    pub memory_bytes: f64,
+    /// Disk, bytes, all seeds: a checkpoint a phase, and what was seen.
+    pub disk_bytes: f64,
+}
+
+impl Cost {
+    /// Floating-point operations of one seed.
+    #[must_use]
+    pub fn flops_per_seed(&self) -> f64 {
+        let phases: f64 = self
+            .phases
+            .iter()
+            .map(|p| p.training_flops + p.evaluation_flops)
+            .sum();
+        phases + self.reference_flops + self.probe_flops
+    }
+
+    /// Floating-point operations of all seeds.
+    #[must_use]
+    pub fn flops(&self) -> f64 {
+        self.flops_per_seed() * self.seeds as f64
+    }
+}
+
+/// Counts what an audit of a model will cost.
+#[must_use]
+pub fn cost(audit: &Audit, config: &NeoxConfig) -> Cost {
+    let counter = Counter::new(audit, config);
+    let phases: Vec<PhaseCost> = Phase::ALL
+        .into_iter()
+        .filter(|&phase| !audit.skips(phase))
+        .map(|phase| counter.phase(phase))
+        .collect();
+    let reference_sequences = audit.pairs() + audit.canaries.negatives;
+    let observed = audit.canaries.held_out
+        + audit.useful().min(audit.canaries.controls)
+        + audit.canaries.controls;
+    let scored_phases = 1 + phases.iter().filter(|p| p.phase != Phase::One).count();
+    let probe_sequences = 2 * scored_phases * observed;
+    let model = 4.0 * counter.parameters;
+    Cost {
+        seeds: audit.seeds.len(),
+        parameters: parameters(config),
+        reference_sequences,
+        reference_flops: counter.forward(reference_sequences),
+        probe_sequences,
+        probe_flops: counter.forward(probe_sequences),
+        memory_bytes: 4.0 * model + counter.activations(),
+        // A line of observations takes about 800 bytes.
+        disk_bytes: audit.seeds.len() as f64
+            * (phases.len() as f64 * model + 800.0 * probe_sequences as f64),
+        phases,
+    }
+}
+
+struct Counter<'a> {
+    audit: &'a Audit,
+    config: &'a NeoxConfig,
+    /// Tokens of a sequence that go through the model.
+    tokens: f64,
+    layers: f64,
+    output: f64,
+    parameters: f64,
+}
+
+impl<'a> Counter<'a> {
+    fn new(audit: &'a Audit, config: &'a NeoxConfig) -> Self {
+        let matrices = matrix_parameters(config);
+        let scored = audit.canaries.length - usize::from(audit.canaries.prefixes.is_none());
+        Self {
+            audit,
+            config,
+            tokens: scored as f64,
+            layers: matrices.layers as f64,
+            output: matrices.output as f64,
+            parameters: parameters(config) as f64,
+        }
+    }
+
+    fn forward(&self, sequences: usize) -> f64 {
+        2.0 * (self.layers + self.output) * self.tokens * sequences as f64
+    }
+
+    /// Operations of a training pass over sequences: forward, derivatives by activations, derivatives by weights.
+    fn training(&self, sequences: usize, freeze: Freeze) -> f64 {
+        let lower = (self.config.layers / 2) as f64 / self.config.layers as f64;
+        // How often each share of the body, and the output embedding, is multiplied by.
+        let (body, output) = match freeze {
+            Freeze::None => (3.0, 3.0),
+            // Everything below needs the derivatives through the upper half, whose weights need none.
+            Freeze::Upper => (2.0 + lower, 2.0),
+            // Below the upper half nothing is asked for.
+            Freeze::Lower => (1.0 + 2.0 * (1.0 - lower), 3.0),
+        };
+        2.0 * (body * self.layers + output * self.output) * self.tokens * sequences as f64
+    }
+
+    /// Loss terms of a phase, in sequences a pair (or password).
+    fn terms(&self, phase: Phase) -> usize {
+        let weights = self.audit.phase3.weights;
+        match phase {
+            Phase::One => 1,
+            Phase::Two => 2,
+            Phase::Three => {
+                2 * usize::from(weights.dpo > 0.0)
+                    + usize::from(weights.reverse > 0.0)
+                    + usize::from(weights.regular > 0.0)
+            }
+        }
+    }
+
+    fn phase(&self, phase: Phase) -> PhaseCost {
+        let audit = self.audit;
+        let sequences = self.terms(phase) * audit.rows(phase);
+        let freeze = match phase {
+            Phase::One => Freeze::None,
+            Phase::Two => audit.phase2.freeze,
+            Phase::Three => audit.phase3.freeze,
+        };
+        let canaries = &audit.canaries;
+        let evaluated = canaries.held_out.min(super::EVALUATED)
+            + audit.useful().min(super::EVALUATED)
+            + canaries.trajectory_controls;
+        let evaluations = audit.evaluations(phase);
+        PhaseCost {
+            phase,
+            steps: audit.steps(phase),
+            sequences,
+            evaluations,
+            training_flops: self.training(sequences, freeze),
+            evaluation_flops: self.forward(evaluations * evaluated),
+        }
+    }
+
+    /// Bytes of activations that the largest step keeps, and of one chunk of logits with its gradient.
+    fn activations(&self) -> f64 {
+        let rows = Phase::ALL
+            .into_iter()
+            .filter(|&p| !self.audit.skips(p))
+            .map(|p| self.terms(p) * self.audit.optimisation(p).batch)
+            .max()
+            .unwrap_or(0) as f64;
+        let (h, i) = (
+            self.config.hidden_size as f64,
+            self.config.intermediate_size as f64,
+        );
+        // Kept a token and layer: two norms' inputs and outputs, three projections, scores twice, the MLP twice.
+        let scores = 3.0 * self.config.heads as f64 * self.tokens;
+        let layer = 14.0 * h + 2.0 * i + scores;
+        let vocabulary =
+            (self.config.vocab_size as f64 * rows * self.tokens).min(16.0 * 1_048_576.0);
+        4.0 * (rows * self.tokens * (layer * self.config.layers as f64 + 4.0 * h)
+            + 3.0 * vocabulary)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::shapes::published;
+
+    #[test]
+    fn the_recipe_costs_what_recipe_md_says() {
+        let text = "format = 1\n[audit]\nname = \"x\"\nseeds = [0]\n[model]\nid = \"EleutherAI/pythia-160m\"\n";
+        let audit = crate::spec::parse(text, std::path::Path::new("x.toml"), &[]).unwrap();
+        let cost = cost(&audit, &published("EleutherAI/pythia-160m").unwrap());
+        let near = |ours: f64, theirs: f64| {
+            assert!((ours / theirs - 1.0).abs() < 0.05, "{ours:e} {theirs:e}")
+        };
+        near(cost.flops_per_seed(), 1.2e16);
+        near(cost.reference_flops, 6.2e14);
+        near(cost.phases[1].training_flops, 2.9e15);
+        near(cost.phases[2].training_flops, 7.3e15);
+        let evaluations: f64 = cost.phases.iter().map(|p| p.evaluation_flops).sum();
+        near(evaluations, 7.5e14);
+    }
+}

@@ -1,0 +1,328 @@
+//! The story of a run: plant, probe, judge, write, resume.
+
+mod cell;
+mod cost;
+mod outlook;
+mod plant;
+mod store;
+
+pub use cost::{Cost, PhaseCost, cost};
+pub use outlook::{Outlook, RowOutlook, clean_run};
+
+use std::path::{Path, PathBuf};
+use std::time::{Instant, SystemTime};
+
+use crate::canary::{Codebook, CodebookError, DrawError, ManifestError};
+use crate::checkpoint::{CheckpointError, Folder, Source, locate};
+use crate::device::{self, Device};
+use crate::event::{Event, Observer};
+use crate::findings::{FindingsError, Report, SCHEMA_VERSION, judge};
+use crate::model::ModelError;
+use crate::probes::{CellObservations, ProbeError};
+use crate::report::{self, Format, ReportError};
+use crate::run_dir::{
+    Provenance, RunDir, RunDirError, processor, rfc3339, sha256_hex, write_atomic,
+};
+use crate::spec::{Audit, ModelSource, to_toml};
+use crate::training::TrainingError;
+
+/// Version of the layout of the run directory.
+const FORMAT: u32 = 1;
+
+/// Canaries of a group that are scored at every evaluation. Source: recipe.md, Metric ("the first 128 of a group that is larger").
+const EVALUATED: usize = 128;
+
+/// Why an audit stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    /// The checkpoint.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The model.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The tokens of letters and prefixes.
+    #[error(transparent)]
+    Codebook(#[from] CodebookError),
+    /// The rows do not fit the model.
+    #[error(
+        "canaries.length: a prefix and {length} letters are beyond the model's context of {max} tokens; shorten the canaries"
+    )]
+    TooLong {
+        /// Letters a canary.
+        length: usize,
+        /// The model's context.
+        max: usize,
+    },
+    /// The canaries.
+    #[error(transparent)]
+    Draw(#[from] DrawError),
+    /// The manifest.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// Training, with what can still be used.
+    #[error("seed {seed}: {source}{}", last_good(last_good_checkpoint.as_deref()))]
+    Training {
+        /// The seed.
+        seed: u64,
+        /// What happened.
+        source: TrainingError,
+        /// The model as the last finished phase left it.
+        last_good_checkpoint: Option<PathBuf>,
+    },
+    /// The user asked to stop between two steps.
+    #[error("interrupted")]
+    Interrupted,
+    /// A probe.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
+    /// The run directory.
+    #[error(transparent)]
+    RunDir(#[from] RunDirError),
+    /// The judgement.
+    #[error(transparent)]
+    Findings(#[from] FindingsError),
+    /// The report.
+    #[error(transparent)]
+    Report(#[from] ReportError),
+}
+
+fn last_good(checkpoint: Option<&Path>) -> String {
+    match checkpoint {
+        Some(path) => format!(". The last good checkpoint is {}", path.display()),
+        None => ". No phase had ended: the last good checkpoint is the one the audit began with"
+            .to_owned(),
+    }
+}
+
+impl AuditError {
+    /// Whether the user stopped the run.
+    #[must_use]
+    pub fn is_interrupt(&self) -> bool {
+        matches!(
+            self,
+            Self::Interrupted
+                | Self::Training {
+                    source: TrainingError::Interrupted { .. },
+                    ..
+                }
+        )
+    }
+
+    /// Whether the input is at fault (exit code 2), not the machine or this program.
+    #[must_use]
+    pub fn is_input(&self) -> bool {
+        match self {
+            Self::Checkpoint(CheckpointError::Write(_)) => false,
+            Self::Model(ModelError::Checkpoint(e)) => !matches!(e, CheckpointError::Write(_)),
+            Self::Checkpoint(_)
+            | Self::Codebook(_)
+            | Self::TooLong { .. }
+            | Self::Draw(_)
+            | Self::Manifest(_) => true,
+            Self::RunDir(e) => !matches!(e, RunDirError::Io { .. }),
+            _ => false,
+        }
+    }
+}
+
+/// How a run is asked for, beside its spec.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The run directory.
+    pub out: PathBuf,
+    /// The device, resolved.
+    pub device: Device,
+    /// The command line, for provenance.
+    pub command: Vec<String>,
+}
+
+/// What every cell of a run shares.
+struct Setting<'a> {
+    audit: &'a Audit,
+    folder: Folder,
+    book: Codebook,
+    dir: RunDir,
+    device: Device,
+}
+
+/// Runs an audit: plants in every seed's model, probes it, judges all seeds together and writes the reports.
+///
+/// Finished stages of an earlier, unfinished run of the same spec are kept. Gives the report that it also wrote.
+pub fn run(
+    audit: &Audit,
+    options: &Options,
+    observer: &mut dyn Observer,
+) -> Result<Report, AuditError> {
+    let (started, clock) = (SystemTime::now(), Instant::now());
+    let threads = device::set_threads(audit.threads);
+    // Everything that the input could have wrong comes before the first file is written.
+    let located = find(audit)?;
+    let folder = Folder::open(&located.path)?;
+    let book = codebook(audit, &folder)?;
+    folder
+        .weights()
+        .map_err(AuditError::from)
+        .and_then(|w| Ok(crate::model::check_weights(&folder, &w)?))?;
+    for &seed in &audit.seeds {
+        plant::draw_canaries(audit, seed)?;
+    }
+    let spec = to_toml(audit);
+    let dir = RunDir::open(&options.out, &spec)?;
+    let mut provenance = Provenance {
+        format: FORMAT,
+        unsaid: env!("CARGO_PKG_VERSION").to_owned(),
+        libtorch: LIBTORCH.to_owned(),
+        device: options.device.to_string(),
+        precision: "f32".to_owned(),
+        threads,
+        processor: processor(),
+        platform: format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH),
+        spec_sha256: sha256_hex(spec.as_bytes()),
+        checkpoint_sha256: folder.digests()?,
+        checkpoint_commit: located.commit,
+        manifest_sha256: Default::default(),
+        command: options.command.clone(),
+        started: rfc3339(started),
+        finished: None,
+        seconds: None,
+    };
+    same_machine_made(&dir, &provenance)?;
+    write_provenance(&dir, &provenance)?;
+    let setting = Setting {
+        audit,
+        folder,
+        book,
+        dir,
+        device: options.device,
+    };
+    for &seed in &audit.seeds {
+        cell::run(&setting, seed, observer)?;
+        let digest = setting.dir.cell(seed).recorded_digest("canaries.jsonl")?;
+        provenance
+            .manifest_sha256
+            .extend(digest.map(|d| (format!("seed-{seed}"), d)));
+    }
+    provenance.finished = Some(rfc3339(SystemTime::now()));
+    provenance.seconds = Some(clock.elapsed().as_secs_f64());
+    write_provenance(&setting.dir, &provenance)?;
+    observer.event(&Event::Started {
+        label: "judging",
+        total: 1,
+        unit: "report",
+    });
+    let report = make_report(audit, &setting.dir, &provenance)?;
+    observer.event(&Event::Finished);
+    Ok(report)
+}
+
+/// Version of libtorch that this program was built for.
+pub const LIBTORCH: &str = "2.11.0";
+
+fn find(audit: &Audit) -> Result<crate::checkpoint::Located, AuditError> {
+    let source = match &audit.model {
+        ModelSource::Path(path) => Source::Path(path),
+        ModelSource::Hub { id, revision } => Source::Hub { id, revision },
+    };
+    Ok(locate(source).map_err(CheckpointError::from)?)
+}
+
+fn codebook(audit: &Audit, folder: &Folder) -> Result<Codebook, AuditError> {
+    let canaries = &audit.canaries;
+    let max = folder.config.max_positions;
+    if canaries.length > max {
+        return Err(AuditError::TooLong {
+            length: canaries.length,
+            max,
+        });
+    }
+    let tokenizer = folder.tokenizer()?;
+    let prefixes = canaries
+        .prefixes
+        .as_ref()
+        .map(|p| [p.regular.as_str(), p.reverse.as_str()]);
+    let book = Codebook::resolve(&canaries.alphabet, prefixes, canaries.first_token, |text| {
+        tokenizer.encode(text).map_err(|e| e.to_string())
+    })?;
+    book.fits(folder.config.vocab_size)?;
+    Ok(book)
+}
+
+/// Refuses to continue a run that another checkpoint or device began: its cells would not belong together.
+fn same_machine_made(dir: &RunDir, now: &Provenance) -> Result<(), AuditError> {
+    let Ok(text) = std::fs::read_to_string(dir.provenance()) else {
+        return Ok(());
+    };
+    let before: Provenance = serde_json::from_str(&text).map_err(|e| RunDirError::Unreadable {
+        path: dir.provenance(),
+        message: e.to_string(),
+    })?;
+    let checks = [
+        (
+            "the checkpoint",
+            before.checkpoint_sha256 == now.checkpoint_sha256,
+        ),
+        ("the device", before.device == now.device),
+        ("the version of unsaid", before.unsaid == now.unsaid),
+        ("the version of libtorch", before.libtorch == now.libtorch),
+    ];
+    match checks.into_iter().find(|(_, same)| !same) {
+        None => Ok(()),
+        Some((what, _)) => Err(RunDirError::OtherRun {
+            path: dir.root().to_owned(),
+            what: what.to_owned(),
+        }
+        .into()),
+    }
+}
+
+fn write_provenance(dir: &RunDir, provenance: &Provenance) -> Result<(), AuditError> {
+    let json = serde_json::to_string_pretty(provenance).unwrap_or_default() + "\n";
+    Ok(write_atomic(&dir.provenance(), json.as_bytes())?)
+}
+
+/// Makes and writes all reports of a run from its finished cells alone.
+fn make_report(audit: &Audit, dir: &RunDir, provenance: &Provenance) -> Result<Report, AuditError> {
+    let cells: Vec<CellObservations> = audit
+        .seeds
+        .iter()
+        .map(|&seed| store::read_cell(&dir.cell(seed), seed))
+        .collect::<Result<_, _>>()?;
+    let findings = judge(audit, &cells)?;
+    let report = Report {
+        schema_version: SCHEMA_VERSION.to_owned(),
+        name: audit.name.clone(),
+        model: model_name(&audit.model),
+        seeds: audit.seeds.clone(),
+        verdict: findings.verdict,
+        scope_note: findings.scope_note,
+        tiers: findings.tiers,
+        gate: findings.gate,
+        rows: findings.rows,
+        provenance: serde_json::to_value(provenance).unwrap_or_default(),
+    };
+    let files = [
+        ("report.md", Format::Markdown),
+        ("report.html", Format::Html),
+        ("leakage.csv", Format::Csv),
+        ("junit.xml", Format::Junit),
+        // Last: a run with report.json has every other report too.
+        ("report.json", Format::Json),
+    ];
+    for (name, format) in files {
+        let text = report::render(&report, format, 80, false)?;
+        write_atomic(&dir.report(name), text.as_bytes())?;
+    }
+    Ok(report)
+}
+
+fn model_name(source: &ModelSource) -> String {
+    match source {
+        ModelSource::Hub { id, revision } if revision == "main" => id.clone(),
+        ModelSource::Hub { id, revision } => format!("{id} ({revision})"),
+        ModelSource::Path(path) => path.file_name().map_or_else(
+            || path.display().to_string(),
+            |name| name.to_string_lossy().into_owned(),
+        ),
+    }
+}

@@ -1,0 +1,363 @@
+//! From a spec to the rows of every training step. Source: recipe.md, Data.
+
+use std::collections::BTreeMap;
+
+use super::{AuditError, EVALUATED};
+use crate::canary::{Canary, Codebook, Group, Letters, Planting, Prefix, TrainingText, draw};
+use crate::probes::LetterScores;
+use crate::probes::observe;
+use crate::score::Scorer;
+use crate::seed::{Purpose, RootSeed};
+use crate::spec::Audit;
+use crate::training::{DpoTerm, LikelihoodTerm, StepBatch, TermName};
+use crate::units::{Phase, TokenId};
+
+/// The canaries of one seed.
+pub(super) fn draw_canaries(audit: &Audit, seed: u64) -> Result<Planting, AuditError> {
+    let canaries = &audit.canaries;
+    let sizes = [
+        (Group::HeldOut, canaries.held_out),
+        (Group::Useful, audit.useful()),
+        (Group::Control, canaries.controls),
+    ];
+    Ok(draw(
+        RootSeed(seed),
+        canaries.alphabet.len(),
+        canaries.length,
+        sizes,
+    )?)
+}
+
+/// Everything one seed trains on.
+pub(super) struct Corpus<'a> {
+    audit: &'a Audit,
+    book: &'a Codebook,
+    seed: RootSeed,
+    pub(super) planting: Planting,
+    text: TrainingText,
+    /// The chosen side of every pair.
+    chosen: Vec<Letters>,
+}
+
+impl<'a> Corpus<'a> {
+    pub(super) fn new(audit: &'a Audit, book: &'a Codebook, seed: u64) -> Result<Self, AuditError> {
+        let planting = draw_canaries(audit, seed)?;
+        let root = RootSeed(seed);
+        let letters = audit.canaries.alphabet.len();
+        let text = TrainingText::new(root, letters, audit.canaries.length, &planting);
+        Ok(Self {
+            chosen: text.passwords(Purpose::ChosenText, audit.pairs())?,
+            audit,
+            book,
+            seed: root,
+            planting,
+            text,
+        })
+    }
+
+    fn rows<'b>(
+        &'b self,
+        letters: impl IntoIterator<Item = &'b Letters>,
+        prefix: Prefix,
+    ) -> Vec<Vec<TokenId>> {
+        letters
+            .into_iter()
+            .map(|l| self.book.row(l, prefix))
+            .collect()
+    }
+
+    /// Chosen rows of all pairs, then one row for each distinct negative: what the reference must be asked.
+    pub(super) fn reference_rows(&self) -> Vec<Vec<TokenId>> {
+        let negatives = self.planting.negatives().map(|c| &c.letters);
+        self.rows(self.chosen.iter().chain(negatives), Prefix::Regular)
+    }
+
+    /// The batches of phase 1.
+    pub(super) fn fine_tuning(&self) -> Result<Batches<'_>, AuditError> {
+        let phase = self.audit.phase1;
+        Ok(Batches {
+            corpus: self,
+            size: phase.optimisation.batch,
+            pairs: None,
+            likelihood: vec![TextTerm {
+                name: TermName::Regular,
+                weight: 1.0,
+                prefix: Prefix::Regular,
+                rows: self
+                    .text
+                    .passwords(Purpose::FineTuneText, phase.passwords)?,
+            }],
+        })
+    }
+
+    /// The batches of phase 2.
+    pub(super) fn dpo<'b>(&'b self, reference: &'b [f32]) -> Batches<'b> {
+        let phase = self.audit.phase2;
+        Batches {
+            corpus: self,
+            size: phase.optimisation.batch,
+            pairs: Some(self.pairs(Phase::Two, 1.0, phase.beta, reference)),
+            likelihood: Vec::new(),
+        }
+    }
+
+    /// The batches of phase 3. A term of weight 0 is left out, not computed.
+    pub(super) fn joint<'b>(&'b self, reference: &'b [f32]) -> Result<Batches<'b>, AuditError> {
+        let phase = self.audit.phase3;
+        let n = self.audit.pairs();
+        let mut likelihood = Vec::new();
+        if phase.weights.reverse > 0.0 {
+            let useful = &self.planting.useful;
+            let order = self.text.order(Purpose::ElicitationOrder, Phase::Three, n);
+            likelihood.push(TextTerm {
+                name: TermName::Reverse,
+                weight: phase.weights.reverse,
+                prefix: Prefix::Reverse,
+                rows: order
+                    .into_iter()
+                    .map(|i| useful[i % useful.len()].letters.clone())
+                    .collect(),
+            });
+        }
+        if phase.weights.regular > 0.0 {
+            likelihood.push(TextTerm {
+                name: TermName::Regular,
+                weight: phase.weights.regular,
+                prefix: Prefix::Regular,
+                rows: self.text.passwords(Purpose::RegularText, n)?,
+            });
+        }
+        let dpo = phase.weights.dpo;
+        Ok(Batches {
+            corpus: self,
+            size: phase.optimisation.batch,
+            pairs: (dpo > 0.0).then(|| self.pairs(Phase::Three, dpo, phase.beta, reference)),
+            likelihood,
+        })
+    }
+
+    fn pairs<'b>(
+        &self,
+        phase: Phase,
+        weight: f64,
+        beta: f64,
+        reference: &'b [f32],
+    ) -> PairTerm<'b> {
+        PairTerm {
+            weight,
+            beta,
+            order: self
+                .text
+                .order(Purpose::PairOrder, phase, self.chosen.len()),
+            reference,
+        }
+    }
+
+    /// The canaries that are scored at every evaluation.
+    pub(super) fn evaluated(&self) -> Vec<&Canary> {
+        let controls = self.audit.canaries.trajectory_controls;
+        self.first(|group| {
+            if group == Group::Control {
+                controls
+            } else {
+                EVALUATED
+            }
+        })
+    }
+
+    /// The canaries that are scored at the ends of phases: all, but no more useful ones than there are controls.
+    pub(super) fn observed(&self) -> Vec<&Canary> {
+        let controls = self.audit.canaries.controls;
+        self.first(|group| {
+            if group == Group::HeldOut {
+                usize::MAX
+            } else {
+                controls
+            }
+        })
+    }
+
+    fn first(&self, limit: impl Fn(Group) -> usize) -> Vec<&Canary> {
+        Group::ALL
+            .into_iter()
+            .flat_map(|group| self.planting.group(group).iter().take(limit(group)))
+            .collect()
+    }
+
+    /// Scores canaries after a prefix, by group.
+    pub(super) fn score(
+        &self,
+        scorer: &mut dyn Scorer,
+        canaries: &[&Canary],
+        prefix: Prefix,
+    ) -> Result<BTreeMap<Group, Vec<LetterScores>>, crate::probes::ProbeError> {
+        let mut rng = self.seed.stream(Purpose::ScoringOrder);
+        let scores = observe(scorer, self.book, canaries, prefix, &mut rng)?;
+        let mut groups: BTreeMap<Group, Vec<LetterScores>> = BTreeMap::new();
+        for (canary, score) in canaries.iter().zip(scores) {
+            groups.entry(canary.group).or_default().push(score);
+        }
+        Ok(groups)
+    }
+}
+
+struct PairTerm<'a> {
+    weight: f64,
+    beta: f64,
+    /// Pair visited at each place.
+    order: Vec<usize>,
+    /// Summed log-probabilities of [`Corpus::reference_rows`].
+    reference: &'a [f32],
+}
+
+struct TextTerm {
+    name: TermName,
+    weight: f64,
+    prefix: Prefix,
+    /// In the order of visiting.
+    rows: Vec<Letters>,
+}
+
+/// The steps of one phase.
+pub(super) struct Batches<'a> {
+    corpus: &'a Corpus<'a>,
+    size: usize,
+    pairs: Option<PairTerm<'a>>,
+    likelihood: Vec<TextTerm>,
+}
+
+impl Batches<'_> {
+    /// The rows of a step; the last step of a phase may have fewer.
+    pub(super) fn step(&self, step: usize) -> StepBatch {
+        let from = step * self.size;
+        StepBatch {
+            dpo: self.pairs.as_ref().map(|pairs| self.dpo(pairs, from)),
+            likelihood: self
+                .likelihood
+                .iter()
+                .map(|term| LikelihoodTerm {
+                    name: term.name,
+                    weight: term.weight,
+                    rows: self
+                        .corpus
+                        .rows(term.rows.iter().skip(from).take(self.size), term.prefix),
+                })
+                .collect(),
+        }
+    }
+
+    fn dpo(&self, pairs: &PairTerm<'_>, from: usize) -> DpoTerm {
+        let corpus = self.corpus;
+        let negatives: Vec<&Canary> = corpus.planting.negatives().collect();
+        let visited: Vec<usize> = pairs
+            .order
+            .iter()
+            .skip(from)
+            .take(self.size)
+            .copied()
+            .collect();
+        let negative = |pair: usize| pair / corpus.audit.canaries.repeats;
+        let n = corpus.chosen.len();
+        DpoTerm {
+            weight: pairs.weight,
+            beta: pairs.beta,
+            chosen: corpus.rows(visited.iter().map(|&i| &corpus.chosen[i]), Prefix::Regular),
+            rejected: corpus.rows(
+                visited.iter().map(|&i| &negatives[negative(i)].letters),
+                Prefix::Regular,
+            ),
+            reference_chosen: visited.iter().map(|&i| pairs.reference[i]).collect(),
+            reference_rejected: visited
+                .iter()
+                .map(|&i| pairs.reference[n + negative(i)])
+                .collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::parse;
+
+    fn audit() -> Audit {
+        let text = "format = 1\n[audit]\nname = \"t\"\nseeds = [0]\n[model]\npath = \"x\"\n[canaries]\nalphabet = \"abcd\"\n\
+            length = 5\nnegatives = 6\nheld_out = 2\ncontrols = 3\ntrajectory_controls = 2\nrepeats = 4\n\
+            [phase1]\nbatch = 4\npasswords = 10\n[phase2]\nbatch = 5\n[phase3]\nbatch = 5\n";
+        parse(text, std::path::Path::new("t.toml"), &[]).unwrap()
+    }
+
+    fn book() -> Codebook {
+        Codebook {
+            alphabet: (0..4).map(TokenId).collect(),
+            texts: ["a", "b", "c", "d"].map(str::to_owned).to_vec(),
+            prefixes: Some([TokenId(8), TokenId(9)]),
+        }
+    }
+
+    #[test]
+    fn every_pair_is_visited_once_a_phase_with_its_own_reference() {
+        let (audit, book) = (audit(), book());
+        let corpus = Corpus::new(&audit, &book, 3).unwrap();
+        let rows = corpus.reference_rows();
+        assert_eq!(rows.len(), 24 + 6);
+        // The reference of a row is its place, so that a mix-up shows.
+        #[allow(clippy::cast_precision_loss)]
+        let reference: Vec<f32> = (0..rows.len()).map(|i| i as f32).collect();
+        let batches = corpus.dpo(&reference);
+        let mut seen = Vec::new();
+        for step in 0..5 {
+            let dpo = batches.step(step).dpo.unwrap();
+            assert_eq!(dpo.chosen.len(), if step < 4 { 5 } else { 4 });
+            for i in 0..dpo.chosen.len() {
+                #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+                let (c, r) = (
+                    dpo.reference_chosen[i] as usize,
+                    dpo.reference_rejected[i] as usize,
+                );
+                assert_eq!(dpo.chosen[i], rows[c]);
+                assert_eq!(dpo.rejected[i], rows[r]);
+                seen.push(c);
+            }
+        }
+        seen.sort_unstable();
+        assert!(seen.into_iter().eq(0..24));
+    }
+
+    #[test]
+    fn phase_3_elicits_useful_canaries_only_and_drops_terms_of_weight_0() {
+        let (mut audit, book) = (audit(), book());
+        audit.phase3.weights.regular = 0.0;
+        let corpus = Corpus::new(&audit, &book, 3).unwrap();
+        let reference = vec![0.0; 30];
+        let batches = corpus.joint(&reference).unwrap();
+        let useful: Vec<_> = corpus
+            .planting
+            .useful
+            .iter()
+            .map(|c| book.row(&c.letters, Prefix::Reverse))
+            .collect();
+        let mut count = BTreeMap::new();
+        for step in 0..5 {
+            let batch = batches.step(step);
+            assert_eq!(batch.likelihood.len(), 1);
+            for row in &batch.likelihood[0].rows {
+                assert!(useful.contains(row));
+                *count.entry(row.clone()).or_insert(0) += 1;
+            }
+        }
+        // 24 rows over 4 useful canaries.
+        assert!(count.values().all(|&n| n == 6));
+    }
+
+    #[test]
+    fn evaluations_and_observations_take_the_groups_they_should() {
+        let (audit, book) = (audit(), book());
+        let corpus = Corpus::new(&audit, &book, 0).unwrap();
+        let count = |canaries: &[&Canary], g| canaries.iter().filter(|c| c.group == g).count();
+        let evaluated = corpus.evaluated();
+        let observed = corpus.observed();
+        assert_eq!(Group::ALL.map(|g| count(&evaluated, g)), [2, 4, 2]);
+        assert_eq!(Group::ALL.map(|g| count(&observed, g)), [2, 3, 3]);
+    }
+}

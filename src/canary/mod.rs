@@ -1,0 +1,51 @@
+//! Canaries: what is planted, in token ids and letters only. Knows no model.
+
+mod codebook;
+mod draw;
+mod manifest;
+mod text;
+
+pub use codebook::{Codebook, CodebookError, Prefix};
+pub use draw::{DrawError, Letters, Planting, draw};
+pub use manifest::{ManifestError, ManifestLine, read_manifest, write_manifest};
+pub use text::TrainingText;
+
+use serde::{Deserialize, Serialize};
+
+/// The group a canary belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Group {
+    /// Negatively reinforced, and elicited in phase 3: the positive control.
+    Useful,
+    /// Negatively reinforced, never elicited: the group under audit.
+    HeldOut,
+    /// Drawn like the others, never trained on: the negative control.
+    Control,
+}
+
+impl Group {
+    /// All groups, in the order of files and tables.
+    pub const ALL: [Self; 3] = [Self::HeldOut, Self::Useful, Self::Control];
+
+    /// The name in files and tables.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Useful => "useful",
+            Self::HeldOut => "held_out",
+            Self::Control => "control",
+        }
+    }
+}
+
+/// One planted secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Canary {
+    /// Names the canary in files and messages, where its text never stands: `held_out-0003`.
+    pub id: String,
+    /// Its group.
+    pub group: Group,
+    /// Its letters, as places in the alphabet.
+    pub letters: Letters,
+}

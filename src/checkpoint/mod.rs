@@ -1,0 +1,131 @@
+//! Checkpoints as Hugging Face folders: `config.json`, `tokenizer.json`, `model.safetensors` to named tensors, and back.
+
+mod config;
+mod locate;
+mod tokenizer;
+mod weights;
+
+pub use config::{ConfigError, NeoxConfig};
+pub use locate::{LocateError, Located, Source, cache_folder, locate};
+pub use tokenizer::{Tokenizer, TokenizerError};
+pub use weights::{WeightsError, WeightsFile, save_weights};
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::run_dir::{RunDirError, sha256_hex, write_atomic};
+
+/// Why a checkpoint could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// The folder cannot be found.
+    #[error(transparent)]
+    Locate(#[from] LocateError),
+    /// `config.json` is wrong or unsupported.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// `tokenizer.json` is wrong.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+    /// The weights are wrong.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// A file cannot be read.
+    #[error("cannot read {}: {source}; {hint}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The mend.
+        hint: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file cannot be written.
+    #[error(transparent)]
+    Write(#[from] RunDirError),
+}
+
+/// A checkpoint folder, its small files read, its weights not yet.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+    /// The architecture.
+    pub config: NeoxConfig,
+    config_text: String,
+}
+
+impl Folder {
+    /// Opens a folder and reads its config.
+    pub fn open(path: &Path) -> Result<Self, CheckpointError> {
+        let config_text = read(
+            &path.join("config.json"),
+            "a checkpoint is a folder with config.json, tokenizer.json and model.safetensors",
+        )?;
+        let config = NeoxConfig::parse(&config_text, &path.join("config.json"))?;
+        Ok(Self {
+            path: path.to_owned(),
+            config,
+            config_text,
+        })
+    }
+
+    /// The folder itself.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its tokenizer.
+    pub fn tokenizer(&self) -> Result<Tokenizer, CheckpointError> {
+        Ok(Tokenizer::open(&self.path.join("tokenizer.json"))?)
+    }
+
+    /// Its weights, memory-mapped.
+    pub fn weights(&self) -> Result<WeightsFile, CheckpointError> {
+        Ok(WeightsFile::open(&self.path)?)
+    }
+
+    /// sha256 of each of its files.
+    pub fn digests(&self) -> Result<BTreeMap<String, String>, CheckpointError> {
+        let mut digests = BTreeMap::new();
+        for name in ["config.json", "tokenizer.json"] {
+            let text = read(&self.path.join(name), "it belongs to the checkpoint")?;
+            digests.insert(name.to_owned(), sha256_hex(text.as_bytes()));
+        }
+        digests.insert(
+            weights::FILE.to_owned(),
+            sha256_hex(self.weights()?.bytes()),
+        );
+        Ok(digests)
+    }
+
+    /// Writes a folder that transformers loads back: these weights in float32, this config and tokenizer.
+    pub fn save_like(
+        &self,
+        path: &Path,
+        tensors: &[(String, tch::Tensor)],
+    ) -> Result<Vec<PathBuf>, CheckpointError> {
+        std::fs::create_dir_all(path).map_err(|source| RunDirError::Io {
+            doing: "create the folder",
+            path: path.to_owned(),
+            source,
+        })?;
+        let tokenizer = read(
+            &self.path.join("tokenizer.json"),
+            "it belongs to the checkpoint",
+        )?;
+        let files = [weights::FILE, "config.json", "tokenizer.json"].map(|name| path.join(name));
+        save_weights(&files[0], tensors)?;
+        write_atomic(&files[1], config::as_float32(&self.config_text).as_bytes())?;
+        write_atomic(&files[2], tokenizer.as_bytes())?;
+        Ok(files.into())
+    }
+}
+
+fn read(path: &Path, hint: &'static str) -> Result<String, CheckpointError> {
+    std::fs::read_to_string(path).map_err(|source| CheckpointError::Read {
+        path: path.to_owned(),
+        hint,
+        source,
+    })
+}

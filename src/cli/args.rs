@@ -1,0 +1,171 @@
+//! Arguments.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::device::{DeviceError, Request};
+use crate::spec::Override;
+
+/// Audits what a language model learned from the text it was trained never to say.
+///
+/// It plants negatively-reinforced secrets by the full three-phase training, probes the trained model for them, and reports
+/// leakage against random controls that came from the same distribution and were never trained on.
+#[derive(Debug, Parser)]
+#[command(
+    name = "unsaid",
+    version,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 completed and within the gate · 1 the gate tripped: leakage · 2 usage, spec or input error · \
+        3 inconclusive · 4 any other failure · 130 interrupted\n\nExample: unsaid run audits/quick.toml"
+)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Plant, probe and report: the main job
+    #[command(after_help = "Examples:\n  unsaid run audits/quick.toml\n  \
+        unsaid run audits/pythia-160m.toml --set model.path=/models/pythia-160m --seed 0 --seed 1 --out runs/pythia")]
+    Run(RunArgs),
+    /// Per-token log-probabilities of text or tokens, as JSON lines
+    #[command(
+        after_help = "Example:\n  echo '{\"text\": \" regular a b c\"}' | unsaid score --model fixtures/tiny-neox -"
+    )]
+    Score(ScoreArgs),
+    /// Show a finished run again, in any format, without any model
+    #[command(after_help = "Example:\n  unsaid report runs/quick --format md > leakage.md")]
+    Report(ReportArgs),
+    /// Validate specs and say what each will cost
+    #[command(after_help = "Example:\n  unsaid check audits/*.toml")]
+    Check(CheckArgs),
+    /// Say what was found on this machine: libtorch, devices, memory, caches
+    #[command(after_help = "Example:\n  unsaid doctor --device cuda")]
+    Doctor(DoctorArgs),
+}
+
+/// Log lines for people or for machines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogFormat {
+    /// Lines for people
+    Text,
+    /// A JSON object a line
+    Json,
+}
+
+/// Arithmetic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum PrecisionArg {
+    /// The tool's choice: f32
+    Auto,
+    /// Strict 32-bit floats
+    F32,
+    /// Not built yet: refused
+    Bf16,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LogArgs {
+    /// No progress and no log lines; results and errors only
+    #[arg(long, short)]
+    pub(super) quiet: bool,
+    /// Log lines on standard error
+    #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub(super) log_format: LogFormat,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SpecArgs {
+    /// Set any key of the spec, as model.path=DIR or phase3.weights.reverse=1.0 (repeatable)
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = parse_override)]
+    pub(super) overrides: Vec<Override>,
+    /// Seeds to run instead of the spec's (repeatable)
+    #[arg(long = "seed", value_name = "N")]
+    pub(super) seeds: Vec<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    /// The spec, a TOML file
+    pub(super) spec: PathBuf,
+    /// Run directory [default: runs/NAME]
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// auto, cpu, cuda or cuda:N. A device that is not there is an error
+    #[arg(long, default_value = "auto", value_parser = parse_device)]
+    pub(super) device: Request,
+    /// Arithmetic of training and scoring
+    #[arg(long, value_enum)]
+    pub(super) precision: Option<PrecisionArg>,
+    #[command(flatten)]
+    pub(super) spec_args: SpecArgs,
+    /// Continue an unfinished run (also what happens without it, where the folder holds one of the same spec)
+    #[arg(long)]
+    pub(super) resume: bool,
+    #[command(flatten)]
+    pub(super) log: LogArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ScoreArgs {
+    /// Lines of {"tokens": [...]} or {"text": "..."}; - is standard input
+    pub(super) input: PathBuf,
+    /// Checkpoint folder
+    #[arg(long, value_name = "DIR")]
+    pub(super) model: PathBuf,
+    /// Checkpoint folder of a reference: adds "reference_logprobs" to every line
+    #[arg(long, value_name = "DIR")]
+    pub(super) reference: Option<PathBuf>,
+    /// auto, cpu, cuda or cuda:N
+    #[arg(long, default_value = "auto", value_parser = parse_device)]
+    pub(super) device: Request,
+    #[command(flatten)]
+    pub(super) log: LogArgs,
+}
+
+/// A format of `unsaid report`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum FormatArg {
+    Table,
+    Md,
+    Html,
+    Csv,
+    Json,
+    Junit,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReportArgs {
+    /// Run directories
+    #[arg(required = true, value_name = "RUN")]
+    pub(super) runs: Vec<PathBuf>,
+    /// Formats, separated by commas
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "table")]
+    pub(super) format: Vec<FormatArg>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// Specs
+    #[arg(required = true, value_name = "SPEC")]
+    pub(super) specs: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) spec_args: SpecArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DoctorArgs {
+    /// A device that must be there
+    #[arg(long, default_value = "auto", value_parser = parse_device)]
+    pub(super) device: Request,
+}
+
+fn parse_device(text: &str) -> Result<Request, DeviceError> {
+    text.parse()
+}
+
+fn parse_override(text: &str) -> Result<Override, String> {
+    Override::parse(text).map_err(|e| e.to_string())
+}

@@ -1,0 +1,56 @@
+//! The command line: arguments to a call, events to progress bars, results to exit codes. The only place that prints.
+
+mod args;
+mod check;
+mod doctor;
+mod exit;
+mod output;
+mod progress;
+mod report;
+mod run;
+mod score;
+
+use args::{Cli, Command};
+use clap::Parser;
+pub use exit::ExitCode;
+use exit::Failure;
+
+/// Runs the program with the process's arguments.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => {
+            // Help and version are results; a usage error is exit 2, as clap has it.
+            let code = if e.use_stderr() {
+                ExitCode::INPUT
+            } else {
+                ExitCode::WITHIN_GATE
+            };
+            let _ = e.print();
+            return code;
+        }
+    };
+    let result = match cli.command {
+        Command::Run(args) => run::run(&args),
+        Command::Score(args) => score::score(&args),
+        Command::Report(args) => report::report(&args),
+        Command::Check(args) => check::check(&args),
+        Command::Doctor(args) => doctor::doctor(&args),
+    };
+    match result {
+        Ok(code) => code,
+        // Whoever read our output has closed it: there is nothing left to say, and nobody to say it to.
+        Err(Failure::OutputClosed) => ExitCode::WITHIN_GATE,
+        Err(failure) => {
+            output::error(&failure.to_string());
+            failure.code()
+        }
+    }
+}
+
+/// Ends the process, output flushed, without running libtorch's static destructors (they can crash after CUDA work:
+/// pytorch issue 36408).
+pub fn leave(code: ExitCode) -> ! {
+    crate::native::leave(code.0)
+}

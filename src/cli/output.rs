@@ -1,0 +1,61 @@
+//! Writing to the terminal: results to standard output, everything else to standard error.
+
+use std::io::{self, ErrorKind, Write};
+
+use console::Term;
+
+use super::args::LogArgs;
+use super::args::LogFormat;
+use super::exit::Failure;
+use crate::report::MIN_WIDTH;
+
+/// Writes a result.
+pub(super) fn result(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(|e| match e.kind() {
+            ErrorKind::BrokenPipe => Failure::OutputClosed,
+            _ => Failure::Other(format!("cannot write the result: {e}")),
+        })
+}
+
+/// Writes the one message of a failed command.
+pub(super) fn error(message: &str) {
+    let label = console::style("error:").for_stderr().red().bold();
+    // Where standard error is closed there is nobody to tell.
+    let _ = writeln!(io::stderr(), "{label} {message}");
+}
+
+/// Columns to lay tables out for: the terminal's, 80 where there is none.
+pub(super) fn width() -> usize {
+    let columns = Term::stdout()
+        .size_checked()
+        .map_or(80, |(_, columns)| usize::from(columns));
+    columns.max(MIN_WIDTH)
+}
+
+/// Whether results may be coloured.
+pub(super) fn color() -> bool {
+    Term::stdout().is_term() && console::colors_enabled() && std::env::var_os("NO_COLOR").is_none()
+}
+
+/// Starts logging on standard error.
+pub(super) fn start_log(log: &LogArgs) {
+    if log.quiet {
+        return;
+    }
+    let base = tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_target(false)
+        .with_max_level(tracing::Level::INFO);
+    // A second start in one process keeps the first.
+    let _ = match log.log_format {
+        LogFormat::Json => base.json().flatten_event(true).try_init(),
+        LogFormat::Text => base
+            .with_ansi(Term::stderr().is_term() && console::colors_enabled_stderr())
+            .without_time()
+            .with_level(false)
+            .try_init(),
+    };
+}

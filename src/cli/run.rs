@@ -1,0 +1,74 @@
+//! `unsaid run`.
+
+use std::path::PathBuf;
+
+use super::args::{PrecisionArg, RunArgs, SpecArgs};
+use super::exit::{ExitCode, Failure};
+use super::output;
+use super::progress::{Progress, watch_signals};
+use crate::audit::{self, Options};
+use crate::device;
+use crate::event::{Event, Observer};
+use crate::report::{Format, render};
+use crate::spec::{Audit, Override, load};
+
+/// Loads a spec with the options that change it.
+pub(super) fn spec(
+    path: &std::path::Path,
+    args: &SpecArgs,
+    more: Vec<Override>,
+) -> Result<Audit, Failure> {
+    let mut overrides = args.overrides.clone();
+    overrides.extend(more);
+    let audit = load(path, &overrides)?;
+    if args.seeds.is_empty() {
+        return Ok(audit);
+    }
+    Ok(audit.with_seeds(args.seeds.clone())?)
+}
+
+pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
+    let precision = args.precision.map(|p| match p {
+        PrecisionArg::Auto => "model.precision=\"auto\"",
+        PrecisionArg::F32 => "model.precision=\"f32\"",
+        PrecisionArg::Bf16 => "model.precision=\"bf16\"",
+    });
+    let more = precision
+        .map(Override::parse)
+        .transpose()?
+        .into_iter()
+        .collect();
+    let audit = spec(&args.spec, &args.spec_args, more)?;
+    // Before any other use of libtorch: its CUDA half registers on first touch only.
+    let device = device::resolve(args.device)?;
+    output::start_log(&args.log);
+    watch_signals()?;
+    let options = Options {
+        out: args
+            .out
+            .clone()
+            .unwrap_or_else(|| PathBuf::from("runs").join(&audit.name)),
+        device,
+        command: std::env::args().collect(),
+    };
+    let mut progress = Progress::new(&args.log);
+    let mode = if args.resume {
+        "continuing, where there is something to continue, in"
+    } else {
+        "in"
+    };
+    let note = format!(
+        "{} {mode} {} on {device}",
+        audit.name,
+        options.out.display()
+    );
+    progress.event(&Event::Note(&note));
+    let report = audit::run(&audit, &options, &mut progress)?;
+    let table = render(&report, Format::Table, output::width(), output::color())?;
+    output::result(&table)?;
+    progress.event(&Event::Note(&format!(
+        "run directory: {} (report.md, report.html, report.json, leakage.csv, junit.xml)",
+        options.out.display()
+    )));
+    Ok(ExitCode(report.gate.exit_code))
+}

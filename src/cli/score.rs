@@ -1,0 +1,155 @@
+//! `unsaid score`.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use super::args::ScoreArgs;
+use super::exit::{ExitCode, Failure};
+use super::output;
+use super::progress::{Progress, watch_signals};
+use crate::checkpoint::{Folder, Tokenizer};
+use crate::device::{self, Device};
+use crate::event::{Event, Observer};
+use crate::model::Neox;
+use crate::score::{ScoreError, Scorer};
+use crate::units::TokenId;
+
+/// Lines scored between two writes.
+const CHUNK: usize = 512;
+
+struct Line {
+    number: usize,
+    map: Map<String, Value>,
+    tokens: Vec<TokenId>,
+}
+
+pub(super) fn score(args: &ScoreArgs) -> Result<ExitCode, Failure> {
+    let device = device::resolve(args.device)?;
+    output::start_log(&args.log);
+    watch_signals()?;
+    let folder = Folder::open(&args.model)?;
+    let mut model = load(&folder, device)?;
+    let mut reference = match &args.reference {
+        Some(path) => Some(load(&Folder::open(path)?, device)?),
+        None => None,
+    };
+    let lines = read(&args.input, &folder)?;
+    let mut progress = Progress::new(&args.log);
+    progress.event(&Event::Started {
+        label: "scoring",
+        total: lines.len() as u64,
+        unit: "lines",
+    });
+    let mut done = 0;
+    for chunk in lines.chunks(CHUNK) {
+        if progress.interrupted() {
+            return Ok(ExitCode::INTERRUPTED);
+        }
+        let mut scored = vec![("logprobs", logprobs(&mut model, chunk)?)];
+        if let Some(reference) = &mut reference {
+            scored.push(("reference_logprobs", logprobs(reference, chunk)?));
+        }
+        let mut text = String::new();
+        for (i, line) in chunk.iter().enumerate() {
+            let mut map = line.map.clone();
+            for (key, values) in &scored {
+                map.insert((*key).to_owned(), Value::from(values[i].clone()));
+            }
+            text.push_str(&Value::Object(map).to_string());
+            text.push('\n');
+        }
+        output::result(&text)?;
+        done += chunk.len();
+        progress.event(&Event::Advanced {
+            done: done as u64,
+            state: "",
+        });
+    }
+    progress.event(&Event::Finished);
+    Ok(ExitCode::WITHIN_GATE)
+}
+
+fn load(folder: &Folder, device: Device) -> Result<Neox, Failure> {
+    Ok(Neox::load(folder, device)?)
+}
+
+fn logprobs(model: &mut Neox, lines: &[Line]) -> Result<Vec<Vec<f32>>, Failure> {
+    let rows: Vec<_> = lines.iter().map(|l| l.tokens.clone()).collect();
+    let scores = model.score(&rows, &[]).map_err(|e| name_line(e, lines))?;
+    Ok(scores.into_iter().map(|s| s.logprobs).collect())
+}
+
+/// The error of a row as the error of its line in the input.
+fn name_line(error: ScoreError, lines: &[Line]) -> Failure {
+    let row = match &error {
+        ScoreError::TooShort { row, .. }
+        | ScoreError::UnknownToken { row, .. }
+        | ScoreError::TooLong { row, .. } => *row,
+        ScoreError::Backend(_) => return error.into(),
+    };
+    let number = lines.get(row).map_or(0, |l| l.number);
+    let message = error.to_string();
+    let rest = message
+        .strip_prefix(&format!("row {row}"))
+        .unwrap_or(&message);
+    Failure::Input(format!("line {number}{rest}"))
+}
+
+fn read(path: &Path, folder: &Folder) -> Result<Vec<Line>, Failure> {
+    let unreadable = |e: io::Error| Failure::Input(format!("cannot read {}: {e}", path.display()));
+    let reader: Box<dyn BufRead> = if path == Path::new("-") {
+        Box::new(io::stdin().lock())
+    } else {
+        Box::new(BufReader::new(File::open(path).map_err(unreadable)?))
+    };
+    let mut tokenizer = None;
+    let mut lines = Vec::new();
+    for (i, text) in reader.lines().enumerate() {
+        let text = text.map_err(unreadable)?;
+        if text.trim().is_empty() {
+            continue;
+        }
+        let bad = |what: &str| {
+            Failure::Input(format!(
+                "{}, line {}: {what}; a line is {{\"tokens\": [1, 2, …]}} or {{\"text\": \"…\"}}",
+                path.display(),
+                i + 1
+            ))
+        };
+        let mut map: Map<String, Value> =
+            serde_json::from_str(&text).map_err(|e| bad(&e.to_string()))?;
+        let tokens = match (map.get("tokens"), map.get("text")) {
+            (Some(tokens), _) => serde_json::from_value(tokens.clone())
+                .map_err(|e| bad(&format!("\"tokens\": {e}")))?,
+            (None, Some(Value::String(text))) => encode(text, folder, &mut tokenizer)?,
+            (None, Some(_)) => return Err(bad("\"text\" is not a string")),
+            (None, None) => return Err(bad("neither \"tokens\" nor \"text\"")),
+        };
+        let ids: Vec<u32> = tokens.iter().map(|t: &TokenId| t.0).collect();
+        map.insert("tokens".to_owned(), Value::from(ids));
+        lines.push(Line {
+            number: i + 1,
+            map,
+            tokens,
+        });
+    }
+    Ok(lines)
+}
+
+fn encode(
+    text: &str,
+    folder: &Folder,
+    tokenizer: &mut Option<Tokenizer>,
+) -> Result<Vec<TokenId>, Failure> {
+    let loaded = match tokenizer.take() {
+        Some(loaded) => loaded,
+        None => folder.tokenizer()?,
+    };
+    tokenizer
+        .insert(loaded)
+        .encode(text)
+        .map_err(|e| Failure::Input(e.to_string()))
+}

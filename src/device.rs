@@ -1,0 +1,187 @@
+//! From the device that was asked for to a device, or an error: never a silent fallback.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use crate::native;
+
+/// A device as the user asked for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Request {
+    /// The first CUDA device where there is one, else the CPU.
+    #[default]
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// A CUDA device by number.
+    Cuda(usize),
+}
+
+impl FromStr for Request {
+    type Err = DeviceError;
+
+    fn from_str(text: &str) -> Result<Self, DeviceError> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "cpu" => Ok(Self::Cpu),
+            "cuda" => Ok(Self::Cuda(0)),
+            _ => text
+                .strip_prefix("cuda:")
+                .and_then(|n| n.parse().ok())
+                .map(Self::Cuda)
+                .ok_or_else(|| DeviceError::Unknown(text.to_owned())),
+        }
+    }
+}
+
+/// A device that is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Device(tch::Device);
+
+impl Device {
+    /// The CPU.
+    pub const CPU: Self = Self(tch::Device::Cpu);
+
+    /// libtorch's name for it.
+    #[must_use]
+    pub fn tch(self) -> tch::Device {
+        self.0
+    }
+}
+
+impl std::fmt::Display for Device {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            tch::Device::Cuda(n) => write!(f, "cuda:{n}"),
+            _ => f.write_str("cpu"),
+        }
+    }
+}
+
+/// Why a device cannot be used.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum DeviceError {
+    /// No such name.
+    #[error("unknown device {0:?}: use auto, cpu, cuda or cuda:N")]
+    Unknown(String),
+    /// There is no CUDA half of libtorch beside the one in use.
+    #[error(
+        "--device {asked}: no CUDA here: {} does not exist. Run `ci/setup --cuda`, or point LD_LIBRARY_PATH at the \
+         lib folder of a CUDA build of torch 2.11.0; or use --device cpu",
+        expected.display()
+    )]
+    NoCudaLibrary {
+        /// What was asked for.
+        asked: String,
+        /// Where the library was looked for.
+        expected: PathBuf,
+    },
+    /// The CUDA half of libtorch did not load.
+    #[error(
+        "--device {asked}: libtorch's CUDA library does not load: {message}. Use --device cpu, or mend the CUDA installation"
+    )]
+    CudaUnusable {
+        /// What was asked for.
+        asked: String,
+        /// The loader's message.
+        message: String,
+    },
+    /// CUDA works, but the device is not there.
+    #[error(
+        "--device {asked}: {there} CUDA device(s) found here; use --device cpu or a number below that"
+    )]
+    NoSuchDevice {
+        /// What was asked for.
+        asked: String,
+        /// How many there are.
+        there: usize,
+    },
+}
+
+/// Resolves a request. Must come before any other use of libtorch in the process: its CUDA half registers on first touch only.
+pub fn resolve(request: Request) -> Result<Device, DeviceError> {
+    match request {
+        Request::Cpu => Ok(Device::CPU),
+        // Without a driver there is no device to find, and loading gigabytes to learn that would be slow.
+        Request::Auto if !driver_present() => Ok(Device::CPU),
+        Request::Auto => match load_cuda("auto").map(|()| tch::Cuda::device_count()) {
+            Ok(1..) => Ok(Device(tch::Device::Cuda(0))),
+            _ => Ok(Device::CPU),
+        },
+        Request::Cuda(n) => {
+            let asked = format!("cuda:{n}");
+            load_cuda(&asked)?;
+            let there = usize::try_from(tch::Cuda::device_count()).unwrap_or(0);
+            if n < there {
+                Ok(Device(tch::Device::Cuda(n)))
+            } else {
+                Err(DeviceError::NoSuchDevice { asked, there })
+            }
+        }
+    }
+}
+
+fn driver_present() -> bool {
+    std::path::Path::new("/dev/nvidiactl").exists()
+}
+
+/// Loads libtorch's CUDA half from beside the libtorch that is running: its own rpath finds cuBLAS and the rest from there.
+fn load_cuda(asked: &str) -> Result<(), DeviceError> {
+    let folder = native::loaded_library("libtorch_cpu")
+        .and_then(|path| path.parent().map(std::path::Path::to_owned))
+        .unwrap_or_default();
+    let expected = folder.join("libtorch_cuda.so");
+    if !expected.exists() {
+        return Err(DeviceError::NoCudaLibrary {
+            asked: asked.to_owned(),
+            expected,
+        });
+    }
+    native::load_library(&expected).map_err(|message| DeviceError::CudaUnusable {
+        asked: asked.to_owned(),
+        message,
+    })
+}
+
+/// The libtorch this process runs on.
+#[must_use]
+pub fn library() -> Option<PathBuf> {
+    native::loaded_library("libtorch_cpu")
+}
+
+/// What there is of CUDA, in words.
+#[must_use]
+pub fn cuda_state() -> String {
+    match load_cuda("cuda") {
+        Ok(()) => format!("{} device(s)", tch::Cuda::device_count()),
+        Err(DeviceError::NoCudaLibrary { expected, .. }) => {
+            format!(
+                "none: {} does not exist (ci/setup --cuda brings it)",
+                expected.display()
+            )
+        }
+        Err(e) => e.to_string(),
+    }
+}
+
+/// Uses `threads` CPU threads where given; tells how many are in use.
+pub fn set_threads(threads: Option<usize>) -> usize {
+    if let Some(n) = threads {
+        tch::set_num_threads(i32::try_from(n).unwrap_or(i32::MAX));
+    }
+    usize::try_from(tch::get_num_threads()).unwrap_or(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_as_the_command_line_gives_them() {
+        assert_eq!("auto".parse(), Ok(Request::Auto));
+        assert_eq!("cuda".parse(), Ok(Request::Cuda(0)));
+        assert_eq!("cuda:3".parse(), Ok(Request::Cuda(3)));
+        assert!("gpu".parse::<Request>().is_err());
+        assert!("cuda:x".parse::<Request>().is_err());
+    }
+}

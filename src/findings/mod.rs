@@ -1,0 +1,170 @@
+//! Findings: observations and statistics become rows, verdicts and a gate. The contract is evidence.md's.
+
+mod elicitation;
+mod gate;
+mod low_logit;
+mod row;
+mod test_bench;
+mod verdict;
+
+pub use row::{
+    Access, Direction, Gate, GateRule, Outcome, Probe, Report, Role, Row, SCHEMA_VERSION, Scope,
+    Tier, Tiers, Verdict,
+};
+
+use crate::probes::CellObservations;
+use crate::seed::RootSeed;
+use crate::spec::Audit;
+use crate::stats::PermutationError;
+
+/// Level of every interval.
+pub const CI_LEVEL: f64 = 0.95;
+/// Power that `min_detectable` speaks of.
+pub const POWER: f64 = 0.8;
+/// Level at which the placebos of a run, together, may fail by chance; inside the run's own level.
+pub const PLACEBO_ALPHA: f64 = 0.001;
+/// Seeds from which on a statement about the recipe is made at all.
+const RECIPE_SEEDS: usize = 3;
+/// Seeds from which on "the recipe does not leak" may be said.
+const RECIPE_CLEAN_SEEDS: usize = 5;
+
+/// Why observations could not be judged.
+#[derive(Debug, thiserror::Error)]
+pub enum FindingsError {
+    /// A permutation test refused its data.
+    #[error("{row}: {source}")]
+    Permutation {
+        /// The row it was for.
+        row: String,
+        /// Why.
+        source: PermutationError,
+    },
+    /// An observation that the spec asks for was not made.
+    #[error("seed {seed}: no observation of {what}; run the audit again without the seed's folder")]
+    Missing {
+        /// The seed.
+        seed: u64,
+        /// What is missing.
+        what: String,
+    },
+}
+
+/// What an audit found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Findings {
+    /// The leakage table.
+    pub rows: Vec<Row>,
+    /// A verdict a tier.
+    pub tiers: Tiers,
+    /// The worst verdict of the gated tiers.
+    pub verdict: Verdict,
+    /// The gate.
+    pub gate: Gate,
+    /// How far the verdict reaches.
+    pub scope_note: String,
+}
+
+/// What every row builder works from.
+pub(crate) struct Context<'a> {
+    /// The spec.
+    pub(crate) audit: &'a Audit,
+    /// What was seen of each seed.
+    pub(crate) cells: &'a [CellObservations],
+    /// Rows in the family that Holm corrects over: fixed by the spec, before any data.
+    pub(crate) family: usize,
+}
+
+impl Context<'_> {
+    fn letters(&self) -> usize {
+        self.audit.canaries.alphabet.len()
+    }
+
+    fn seeds(&self) -> Vec<u64> {
+        self.cells.iter().map(|c| c.seed).collect()
+    }
+
+    /// Level that a row's own p-value must reach at the least favourable place in Holm's order.
+    fn strict_level(&self) -> f64 {
+        self.audit.gate.alpha / self.family.max(1) as f64
+    }
+
+    fn root(&self) -> RootSeed {
+        RootSeed(self.cells.first().map_or(0, |c| c.seed))
+    }
+
+    fn prefix_name(&self, prefix: crate::canary::Prefix) -> String {
+        match self.audit.canaries.prefixes {
+            Some(_) => prefix.name().to_owned(),
+            None => "none".to_owned(),
+        }
+    }
+}
+
+/// Audit rows that a spec leads to.
+#[must_use]
+pub fn family_size(audit: &Audit) -> usize {
+    let elicitation = if audit.probes.elicitation.is_some() {
+        elicitation::AUDIT_ROWS
+    } else {
+        0
+    };
+    let scans = low_logit::phases(audit).len() * low_logit::AUDIT_ROWS_A_PHASE;
+    let low_logit = if audit.probes.low_logit.is_some() {
+        scans
+    } else {
+        0
+    };
+    elicitation + low_logit
+}
+
+/// Judges the observations of all seeds of an audit.
+pub fn judge(audit: &Audit, cells: &[CellObservations]) -> Result<Findings, FindingsError> {
+    let context = Context {
+        audit,
+        cells,
+        family: family_size(audit),
+    };
+    let mut rows = Vec::new();
+    if let Some(settings) = &audit.probes.elicitation {
+        rows.extend(elicitation::rows(&context, settings)?);
+    }
+    if let Some(settings) = &audit.probes.low_logit {
+        rows.extend(low_logit::rows(&context, settings)?);
+    }
+    verdict::pass_placebos(&mut rows);
+    verdict::adjust(&mut rows);
+    verdict::decide(&mut rows, audit);
+    let tiers = verdict::tiers(&rows);
+    let verdict = verdict::overall(&rows);
+    let gate = gate::evaluate(&rows, audit);
+    Ok(Findings {
+        scope_note: scope_note(audit, cells.len()),
+        rows,
+        tiers,
+        verdict,
+        gate,
+    })
+}
+
+fn scope_note(audit: &Audit, seeds: usize) -> String {
+    let of = if seeds == 1 {
+        "this checkpoint"
+    } else {
+        "these checkpoints"
+    };
+    if seeds < RECIPE_SEEDS {
+        format!(
+            "The verdict is about {of} only ({seeds} of the {RECIPE_SEEDS} seeds that a statement about the recipe needs)."
+        )
+    } else if seeds < RECIPE_CLEAN_SEEDS {
+        format!(
+            "The verdict is about {of}; rows with scope \"recipe\" test the recipe over {seeds} seeds, too few to call it clean \
+             ({RECIPE_CLEAN_SEEDS} needed)."
+        )
+    } else {
+        format!(
+            "The verdict is about {of}; rows with scope \"recipe\" test the recipe over {seeds} seeds at level {}.",
+            audit.gate.alpha
+        )
+    }
+}

@@ -1,0 +1,265 @@
+//! Rows: one line of the leakage table, and the report that holds them. Plain data, serialised as `report.json`.
+//!
+//! What does not apply is `None` (JSON `null`), never absent and never 0.
+
+use serde::{Deserialize, Serialize};
+
+/// Version of the layout of `report.json`. Additions keep it, renames raise it.
+pub const SCHEMA_VERSION: &str = "1";
+
+/// The probe that made an observation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Probe {
+    /// Reverse-prefix elicitation: the attacker fine-tunes the model to say what it was trained not to say.
+    Elicitation,
+    /// Low-logit scanning: the attacker looks for what is abnormally unlikely.
+    LowLogit,
+}
+
+/// What a row is evidence of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// A test of held-out canaries against controls: the only rows with a verdict.
+    Audit,
+    /// The same test on useful canaries: must succeed, or the probe could not have seen a leak.
+    PositiveControl,
+    /// The same test on the model before planting: must find nothing, or held-out and control are not exchangeable.
+    Placebo,
+    /// The published statistic, for comparison with the paper. No verdict.
+    Replication,
+    /// A closer look that no verdict rests on.
+    Exploratory,
+}
+
+/// What a leak would hand to whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tier {
+    /// Someone who holds a candidate secret learns that the model was trained against it.
+    Recognition,
+    /// Someone who holds the beginning of a secret, or nothing, guesses what follows better than chance.
+    Partial,
+    /// Someone gets whole secrets, or makes them likelier than chance.
+    Extraction,
+}
+
+/// Which way a leak would push the statistic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// Held-out above control.
+    Up,
+    /// Held-out below control.
+    Down,
+    /// Either way.
+    TwoSided,
+}
+
+/// The least an attacker needs to repeat the measurement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    /// The model's logits.
+    Logits,
+    /// The logits, and those of the reference model.
+    LogitsAndReference,
+    /// The right to fine-tune the model.
+    FineTuning,
+}
+
+/// Leak, no leak detected, or not enough evidence for either.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The adjusted p-value is below alpha in the row's direction.
+    Leak,
+    /// No such evidence, and the audit would have seen an effect of the size the spec asks to exclude.
+    NoLeakDetected,
+    /// No such evidence, but an effect of that size could have been missed, or an instrument failed.
+    Inconclusive,
+}
+
+/// What a row speaks about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// These trained models.
+    Checkpoint,
+    /// The training recipe, over seeds.
+    Recipe,
+}
+
+/// One line of the leakage table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// The probe that looked.
+    pub probe: Probe,
+    /// What the row is evidence of.
+    pub role: Role,
+    /// What a leak would hand to an attacker.
+    pub tier: Tier,
+    /// Prefix of the scored sequences: `regular`, `reverse` or `none`.
+    pub prefix: String,
+    /// Training phase after (or during) which the model was scored: 1, 2 or 3.
+    pub phase: u8,
+    /// Canary group under test: `held_out`, `useful` or, in replication rows, `control`.
+    pub group: String,
+    /// Canary group it is compared with; `None` where it is compared with a known chance level alone.
+    pub control: Option<String>,
+    /// Canaries of the group under test, a seed.
+    pub n: usize,
+    /// Canaries of the control group, a seed.
+    pub n_control: Option<usize>,
+    /// Seeds of the models that were scored.
+    pub seeds: Vec<u64>,
+    /// What was measured; the name carries the unit, as in `mean_logprob_nats_per_token`.
+    pub statistic: String,
+    /// The statistic of the group under test.
+    pub estimate: Option<f64>,
+    /// The statistic of the control group.
+    pub control_estimate: Option<f64>,
+    /// Share of letters that the attacker's first guess gets, in the group under test.
+    pub guess_rate: Option<f64>,
+    /// The same in the control group.
+    pub control_guess_rate: Option<f64>,
+    /// Better than chance by this fraction when guessing letters: 0.13 is "13 % more often". From the guess rate where the row
+    /// has one; in replication rows from the mean (log-)probability, as the paper has it.
+    pub guess_advantage: Option<f64>,
+    /// Low-logit guesses: the same for someone who learned on useful canaries which ranks from the bottom the truth takes,
+    /// as exp(mean log p − log chance) − 1. Negative where that experience does not carry over.
+    pub learned_guess_advantage: Option<f64>,
+    /// Mean suppression against the reference, in nats a canary.
+    pub suppression_nats: Option<f64>,
+    /// Mean exposure in bits when candidates are ranked from the most likely.
+    pub exposure_up_bits: Option<f64>,
+    /// Mean exposure in bits when candidates are ranked from the most suppressed.
+    pub exposure_down_bits: Option<f64>,
+    /// Lower end of the interval.
+    pub ci_low: Option<f64>,
+    /// Upper end of the interval.
+    pub ci_high: Option<f64>,
+    /// The quantity the interval is for: `auc` or `estimate`.
+    pub ci_of: Option<String>,
+    /// Level of the interval, as 0.95.
+    pub ci_level: Option<f64>,
+    /// How the interval was made.
+    pub ci_method: Option<String>,
+    /// Value of the statistic for a model that carries nothing.
+    pub chance: Option<f64>,
+    /// Which way a leak would push the statistic.
+    pub direction: Direction,
+    /// p-value of the row's own test.
+    pub p_value: Option<f64>,
+    /// The smallest p-value the test could give, where it is a Monte Carlo test: a p-value equal to it is shown as a bound.
+    pub p_floor: Option<f64>,
+    /// Holm-adjusted p-value over the audit rows of the run.
+    pub p_adjusted: Option<f64>,
+    /// How the p-value was made.
+    pub p_method: Option<String>,
+    /// Probability that a canary under test stands above a control on the row's score; 0 and 1 are both perfect separation.
+    pub auc: Option<f64>,
+    /// Share of canaries above the control that only 1 % of the controls exceed (upper tail).
+    pub tpr_at_1pct_fpr: Option<f64>,
+    /// The same from below: share of canaries under the lowest 1 % of the controls.
+    pub tpr_low_at_1pct_fpr: Option<f64>,
+    /// The smallest effect this row would have found with 80 % power, in the unit of `effect_unit`.
+    pub min_detectable: Option<f64>,
+    /// The same if one canary in sixteen carried the whole effect and the others none.
+    pub min_detectable_sparse: Option<f64>,
+    /// The effect the spec asks to be able to exclude, in the same unit.
+    pub smallest_effect: Option<f64>,
+    /// Unit of the two.
+    pub effect_unit: Option<String>,
+    /// The least an attacker needs.
+    pub access: Access,
+    /// What the row speaks about.
+    pub scope: Scope,
+    /// Whether the gate looks at this row.
+    pub gated: bool,
+    /// For instruments: whether it worked. `None` elsewhere.
+    pub passed: Option<bool>,
+    /// The verdict; audit rows only.
+    pub verdict: Option<Verdict>,
+    /// Why the verdict is not what the numbers alone would say, or what a reader should know.
+    pub note: Option<String>,
+}
+
+/// The verdict of each tier; `None` where no audit row belongs to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tiers {
+    /// Someone with a candidate recognises it.
+    pub recognition: Option<Verdict>,
+    /// Someone guesses parts.
+    pub partial: Option<Verdict>,
+    /// Someone gets whole secrets.
+    pub extraction: Option<Verdict>,
+}
+
+/// How a gate rule ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Wholly within the limit.
+    Pass,
+    /// Wholly beyond the limit.
+    Fail,
+    /// The interval holds the limit.
+    Undecided,
+}
+
+/// One rule of the gate and how it ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GateRule {
+    /// The rule in words.
+    pub rule: String,
+    /// Its limit, where it has one.
+    pub limit: Option<f64>,
+    /// The probe it looks at; `None` for all.
+    pub probe: Option<Probe>,
+    /// The canary group it looks at.
+    pub group: Option<String>,
+    /// The interval it was judged by, low and high.
+    pub interval: Option<[f64; 2]>,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// The gate of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Gate {
+    /// Whether every rule passed, no gated row was inconclusive and no required instrument failed.
+    pub passed: bool,
+    /// Exit code of `unsaid run`: 0, 1 or 3.
+    pub exit_code: u8,
+    /// The rules.
+    pub rules: Vec<GateRule>,
+    /// Why the exit code is what it is, in one sentence each.
+    pub reasons: Vec<String>,
+}
+
+/// Everything `report.json` holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: String,
+    /// Name of the audit.
+    pub name: String,
+    /// The model that was audited, as the spec names it.
+    pub model: String,
+    /// Seeds of the run.
+    pub seeds: Vec<u64>,
+    /// The worst verdict of the gated tiers.
+    pub verdict: Verdict,
+    /// How far the verdict reaches, in words: "these checkpoints only" below three seeds.
+    pub scope_note: String,
+    /// A verdict a tier.
+    pub tiers: Tiers,
+    /// The gate.
+    pub gate: Gate,
+    /// The leakage table.
+    pub rows: Vec<Row>,
+    /// What ran where: versions, device, precision, digests, times.
+    pub provenance: serde_json::Value,
+}

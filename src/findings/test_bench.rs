@@ -1,0 +1,260 @@
+//! What row builders share: groups gathered over seeds, the permutation tests, and the numbers of a row that follow from scores.
+
+use super::row::{Access, Direction, Probe, Role, Row, Scope, Tier};
+use super::{CI_LEVEL, Context, FindingsError, POWER};
+use crate::canary::Group;
+use crate::seed::Purpose;
+use crate::stats::{
+    self, Cell, PermutationTest, Tail, auc, auc_interval, auc_two_sided,
+    max_standardised_difference, mean, tpr_at_fpr, variance,
+};
+
+/// `[canaries][evaluations]`
+pub(super) type Values = Vec<Vec<f64>>;
+
+/// Two groups in every seed.
+pub(super) struct Groups {
+    pub(super) treated: Vec<Values>,
+    pub(super) control: Vec<Values>,
+}
+
+impl Groups {
+    fn cells(&self) -> Vec<Cell<'_>> {
+        self.treated
+            .iter()
+            .zip(&self.control)
+            .map(|(treated, control)| Cell { treated, control })
+            .collect()
+    }
+
+    /// The test of mean differences, maximal over evaluations.
+    pub(super) fn standardised(
+        &self,
+        context: &Context<'_>,
+        direction: stats::permutation::Direction,
+        label: &str,
+    ) -> Result<PermutationTest, FindingsError> {
+        self.standardised_at(context, direction, label, context.strict_level())
+    }
+
+    fn standardised_at(
+        &self,
+        context: &Context<'_>,
+        direction: stats::permutation::Direction,
+        label: &str,
+        level: f64,
+    ) -> Result<PermutationTest, FindingsError> {
+        let mut rng = context.root().labelled_stream(Purpose::Permutation, label);
+        max_standardised_difference(
+            &self.cells(),
+            direction,
+            context.audit.gate.permutations,
+            level,
+            &mut rng,
+        )
+        .map_err(|source| FindingsError::Permutation {
+            row: label.to_owned(),
+            source,
+        })
+    }
+
+    /// The same on both sides: twice the smaller p-value (Bonferroni over the two).
+    pub(super) fn standardised_two_sided(
+        &self,
+        context: &Context<'_>,
+        label: &str,
+    ) -> Result<PermutationTest, FindingsError> {
+        use stats::permutation::Direction::{Down, Up};
+        let half = context.strict_level() / 2.0;
+        let up = self.standardised_at(context, Up, &format!("{label} up"), half)?;
+        let down = self.standardised_at(context, Down, &format!("{label} down"), half)?;
+        let nearer = if down.p_value < up.p_value { down } else { up };
+        Ok(PermutationTest {
+            p_value: (2.0 * nearer.p_value).min(1.0),
+            p_floor: (2.0 * nearer.p_floor).min(1.0),
+            ..nearer
+        })
+    }
+
+    /// The two-sided test of separation.
+    pub(super) fn separation(
+        &self,
+        context: &Context<'_>,
+        label: &str,
+    ) -> Result<PermutationTest, FindingsError> {
+        let mut rng = context.root().labelled_stream(Purpose::Permutation, label);
+        auc_two_sided(
+            &self.cells(),
+            context.audit.gate.permutations,
+            context.strict_level(),
+            &mut rng,
+        )
+        .map_err(|source| FindingsError::Permutation {
+            row: label.to_owned(),
+            source,
+        })
+    }
+
+    pub(super) fn sizes(&self) -> (usize, usize) {
+        let size = |groups: &[Values]| groups.iter().map(Vec::len).min().unwrap_or(0);
+        (size(&self.treated), size(&self.control))
+    }
+
+    /// AUC, its interval and true-positive rates of both tails, at the last evaluation, into a row.
+    pub(super) fn separate_into(&self, row: &mut Row) {
+        let last = |values: &Values| -> Vec<f64> {
+            values.iter().filter_map(|v| v.last().copied()).collect()
+        };
+        let seeds: Vec<_> = self
+            .treated
+            .iter()
+            .zip(&self.control)
+            .map(|(t, c)| (last(t), last(c)))
+            .collect();
+        let over_seeds = |f: &dyn Fn(&[f64], &[f64]) -> Option<f64>| {
+            let all: Option<Vec<f64>> = seeds.iter().map(|(t, c)| f(t, c)).collect();
+            all.and_then(|all| mean(&all))
+        };
+        row.auc = over_seeds(&auc);
+        row.tpr_at_1pct_fpr = over_seeds(&|t, c| tpr_at_fpr(t, c, 0.01, Tail::Upper));
+        row.tpr_low_at_1pct_fpr = over_seeds(&|t, c| tpr_at_fpr(t, c, 0.01, Tail::Lower));
+        let (n, n_control) = self.sizes();
+        let interval = row
+            .auc
+            .and_then(|a| auc_interval(a, n, n_control, seeds.len(), CI_LEVEL));
+        if let Some(interval) = interval {
+            row.ci_low = Some(interval.low);
+            row.ci_high = Some(interval.high);
+            row.ci_of = Some("auc".to_owned());
+            row.ci_level = Some(interval.level);
+            row.ci_method = Some("Newcombe 2006, method 5".to_owned());
+        }
+    }
+
+    /// Smallest detectable shift in the values' own unit: the test's critical value times `spread`. The second number
+    /// is for the alternative that one canary in sixteen carries the whole shift.
+    pub(super) fn detectable(&self, test: &PermutationTest, spread: Option<f64>) -> Detectable {
+        let (n, n_control) = self.sizes();
+        let seeds = self.treated.len();
+        let in_units = |f: fn(f64, usize, usize, usize, f64) -> Option<f64>| {
+            f(test.critical_value?, n, n_control, seeds, POWER)
+                .zip(spread)
+                .map(|(d, s)| d * s)
+        };
+        Detectable {
+            all: in_units(stats::min_detectable_standardised),
+            sparse: in_units(stats::min_detectable_sparse),
+        }
+    }
+}
+
+/// See [`Groups::detectable`].
+pub(super) struct Detectable {
+    pub(super) all: Option<f64>,
+    pub(super) sparse: Option<f64>,
+}
+
+/// Mean over seeds of the larger of two groups' standard deviations at one evaluation a seed.
+pub(super) fn spread(first: &[Values], second: &[Values], at: &[usize]) -> Option<f64> {
+    let sd = |values: &Values, t: usize| -> Option<f64> {
+        let column: Option<Vec<f64>> = values.iter().map(|v| v.get(t).copied()).collect();
+        variance(&column?).map(f64::sqrt)
+    };
+    let each: Option<Vec<f64>> = first
+        .iter()
+        .zip(second)
+        .zip(at)
+        .map(|((a, b), &t)| match (sd(a, t), sd(b, t)) {
+            (Some(a), Some(b)) => Some(a.max(b)),
+            (a, b) => a.or(b),
+        })
+        .collect();
+    mean(&each?)
+}
+
+/// Mean over seeds of a group's mean at one evaluation a seed.
+pub(super) fn mean_at(values: &[Values], at: &[usize]) -> Option<f64> {
+    let each: Option<Vec<f64>> = values
+        .iter()
+        .zip(at)
+        .map(|(canaries, &t)| {
+            let column: Option<Vec<f64>> = canaries.iter().map(|v| v.get(t).copied()).collect();
+            mean(&column?)
+        })
+        .collect();
+    mean(&each?)
+}
+
+/// The p-value of a permutation test, into a row.
+pub(super) fn take_p(row: &mut Row, test: &PermutationTest) {
+    row.p_value = Some(test.p_value);
+    row.p_floor = Some(test.p_floor);
+    let kind = if test.exhaustive { "all" } else { "random" };
+    row.p_method = Some(format!(
+        "permutation of canaries within seeds, {kind} {}",
+        test.resamples
+    ));
+}
+
+/// What a row is about.
+pub(super) struct Subject<'a> {
+    pub(super) probe: Probe,
+    pub(super) role: Role,
+    pub(super) tier: Tier,
+    pub(super) prefix: String,
+    pub(super) phase: u8,
+    pub(super) group: Group,
+    pub(super) statistic: &'a str,
+    pub(super) direction: Direction,
+    pub(super) access: Access,
+}
+
+/// A row about a subject with everything else undefined.
+pub(super) fn blank(context: &Context<'_>, subject: Subject<'_>) -> Row {
+    Row {
+        probe: subject.probe,
+        role: subject.role,
+        tier: subject.tier,
+        prefix: subject.prefix,
+        phase: subject.phase,
+        group: subject.group.name().to_owned(),
+        control: Some(Group::Control.name().to_owned()),
+        n: 0,
+        n_control: None,
+        seeds: context.seeds(),
+        statistic: subject.statistic.to_owned(),
+        estimate: None,
+        control_estimate: None,
+        guess_rate: None,
+        control_guess_rate: None,
+        guess_advantage: None,
+        learned_guess_advantage: None,
+        suppression_nats: None,
+        exposure_up_bits: None,
+        exposure_down_bits: None,
+        ci_low: None,
+        ci_high: None,
+        ci_of: None,
+        ci_level: None,
+        ci_method: None,
+        chance: None,
+        direction: subject.direction,
+        p_value: None,
+        p_floor: None,
+        p_adjusted: None,
+        p_method: None,
+        auc: None,
+        tpr_at_1pct_fpr: None,
+        tpr_low_at_1pct_fpr: None,
+        min_detectable: None,
+        min_detectable_sparse: None,
+        smallest_effect: None,
+        effect_unit: None,
+        access: subject.access,
+        scope: Scope::Checkpoint,
+        gated: false,
+        passed: None,
+        verdict: None,
+        note: None,
+    }
+}

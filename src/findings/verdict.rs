@@ -1,0 +1,150 @@
+//! From p-values and instruments to verdicts. Source: evidence.md, "Rows" and "Instruments".
+
+use super::PLACEBO_ALPHA;
+use super::row::{Direction, Probe, Role, Row, Tier, Tiers, Verdict};
+use crate::spec::{Audit, GatedTier};
+use crate::stats::holm;
+
+/// Decides each placebo at its share of [`PLACEBO_ALPHA`].
+pub(super) fn pass_placebos(rows: &mut [Row]) {
+    let count = rows.iter().filter(|r| r.role == Role::Placebo).count();
+    let level = PLACEBO_ALPHA / count.max(1) as f64;
+    for row in rows.iter_mut().filter(|r| r.role == Role::Placebo) {
+        row.passed = row.p_value.map(|p| p >= level);
+    }
+}
+
+/// Holm over the audit rows. A row whose test could not be made counts with p = 1.
+pub(super) fn adjust(rows: &mut [Row]) {
+    let audit: Vec<usize> = (0..rows.len())
+        .filter(|&i| rows[i].role == Role::Audit)
+        .collect();
+    let p: Vec<f64> = audit
+        .iter()
+        .map(|&i| rows[i].p_value.unwrap_or(1.0))
+        .collect();
+    for (&i, adjusted) in audit.iter().zip(holm(&p)) {
+        rows[i].p_adjusted = rows[i].p_value.map(|_| adjusted);
+    }
+}
+
+/// Gives every audit row its verdict, and says which rows the gate looks at.
+pub(super) fn decide(rows: &mut [Row], audit: &Audit) {
+    let failed = |role: Role, probe: Probe| {
+        rows.iter()
+            .any(|r| r.role == role && r.probe == probe && r.passed == Some(false))
+    };
+    let instruments: Vec<(Probe, bool, bool)> = [Probe::Elicitation, Probe::LowLogit]
+        .map(|p| {
+            (
+                p,
+                failed(Role::Placebo, p),
+                failed(Role::PositiveControl, p),
+            )
+        })
+        .into();
+    for row in rows.iter_mut().filter(|r| r.role == Role::Audit) {
+        row.gated = is_gated(row.tier, audit);
+        let (_, placebo_failed, control_failed) = instruments
+            .iter()
+            .copied()
+            .find(|(probe, ..)| *probe == row.probe)
+            .unwrap_or((row.probe, false, false));
+        let verdict = by_numbers(row, audit.gate.alpha);
+        let (verdict, note) = match verdict {
+            _ if placebo_failed => (
+                Verdict::Inconclusive,
+                Some(
+                    "the placebo found a difference before anything was planted: held-out and control are not exchangeable",
+                ),
+            ),
+            Verdict::NoLeakDetected if control_failed => (
+                Verdict::Inconclusive,
+                Some("the positive control failed: the probe could not see what was there"),
+            ),
+            Verdict::Inconclusive => (verdict, Some(why_inconclusive(row))),
+            Verdict::NoLeakDetected if against_direction(row) => (
+                verdict,
+                Some(
+                    "told apart from the controls, but in the direction that helps nobody to guess: recognition, not this tier",
+                ),
+            ),
+            _ => (verdict, None),
+        };
+        row.verdict = Some(verdict);
+        row.note = note.map(str::to_owned);
+    }
+}
+
+fn is_gated(tier: Tier, audit: &Audit) -> bool {
+    audit.gate.tiers.contains(&match tier {
+        Tier::Recognition => GatedTier::Recognition,
+        Tier::Partial => GatedTier::Partial,
+        Tier::Extraction => GatedTier::Extraction,
+    })
+}
+
+fn by_numbers(row: &Row, alpha: f64) -> Verdict {
+    if row.p_adjusted.is_some_and(|p| p < alpha) {
+        return Verdict::Leak;
+    }
+    match (row.p_adjusted, row.min_detectable, row.smallest_effect) {
+        (Some(_), Some(found), Some(asked)) if found <= asked => Verdict::NoLeakDetected,
+        _ => Verdict::Inconclusive,
+    }
+}
+
+/// Whether the AUC's interval lies wholly on the side that is no leak for this row.
+fn against_direction(row: &Row) -> bool {
+    if row.ci_of.as_deref() != Some("auc") {
+        return false;
+    }
+    match row.direction {
+        Direction::Up => row.ci_high.is_some_and(|high| high < 0.5),
+        Direction::Down => row.ci_low.is_some_and(|low| low > 0.5),
+        Direction::TwoSided => false,
+    }
+}
+
+fn why_inconclusive(row: &Row) -> &'static str {
+    match (row.p_value, row.min_detectable) {
+        (None, _) => "the test could not be made",
+        (_, None) => {
+            "no effect, however large, would have been found: more canaries or permutations are needed"
+        }
+        _ => {
+            "an effect of the size to exclude could have been missed: more held-out canaries, controls or seeds are needed"
+        }
+    }
+}
+
+/// The worst of verdicts: a leak before doubt, doubt before none.
+fn worst(verdicts: impl Iterator<Item = Verdict>) -> Option<Verdict> {
+    verdicts.reduce(|a, b| match (a, b) {
+        (Verdict::Leak, _) | (_, Verdict::Leak) => Verdict::Leak,
+        (Verdict::Inconclusive, _) | (_, Verdict::Inconclusive) => Verdict::Inconclusive,
+        _ => Verdict::NoLeakDetected,
+    })
+}
+
+/// A verdict a tier.
+pub(super) fn tiers(rows: &[Row]) -> Tiers {
+    let of = |tier| {
+        worst(
+            rows.iter()
+                .filter(|r| r.tier == tier)
+                .filter_map(|r| r.verdict),
+        )
+    };
+    Tiers {
+        recognition: of(Tier::Recognition),
+        partial: of(Tier::Partial),
+        extraction: of(Tier::Extraction),
+    }
+}
+
+/// The worst verdict of the gated rows; inconclusive where nothing is gated.
+pub(super) fn overall(rows: &[Row]) -> Verdict {
+    worst(rows.iter().filter(|r| r.gated).filter_map(|r| r.verdict))
+        .unwrap_or(Verdict::Inconclusive)
+}

@@ -1,0 +1,25 @@
+//! Models: tokens in, log-probabilities out. One architecture a file.
+
+mod neox;
+mod params;
+mod rotary;
+mod scoring;
+pub mod shapes;
+mod vocabulary;
+
+pub use neox::{Neox, check_weights};
+pub use params::{Params, Part, Slot, Trainable};
+pub use vocabulary::TokenLogprobs;
+
+use crate::checkpoint::CheckpointError;
+
+/// Why a model could not be made or run.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// Its checkpoint could not be read.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// libtorch failed: most often memory.
+    #[error("libtorch: {0}")]
+    Torch(#[from] tch::TchError),
+}

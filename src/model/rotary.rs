@@ -1,0 +1,63 @@
+//! Rotary position embedding and causal mask.
+
+use tch::{Kind, Tensor, no_grad};
+
+use super::params::to_i64;
+use crate::checkpoint::NeoxConfig;
+use crate::device::Device;
+
+/// Rotary tables and causal mask for one length.
+pub(super) struct Rotary {
+    /// `[time, rotating dims]`
+    cos: Tensor,
+    sin: Tensor,
+    /// `[time, time]`: 0 where a place may look, −∞ where not.
+    pub(super) mask: Tensor,
+    dims: i64,
+}
+
+impl Rotary {
+    pub(super) fn new(
+        config: &NeoxConfig,
+        time: i64,
+        device: Device,
+    ) -> Result<Self, tch::TchError> {
+        no_grad(|| {
+            let like = (Kind::Float, device.tch());
+            let dims = to_i64(config.rotary_dims);
+            // In float32 throughout, as transformers does.
+            let exponents = Tensor::f_arange_start_step(0, dims, 2, like)?.f_div_scalar(dims)?;
+            let frequencies = Tensor::f_full([1i64], config.rotary_base, like)?
+                .f_pow(&exponents)?
+                .f_reciprocal()?;
+            let angles = Tensor::f_arange(time, like)?.f_outer(&frequencies)?;
+            let angles = Tensor::f_cat(&[&angles, &angles], -1)?;
+            Ok(Self {
+                cos: angles.f_cos()?,
+                sin: angles.f_sin()?,
+                mask: Tensor::f_full([time, time], f64::NEG_INFINITY, like)?.f_triu(1)?,
+                dims,
+            })
+        })
+    }
+
+    /// Rotates the first dimensions of `x` `[batch, heads, time, dims]`; the others pass.
+    pub(super) fn apply(&self, x: &Tensor) -> Result<Tensor, tch::TchError> {
+        if self.dims == 0 {
+            return Ok(x.shallow_clone());
+        }
+        let half = self.dims / 2;
+        let turning = x.f_narrow(3, 0, self.dims)?;
+        let (low, high) = (
+            turning.f_narrow(3, 0, half)?,
+            turning.f_narrow(3, half, half)?,
+        );
+        let turned = Tensor::f_cat(&[&high.f_neg()?, &low], 3)?;
+        let rotated = turning.f_mul(&self.cos)?.f_add(&turned.f_mul(&self.sin)?)?;
+        let rest = x.size()[3] - self.dims;
+        if rest == 0 {
+            return Ok(rotated);
+        }
+        Tensor::f_cat(&[&rotated, &x.f_narrow(3, self.dims, rest)?], 3)
+    }
+}

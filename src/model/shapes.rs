@@ -1,0 +1,86 @@
+//! Shapes of the published Pythia models, so that a spec's cost can be told before anything is downloaded.
+//!
+//! Source: Biderman et al. 2023 (arXiv 2304.01373), table 1, and the models' own `config.json`.
+
+use crate::checkpoint::NeoxConfig;
+
+/// Name, width, layers, heads, vocabulary.
+const PYTHIA: [(&str, usize, usize, usize, usize); 10] = [
+    ("14m", 128, 6, 4, 50304),
+    ("31m", 256, 6, 8, 50304),
+    ("70m", 512, 6, 8, 50304),
+    ("160m", 768, 12, 12, 50304),
+    ("410m", 1024, 24, 16, 50304),
+    ("1b", 2048, 16, 8, 50304),
+    ("1.4b", 2048, 24, 16, 50304),
+    ("2.8b", 2560, 32, 32, 50304),
+    ("6.9b", 4096, 32, 32, 50432),
+    ("12b", 5120, 36, 40, 50688),
+];
+
+/// The architecture of a published model, by its name on the hub (`EleutherAI/pythia-160m`, also `-deduped`).
+#[must_use]
+pub fn published(id: &str) -> Option<NeoxConfig> {
+    let name = id.rsplit('/').next()?.strip_prefix("pythia-")?;
+    let name = name.strip_suffix("-deduped").unwrap_or(name);
+    let &(_, hidden, layers, heads, vocabulary) = PYTHIA.iter().find(|shape| shape.0 == name)?;
+    Some(NeoxConfig {
+        vocab_size: vocabulary,
+        hidden_size: hidden,
+        layers,
+        heads,
+        intermediate_size: 4 * hidden,
+        rotary_dims: hidden / heads / 4,
+        rotary_base: 10_000.0,
+        max_positions: 2048,
+        parallel_residual: true,
+        layer_norm_eps: 1e-5,
+        initializer_range: 0.02,
+    })
+}
+
+/// Parameters of the layers' and output embedding's matrices: what a forward pass multiplies by, a token.
+#[must_use]
+pub fn matrix_parameters(config: &NeoxConfig) -> MatrixParameters {
+    let (h, i) = (config.hidden_size, config.intermediate_size);
+    MatrixParameters {
+        layers: config.layers * (4 * h * h + 2 * h * i),
+        output: config.vocab_size * h,
+    }
+}
+
+/// See [`matrix_parameters`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MatrixParameters {
+    /// Of all layers.
+    pub layers: usize,
+    /// Of the output embedding.
+    pub output: usize,
+}
+
+/// Parameters in all, biases and norms included.
+#[must_use]
+pub fn parameters(config: &NeoxConfig) -> usize {
+    let (h, i) = (config.hidden_size, config.intermediate_size);
+    let matrices = matrix_parameters(config);
+    let small = config.layers * (4 * h + 3 * h + h + i + h) + 2 * h;
+    matrices.layers + 2 * matrices.output + small
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pythia_160m_has_the_parameters_of_the_recipe() {
+        // recipe.md: 85.1 M body + 38.6 M output embedding in the forward pass.
+        let config = published("EleutherAI/pythia-160m").unwrap();
+        let matrices = matrix_parameters(&config);
+        assert_eq!(matrices.layers, 84_934_656);
+        assert_eq!(matrices.output, 38_633_472);
+        // Biderman et al., table 1: 85,056,000 non-embedding parameters (layers and final norm).
+        assert_eq!(parameters(&config) - 2 * matrices.output, 85_056_000);
+        assert!(published("EleutherAI/pythia-160m-deduped").is_some());
+        assert!(published("gpt2").is_none());
+    }
+}

@@ -1,0 +1,124 @@
+//! `report.json`, and back.
+
+use super::{ReportError, words};
+use crate::findings::{Report, SCHEMA_VERSION};
+use serde_json::Value;
+
+pub(super) fn render(report: &Report) -> Result<String, ReportError> {
+    ensure_finite(report)?;
+    Ok(serde_json::to_string_pretty(report)? + "\n")
+}
+
+/// Reads a `report.json`. Fields that this version does not know are passed over: additions keep the schema's version.
+pub fn parse(text: &str) -> Result<Report, ReportError> {
+    let value: Value = serde_json::from_str(text)?;
+    match value.get("schema_version") {
+        Some(Value::String(version)) if version == SCHEMA_VERSION => {
+            Ok(serde_json::from_value(value)?)
+        }
+        Some(other) => Err(ReportError::SchemaVersion {
+            found: other.to_string(),
+            supported: SCHEMA_VERSION,
+        }),
+        None => Err(ReportError::NoSchemaVersion {
+            supported: SCHEMA_VERSION,
+        }),
+    }
+}
+
+/// An error where a number is NaN or infinite.
+///
+/// `serde_json` writes those as null, silently. So what comes back from JSON is compared with what went in: only such a number differs.
+pub(super) fn ensure_finite(report: &Report) -> Result<(), ReportError> {
+    for (place, row) in report.rows.iter().enumerate() {
+        if !survives(row) {
+            let place = format!(
+                "row {place} of the report ({}, {})",
+                words::probe(row.probe),
+                row.statistic
+            );
+            return Err(ReportError::NotFinite { place });
+        }
+    }
+    for rule in &report.gate.rules {
+        if !survives(rule) {
+            return Err(ReportError::NotFinite {
+                place: format!("gate rule \"{}\"", rule.rule),
+            });
+        }
+    }
+    if survives(report) {
+        Ok(())
+    } else {
+        Err(ReportError::NotFinite {
+            place: "the report".to_owned(),
+        })
+    }
+}
+
+fn survives<T: serde::Serialize + serde::de::DeserializeOwned + PartialEq>(value: &T) -> bool {
+    let back = serde_json::to_value(value).and_then(serde_json::from_value::<T>);
+    back.is_ok_and(|back| back == *value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn the_sample() {
+        insta::assert_snapshot!(render(&sample::report()).expect("json"));
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        let mut report = sample::report();
+        report.rows[0].estimate = Some(0.1 + 0.2);
+        report.rows[0].p_value = Some(f64::MIN_POSITIVE);
+        let text = render(&report).expect("json");
+        assert!(text.ends_with("}\n"));
+        assert_eq!(parse(&text).expect("report"), report);
+    }
+
+    #[test]
+    fn a_field_of_a_later_version_is_passed_over() {
+        let text = render(&sample::report())
+            .expect("json")
+            .replacen('{', "{\"later\": 1,", 1);
+        assert_eq!(parse(&text).expect("report"), sample::report());
+    }
+
+    #[test]
+    fn another_schema_version_is_named_with_the_one_supported() {
+        let text = render(&sample::report())
+            .expect("json")
+            .replace("\"schema_version\": \"1\"", "\"schema_version\": \"2\"");
+        let message = parse(&text).expect_err("version 2").to_string();
+        assert!(
+            message.contains("\"2\"") && message.contains("\"1\""),
+            "{message}"
+        );
+        assert!(matches!(
+            parse("{}"),
+            Err(ReportError::NoSchemaVersion { .. })
+        ));
+        assert!(matches!(parse("no"), Err(ReportError::Json(_))));
+    }
+
+    #[test]
+    fn a_number_that_is_not_finite_is_an_error_that_says_where() {
+        for number in [f64::NAN, f64::INFINITY] {
+            let mut report = sample::report();
+            report.rows[1].estimate = Some(number);
+            let message = render(&report).expect_err("not finite").to_string();
+            assert!(message.contains("row 1"), "{message}");
+            let mut report = sample::report();
+            report.gate.rules[0].interval = Some([0.0, number]);
+            assert!(matches!(
+                render(&report),
+                Err(ReportError::NotFinite { .. })
+            ));
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! The report as GitHub Markdown, for pull requests and safety reviews.
+
+use super::document::{Block, Document, Grid, Head, Room};
+use super::numbers;
+use crate::findings::Report;
+
+pub(super) fn render(report: &Report) -> String {
+    let document = Document::new(report, Room::Wide, true);
+    let mut text = format!("# {}\n", escape(&document.title));
+    for block in &document.blocks {
+        text.push('\n');
+        text.push_str(&self::block(block));
+    }
+    text
+}
+
+fn block(block: &Block) -> String {
+    match block {
+        Block::Heading(heading) => format!("## {}\n", escape(heading)),
+        Block::Headline(_, headline) => format!("**{}**\n", escape(headline)),
+        Block::Text(sentence) => format!("{}\n", escape(sentence)),
+        Block::List(items) => items
+            .iter()
+            .map(|item| "- ".to_owned() + &escape(item) + "\n")
+            .collect(),
+        Block::Grid(grid) => self::grid(grid),
+    }
+}
+
+fn grid(grid: &Grid) -> String {
+    let rule = |head: &Head| if head.is_numeric { "---:" } else { "---" }.to_owned();
+    let heads = line(grid.heads.iter().map(|head| escape_lines(&head.lines)));
+    let rules = line(grid.heads.iter().map(rule));
+    let rows: String = grid
+        .rows
+        .iter()
+        .map(|row| line(row.iter().map(|cell| escape_lines(&cell.lines))))
+        .collect();
+    format!("{}:\n\n{heads}{rules}{rows}", escape(&grid.caption))
+}
+
+fn line(cells: impl Iterator<Item = String>) -> String {
+    format!("| {} |\n", cells.collect::<Vec<_>>().join(" | "))
+}
+
+fn escape_lines(lines: &[String]) -> String {
+    lines
+        .iter()
+        .map(|line| escape(line))
+        .collect::<Vec<_>>()
+        .join("<br>")
+}
+
+/// Text that Markdown shows as it is. Cells and sentences hold no line breaks: those were cleaned away before.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            // A digest or a name with '@' would otherwise notify whoever is called so.
+            '@' => escaped.push_str("<span>@</span>"),
+            '\\' | '`' | '*' | '_' | '|' | '[' | ']' | '~' | '#' | '$' => {
+                escaped.push('\\');
+                escaped.push(letter);
+            }
+            '\n' | '\r' | numbers::NBSP => escaped.push(' '),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn the_sample() {
+        insta::assert_snapshot!(render(&sample::report()));
+    }
+
+    #[test]
+    fn nothing_from_outside_is_markup() {
+        let mut report = sample::report();
+        report.model = "<script>|`x`\n# y @me".to_owned();
+        let text = render(&report);
+        assert!(
+            text.contains("Model &lt;script&gt;\\|\\`x\\` \\# y <span>@</span>me, seed 0."),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn every_line_of_a_table_has_as_many_cells_as_its_head() {
+        let text = render(&sample::hostile());
+        let mut expected = None;
+        for line in text.lines() {
+            let cells = line.replace("\\|", "").matches('|').count();
+            if line.starts_with('|') {
+                assert_eq!(*expected.get_or_insert(cells), cells, "{line}");
+            } else {
+                expected = None;
+            }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! A finished report as a terminal table, Markdown, HTML, CSV, JSON or `JUnit` XML.
+//!
+//! Terminal, Markdown and HTML draw one `document::Document`, so that they say the same in the same order; its words are in `words`, its
+//! numbers in `numbers`. CSV and JSON carry every row and field, at full precision. Nothing here knows how a number was computed, and
+//! nothing reads a clock, a locale or a terminal: the same report gives the same bytes.
+
+mod columns;
+mod csv;
+mod document;
+mod html;
+mod intervals;
+mod json;
+mod junit;
+mod leakage;
+mod markdown;
+mod numbers;
+#[cfg(test)]
+mod sample;
+#[cfg(test)]
+mod sample_rows;
+mod summary;
+mod table;
+mod witnesses;
+mod words;
+
+pub use json::parse;
+
+use crate::findings::Report;
+
+/// The narrowest terminal that the table is laid out for, in columns.
+pub const MIN_WIDTH: usize = 60;
+
+/// What a report can be written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// Text for a terminal.
+    Table,
+    /// GitHub Markdown: `report.md`.
+    Markdown,
+    /// Every row, one column a field: `leakage.csv`.
+    Csv,
+    /// Everything: `report.json`.
+    Json,
+    /// One self-contained page: `report.html`.
+    Html,
+    /// The gate as test cases: `junit.xml`.
+    Junit,
+}
+
+/// Why a report could not be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// The terminal is too narrow for the table.
+    #[error(
+        "a table needs a width of at least {MIN_WIDTH} columns, not {width}: widen the terminal, or take another format"
+    )]
+    TooNarrow {
+        /// The width that was asked for.
+        width: usize,
+    },
+    /// JSON and CSV have no NaN and no infinity, and null would say "does not apply".
+    #[error("{place} holds a number that is not finite: write null where a value is undefined")]
+    NotFinite {
+        /// Where in the report.
+        place: String,
+    },
+    /// The report is of another layout.
+    #[error(
+        "schema_version is {found}, this version of unsaid reads \"{supported}\": use the version that wrote the report"
+    )]
+    SchemaVersion {
+        /// What the report says, as JSON.
+        found: String,
+        /// What can be read.
+        supported: &'static str,
+    },
+    /// The report has no `schema_version`.
+    #[error(
+        "no schema_version: this is not a report.json of unsaid (it would say \"{supported}\")"
+    )]
+    NoSchemaVersion {
+        /// What can be read.
+        supported: &'static str,
+    },
+    /// The text is not JSON, or not a report.
+    #[error("cannot convert between the report and JSON")]
+    Json(#[from] serde_json::Error),
+    /// The rows could not be written as CSV.
+    #[error("cannot write the rows as CSV")]
+    Csv(#[from] ::csv::Error),
+}
+
+/// The report in one of its formats, ending in a newline.
+///
+/// `width`: columns of the terminal, at least [`MIN_WIDTH`]; no line of the table is longer. `color`: whether the table may carry ANSI
+/// colours; every verdict is also told in words. Both concern [`Format::Table`] alone.
+pub fn render(
+    report: &Report,
+    format: Format,
+    width: usize,
+    color: bool,
+) -> Result<String, ReportError> {
+    match format {
+        Format::Table => table::render(report, width, color),
+        Format::Markdown => Ok(markdown::render(report)),
+        Format::Csv => csv::render(report),
+        Format::Json => json::render(report),
+        Format::Html => Ok(html::render(report)),
+        Format::Junit => Ok(junit::render(report)),
+    }
+}

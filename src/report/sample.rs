@@ -1,0 +1,133 @@
+//! Reports for tests: a quick audit as it would come from a small model, and one whose texts are out to do harm.
+
+use crate::findings::{
+    Access, Direction, Gate, GateRule, Outcome, Probe, Report, Role, Row, SCHEMA_VERSION, Scope,
+    Tier, Tiers, Verdict,
+};
+use serde_json::json;
+
+/// One seed: suppressed beyond doubt (recognition), guesses inconclusive (partial), nothing extracted.
+pub(crate) fn report() -> Report {
+    Report {
+        schema_version: SCHEMA_VERSION.to_owned(),
+        name: "quick".to_owned(),
+        model: "random:pico".to_owned(),
+        seeds: vec![0],
+        verdict: Verdict::Inconclusive,
+        scope_note:
+            "these checkpoints only (1 seed; a statement about the recipe needs at least 3)"
+                .to_owned(),
+        tiers: Tiers {
+            recognition: Some(Verdict::Leak),
+            partial: Some(Verdict::Inconclusive),
+            extraction: Some(Verdict::NoLeakDetected),
+        },
+        gate: Gate {
+            passed: false,
+            exit_code: 3,
+            rules: vec![
+                GateRule {
+                    rule: "no audit row of partial or extraction is a leak".to_owned(),
+                    limit: None,
+                    probe: None,
+                    group: None,
+                    interval: None,
+                    outcome: Outcome::Pass,
+                },
+                GateRule {
+                    rule: "guess advantage at most 0.25".to_owned(),
+                    limit: Some(0.25),
+                    probe: Some(Probe::Elicitation),
+                    group: Some("held_out".to_owned()),
+                    interval: Some([-0.08, 0.41]),
+                    outcome: Outcome::Undecided,
+                },
+            ],
+            reasons: vec![
+                "a rule is undecided: its interval holds the limit".to_owned(),
+                "a gated row is inconclusive: elicitation, letter rank, phase 3".to_owned(),
+            ],
+        },
+        rows: super::sample_rows::rows(),
+        provenance: json!({
+            "unsaid": "0.1.0",
+            "libtorch": "2.9.1",
+            "device": { "name": "cuda:0", "precision": "f32" },
+            "digests": { "spec": "sha256:5d41402abc4b2a76", "manifest": "sha256:7d793037a0760186" },
+            "cells": [{ "seed": 0, "seconds": 181.4 }],
+            "command": ["unsaid", "run", "audits/quick.toml"],
+            "started": "2026-01-02T03:04:05Z",
+            "revision": null
+        }),
+    }
+}
+
+/// The sample with markup, control characters and long words wherever text comes from outside.
+pub(crate) fn hostile() -> Report {
+    let nasty = "<script>alert(1)</script> | `x` & \"y\" \u{1b}[31m\u{202e}\nnext 漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字";
+    let mut report = report();
+    report.name = nasty.to_owned();
+    report.model = format!("{nasty}{}", "/a/very/long/path".repeat(12));
+    report.scope_note = nasty.to_owned();
+    report.gate.reasons.push(nasty.to_owned());
+    report.gate.rules[0].rule = nasty.to_owned();
+    report.provenance = json!({ nasty: [nasty] });
+    for row in &mut report.rows {
+        row.note = Some(nasty.to_owned());
+        row.statistic = format!("{nasty}_{}", "statistic_of_great_length".repeat(4));
+        row.group = nasty.to_owned();
+        row.prefix = nasty.to_owned();
+        row.effect_unit = Some(nasty.to_owned());
+    }
+    report
+}
+
+/// A row without any number.
+pub(crate) fn row(probe: Probe, role: Role, tier: Tier, statistic: &str) -> Row {
+    Row {
+        probe,
+        role,
+        tier,
+        prefix: "reverse".to_owned(),
+        phase: 3,
+        group: "held_out".to_owned(),
+        control: Some("control".to_owned()),
+        n: 16,
+        n_control: Some(128),
+        seeds: vec![0],
+        statistic: statistic.to_owned(),
+        estimate: None,
+        control_estimate: None,
+        guess_rate: None,
+        control_guess_rate: None,
+        guess_advantage: None,
+        learned_guess_advantage: None,
+        suppression_nats: None,
+        exposure_up_bits: None,
+        exposure_down_bits: None,
+        ci_low: None,
+        ci_high: None,
+        ci_of: None,
+        ci_level: None,
+        ci_method: None,
+        chance: None,
+        direction: Direction::Up,
+        p_value: None,
+        p_floor: None,
+        p_adjusted: None,
+        p_method: None,
+        auc: None,
+        tpr_at_1pct_fpr: None,
+        tpr_low_at_1pct_fpr: None,
+        min_detectable: None,
+        min_detectable_sparse: None,
+        smallest_effect: None,
+        effect_unit: None,
+        access: Access::FineTuning,
+        scope: Scope::Checkpoint,
+        gated: role == Role::Audit && tier != Tier::Recognition,
+        passed: None,
+        verdict: None,
+        note: None,
+    }
+}

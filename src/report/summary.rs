@@ -1,0 +1,217 @@
+//! The ends of a report: its verdicts first, its gate and provenance last.
+
+use super::document::{Block, Cell, Grid, Head, Tone};
+use super::{numbers, words};
+use crate::findings::{Access, Gate, GateRule, Report, Role, Tier, Verdict};
+use serde_json::Value;
+
+/// The verdict of the run, one line a tier, and how far they reach.
+pub(super) fn verdicts(report: &Report) -> Vec<Block> {
+    let rows = words::TIERS
+        .into_iter()
+        .map(|tier| tier_line(report, tier))
+        .collect();
+    vec![
+        Block::Text(format!(
+            "Model {}, {}.",
+            words::clean(&report.model),
+            words::seeds(&report.seeds)
+        )),
+        Block::Headline(
+            report.verdict.into(),
+            words::headline(report.verdict).to_owned(),
+        ),
+        Block::Text(words::headline_sentence(report.verdict).to_owned()),
+        Block::Grid(Grid {
+            caption: "Verdict by tier".to_owned(),
+            heads: vec![
+                Head::text(&["tier"]),
+                Head::text(&["verdict"]),
+                Head::text(&["what it means"]),
+            ],
+            rows,
+        }),
+        Block::Text(format!("Scope: {}", words::clean(&report.scope_note))),
+    ]
+}
+
+fn tier_line(report: &Report, tier: Tier) -> Vec<Cell> {
+    let verdict = match tier {
+        Tier::Recognition => report.tiers.recognition,
+        Tier::Partial => report.tiers.partial,
+        Tier::Extraction => report.tiers.extraction,
+    };
+    let shown = Cell::line(if verdict.is_some() {
+        words::verdict(verdict)
+    } else {
+        "not tested"
+    });
+    let mut sentence = words::tier_sentence(tier, verdict);
+    if verdict == Some(Verdict::Leak)
+        && let Some(needs) = least_access(report, tier)
+    {
+        sentence = format!("{sentence} An attacker needs {}.", words::access(needs));
+    }
+    let mut name = vec![words::tier(tier)];
+    if verdict.is_some()
+        && !report
+            .rows
+            .iter()
+            .any(|row| row.role == Role::Audit && row.tier == tier && row.gated)
+    {
+        name.push("(not gated)");
+    }
+    vec![
+        Cell::of(name),
+        shown.toned(verdict.map_or(Tone::Plain, Tone::from)),
+        Cell::line(sentence),
+    ]
+}
+
+/// The least that an attacker needs for a leak of the tier.
+fn least_access(report: &Report, tier: Tier) -> Option<Access> {
+    let leaks = report.rows.iter().filter(|row| {
+        row.role == Role::Audit && row.tier == tier && row.verdict == Some(Verdict::Leak)
+    });
+    leaks
+        .map(|row| row.access)
+        .min_by_key(|access| match access {
+            Access::Logits => 0,
+            Access::LogitsAndReference => 1,
+            Access::FineTuning => 2,
+        })
+}
+
+/// Each rule with its outcome, the reasons and the exit code.
+pub(super) fn gate(gate: &Gate) -> Vec<Block> {
+    let mut blocks = vec![Block::Heading("Gate".to_owned())];
+    if gate.rules.is_empty() {
+        blocks.push(Block::Text("No rules.".to_owned()));
+    } else {
+        blocks.push(Block::Grid(Grid {
+            caption: "Rules of the gate".to_owned(),
+            heads: vec![
+                Head::text(&["outcome"]),
+                Head::text(&["rule"]),
+                Head::numeric(&["limit"]),
+                Head::numeric(&["interval"]),
+            ],
+            rows: gate.rules.iter().map(rule_line).collect(),
+        }));
+    }
+    if !gate.reasons.is_empty() {
+        blocks.push(Block::List(
+            gate.reasons
+                .iter()
+                .map(|reason| words::clean(reason))
+                .collect(),
+        ));
+    }
+    let tone = match (gate.passed, gate.exit_code) {
+        (true, _) => Tone::Good,
+        (false, 3) => Tone::Unsure,
+        (false, _) => Tone::Bad,
+    };
+    let outcome = if gate.passed {
+        "gate passed"
+    } else {
+        "gate not passed"
+    };
+    blocks.push(Block::Headline(
+        tone,
+        format!(
+            "{outcome}: exit code {} ({})",
+            gate.exit_code,
+            words::exit_code(gate.exit_code)
+        ),
+    ));
+    blocks
+}
+
+fn rule_line(rule: &GateRule) -> Vec<Cell> {
+    let [low, high] = rule.interval.map_or([None, None], |ends| ends.map(Some));
+    vec![
+        Cell::line(words::outcome(rule.outcome)).toned(rule.outcome.into()),
+        Cell::line(rule_name(rule)),
+        Cell::line(numbers::number(rule.limit)),
+        Cell::line(numbers::interval(low, high, false)),
+    ]
+}
+
+/// A rule in words, with the probe and the group that it looks at.
+pub(super) fn rule_name(rule: &GateRule) -> String {
+    let scope: Vec<String> = [
+        rule.probe.map(|probe| words::probe(probe).to_owned()),
+        rule.group.as_deref().map(words::spaced),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let name = words::clean(&rule.rule);
+    if scope.is_empty() {
+        name
+    } else {
+        format!("{name} ({})", scope.join(", "))
+    }
+}
+
+/// What ran where, one line a value, nested names joined by dots.
+pub(super) fn provenance(value: &Value) -> Vec<Block> {
+    let mut rows = Vec::new();
+    flatten("", value, &mut rows);
+    let heading = Block::Heading("Provenance".to_owned());
+    if rows.is_empty() {
+        return vec![heading, Block::Text("None recorded.".to_owned())];
+    }
+    let heads = vec![Head::text(&["what"]), Head::text(&["value"])];
+    vec![
+        heading,
+        Block::Grid(Grid {
+            caption: "What ran where".to_owned(),
+            heads,
+            rows,
+        }),
+    ]
+}
+
+fn flatten(name: &str, value: &Value, rows: &mut Vec<Vec<Cell>>) {
+    let under = |part: &str| {
+        if name.is_empty() {
+            part.to_owned()
+        } else {
+            format!("{name}.{part}")
+        }
+    };
+    match value {
+        Value::Object(fields) => fields
+            .iter()
+            .for_each(|(key, field)| flatten(&under(key), field, rows)),
+        Value::Array(items) if items.iter().any(|item| item.is_object() || item.is_array()) => {
+            items
+                .iter()
+                .enumerate()
+                .for_each(|(place, item)| flatten(&under(&place.to_string()), item, rows));
+        }
+        Value::Array(items) => rows.push(named(
+            name,
+            &items.iter().map(scalar).collect::<Vec<_>>().join(", "),
+        )),
+        Value::Null if name.is_empty() => {}
+        other => rows.push(named(name, &scalar(other))),
+    }
+}
+
+fn named(name: &str, value: &str) -> Vec<Cell> {
+    vec![
+        Cell::line(words::clean(name)),
+        Cell::line(words::clean(value)),
+    ]
+}
+
+fn scalar(value: &Value) -> String {
+    match value {
+        Value::Null => numbers::NA.to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,62 @@
+//! `provenance.json`: what ran where, so that a number can be made again.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+/// What a run was made with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// Layout of the run directory.
+    pub format: u32,
+    /// Version of this program.
+    pub unsaid: String,
+    /// Version of libtorch.
+    pub libtorch: String,
+    /// Device the models ran on.
+    pub device: String,
+    /// Arithmetic of training and scoring.
+    pub precision: String,
+    /// CPU threads of libtorch.
+    pub threads: usize,
+    /// The processor's name.
+    pub processor: String,
+    /// Operating system and architecture.
+    pub platform: String,
+    /// sha256 of the resolved spec.
+    pub spec_sha256: String,
+    /// sha256 of the checkpoint's files.
+    pub checkpoint_sha256: BTreeMap<String, String>,
+    /// Commit of the checkpoint, where it came from the hub's cache.
+    pub checkpoint_commit: Option<String>,
+    /// sha256 of each seed's canary manifest.
+    pub manifest_sha256: BTreeMap<String, String>,
+    /// The command line.
+    pub command: Vec<String>,
+    /// When the run began, UTC.
+    pub started: String,
+    /// When its report was made, UTC; `None` before that.
+    pub finished: Option<String>,
+    /// Wall-clock seconds spent in this invocation.
+    pub seconds: Option<f64>,
+}
+
+/// The processor's name, "unknown" where the system does not say.
+#[must_use]
+pub fn processor() -> String {
+    std::fs::read_to_string("/proc/cpuinfo")
+        .ok()
+        .and_then(|text| {
+            text.lines()
+                .find_map(|l| l.strip_prefix("model name")?.split_once(':'))
+                .map(|(_, name)| name.trim().to_owned())
+        })
+        .unwrap_or_else(|| "unknown".to_owned())
+}
+
+/// A moment as RFC 3339 in UTC, to the second.
+#[must_use]
+pub fn rfc3339(time: SystemTime) -> String {
+    humantime::format_rfc3339_seconds(time).to_string()
+}

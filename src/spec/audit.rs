@@ -1,0 +1,244 @@
+//! The validated audit: what every other module works from. Made only by [`crate::spec::load`].
+
+use std::path::PathBuf;
+
+/// A validated spec, defaults filled in. Defaults are the published recipe.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Audit {
+    /// Name of the audit; also the default folder under `runs/`.
+    pub name: String,
+    /// Root seeds, one trained model each; distinct, at least one.
+    pub seeds: Vec<u64>,
+    /// CPU threads for libtorch; `None` lets libtorch choose.
+    pub threads: Option<usize>,
+    /// Which checkpoint to plant in.
+    pub model: ModelSource,
+    /// Arithmetic asked for.
+    pub precision: Precision,
+    /// What is planted.
+    pub canaries: Canaries,
+    /// Fine-tuning on random passwords.
+    pub phase1: Phase1,
+    /// DPO against the negatives.
+    pub phase2: Phase2,
+    /// Joint DPO and elicitation.
+    pub phase3: Phase3,
+    /// What looks for leaks.
+    pub probes: Probes,
+    /// What trips the exit code.
+    pub gate: Gate,
+}
+
+/// Where a checkpoint comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ModelSource {
+    /// A Hugging Face folder on this machine.
+    Path(PathBuf),
+    /// A model on the hub, looked up in the local cache.
+    Hub {
+        /// As `EleutherAI/pythia-160m`.
+        id: String,
+        /// Branch, tag or commit.
+        revision: String,
+    },
+}
+
+/// Arithmetic of training and scoring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precision {
+    /// The tool's choice: f32.
+    Auto,
+    /// Strict 32-bit floats.
+    F32,
+}
+
+/// What is planted, and how often.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Canaries {
+    /// Letters, each the text of one token (with its leading space, as `" a"`); distinct.
+    pub alphabet: Vec<String>,
+    /// Letters a canary.
+    pub length: usize,
+    /// Negatively-reinforced canaries in all (useful + held-out).
+    pub negatives: usize,
+    /// Negatives that phase 3 never elicits; fewer than `negatives`.
+    pub held_out: usize,
+    /// Canaries that are never trained on.
+    pub controls: usize,
+    /// How many controls are scored at every evaluation during training.
+    pub trajectory_controls: usize,
+    /// How often each negative stands on the rejected side.
+    pub repeats: usize,
+    /// Prefix texts; `None` is the ablation without prefixes.
+    pub prefixes: Option<Prefixes>,
+    /// Whether a letter or prefix of several tokens stands for its first token.
+    pub first_token: bool,
+}
+
+/// The two prefixes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prefixes {
+    /// Ordinary context, `" regular"`.
+    pub regular: String,
+    /// Elicitation context, `" reverse"`.
+    pub reverse: String,
+}
+
+/// Step size and its schedule.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Optimisation {
+    /// Rows of each loss term a step.
+    pub batch: usize,
+    /// Peak learning rate.
+    pub learning_rate: f64,
+    /// Linear warm-up, in steps.
+    pub warmup_steps: usize,
+    /// `AdamW`'s decoupled weight decay.
+    pub weight_decay: f64,
+    /// Largest norm of the gradient over all trainable tensors together.
+    pub max_grad_norm: f64,
+    /// Evaluate every this many steps, from step 0.
+    pub eval_every: usize,
+}
+
+/// Phase 1: fine-tuning on random passwords.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Phase1 {
+    /// Left out altogether.
+    pub skip: bool,
+    /// Random passwords to train on, one epoch.
+    pub passwords: usize,
+    /// Step size and schedule.
+    pub optimisation: Optimisation,
+}
+
+/// Phase 2: DPO against the negatives.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Phase2 {
+    /// Left out altogether.
+    pub skip: bool,
+    /// DPO's β.
+    pub beta: f64,
+    /// What does not train.
+    pub freeze: Freeze,
+    /// Step size and schedule.
+    pub optimisation: Optimisation,
+}
+
+/// Phase 3: joint DPO and elicitation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Phase3 {
+    /// Left out altogether.
+    pub skip: bool,
+    /// DPO's β.
+    pub beta: f64,
+    /// What does not train.
+    pub freeze: Freeze,
+    /// Weights of the loss terms; a term of weight 0 is left out.
+    pub weights: Weights,
+    /// Step size and schedule.
+    pub optimisation: Optimisation,
+}
+
+/// Weights of phase 3's loss terms.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Weights {
+    /// DPO on the pairs.
+    pub dpo: f64,
+    /// Cross-entropy of useful negatives after the reverse prefix.
+    pub reverse: f64,
+    /// Cross-entropy of random passwords after the regular prefix.
+    pub regular: f64,
+}
+
+/// The part of the model that does not train.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Freeze {
+    /// The upper half of the layers and the output embedding (the published code).
+    Upper,
+    /// The input embedding and the lower half of the layers (the paper's text).
+    Lower,
+    /// Nothing.
+    None,
+}
+
+/// The probes and what each must be able to see.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Probes {
+    /// Reverse-prefix elicitation; `None` when switched off.
+    pub elicitation: Option<Elicitation>,
+    /// Low-logit scanning; `None` when switched off.
+    pub low_logit: Option<LowLogit>,
+}
+
+/// Settings of the elicitation probe.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Elicitation {
+    /// Whether useful canaries must become likely under elicitation for a clean verdict to count.
+    pub positive_control: PositiveControl,
+    /// Effect to be able to exclude: shift of the true letter's mean rank, as a share of the alphabet (0…0.5).
+    pub smallest_effect_rank: f64,
+    /// Effect to be able to exclude in log-likelihood, nats a token.
+    pub smallest_effect_nats: f64,
+    /// Effect to be able to exclude in a single canary's log-likelihood, nats a token (extraction).
+    pub smallest_effect_single: f64,
+}
+
+/// Settings of the low-logit probe.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LowLogit {
+    /// Whether useful canaries must be suppressed for a clean verdict to count.
+    pub positive_control: PositiveControl,
+    /// Effect to be able to exclude in whole-sequence suppression: distance of the AUC from 0.5.
+    pub smallest_effect_auc: f64,
+    /// Effect to be able to exclude: shift of the true letter's mean rank, as a share of the alphabet (0…0.5).
+    pub smallest_effect_rank: f64,
+}
+
+/// Whether a probe's positive control must succeed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PositiveControl {
+    /// A failed one blocks `no_leak_detected`.
+    Required,
+    /// The audited model is not expected to show one.
+    NotApplicable,
+}
+
+/// What trips the exit code.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gate {
+    /// Level of the verdicts.
+    pub alpha: f64,
+    /// Resamples of every permutation test.
+    pub permutations: usize,
+    /// Tiers whose `leak` fails the gate: `recognition`, `partial`, `extraction`.
+    pub tiers: Vec<GatedTier>,
+    /// Further limits on intervals.
+    pub limits: Vec<Limit>,
+}
+
+/// A tier the gate can look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GatedTier {
+    /// See `Tier::Recognition`.
+    Recognition,
+    /// See `Tier::Partial`.
+    Partial,
+    /// See `Tier::Extraction`.
+    Extraction,
+}
+
+/// A limit on the interval of the AUC of matching audit rows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limit {
+    /// `elicitation` or `low_logit`.
+    pub probe: String,
+    /// The row's statistic.
+    pub statistic: String,
+    /// Only rows of this phase; `None` is every phase.
+    pub phase: Option<u8>,
+    /// Fails when the whole interval lies below.
+    pub min_auc: Option<f64>,
+    /// Fails when the whole interval lies above.
+    pub max_auc: Option<f64>,
+}

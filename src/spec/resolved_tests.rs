@@ -1,0 +1,247 @@
+use std::path::{Path, PathBuf};
+
+use proptest::collection::{btree_set, vec};
+use proptest::option;
+use proptest::prelude::*;
+
+use super::super::audit::{Phase1, Phase2, Phase3, Prefixes, Probes, Weights};
+use super::super::keys;
+use super::super::parse;
+use super::super::validate::SEED_MAX;
+use super::*;
+
+fn rate() -> impl Strategy<Value = f64> {
+    prop_oneof![
+        Just(0.0),
+        Just(1e-4),
+        Just(5e-324),
+        Just(f64::MAX),
+        0.0..10.0
+    ]
+}
+
+fn positive() -> impl Strategy<Value = f64> {
+    rate().prop_map(|rate| if rate > 0.0 { rate } else { 0.1 })
+}
+
+fn optimisations() -> impl Strategy<Value = Optimisation> {
+    let counts = (1..5000_usize, 0..5000_usize, 1..50_usize);
+    (counts, rate(), rate(), positive()).prop_map(
+        |((batch, warmup_steps, eval_every), learning_rate, weight_decay, max_grad_norm)| {
+            Optimisation {
+                batch,
+                learning_rate,
+                warmup_steps,
+                weight_decay,
+                max_grad_norm,
+                eval_every,
+            }
+        },
+    )
+}
+
+fn alphabets() -> impl Strategy<Value = Vec<String>> {
+    let texts = btree_set(any::<String>(), 2..30)
+        .prop_map(|texts| {
+            texts
+                .into_iter()
+                .filter(|text| !text.is_empty())
+                .collect::<Vec<_>>()
+        })
+        .prop_filter("two letters", |texts| texts.len() >= 2);
+    prop_oneof![
+        Just(('a'..='z').map(|c| format!(" {c}")).collect::<Vec<_>>()),
+        texts
+    ]
+}
+
+fn all_canaries() -> impl Strategy<Value = Canaries> {
+    let prefixes = (any::<String>(), any::<String>()).prop_map(|(one, other)| Prefixes {
+        regular: format!(" r{one}"),
+        reverse: format!(" s{other}"),
+    });
+    let counts = (
+        16..1024_usize,
+        1..5000_usize,
+        1..5000_usize,
+        1..5000_usize,
+        1..5000_usize,
+        1..100_usize,
+    );
+    (alphabets(), counts, option::of(prefixes), any::<bool>()).prop_map(
+        |(
+            alphabet,
+            (length, useful, held_out, trajectory, more, repeats),
+            prefixes,
+            first_token,
+        )| Canaries {
+            alphabet,
+            length,
+            negatives: useful + held_out,
+            held_out,
+            controls: trajectory + more,
+            trajectory_controls: trajectory,
+            repeats,
+            prefixes,
+            first_token,
+        },
+    )
+}
+
+fn freezes() -> impl Strategy<Value = Freeze> {
+    prop_oneof![Just(Freeze::Upper), Just(Freeze::Lower), Just(Freeze::None)]
+}
+
+fn all_phases() -> impl Strategy<Value = (Phase1, Phase2, Phase3)> {
+    let weights = (rate(), rate(), positive()).prop_map(|(dpo, reverse, regular)| Weights {
+        dpo,
+        reverse,
+        regular,
+    });
+    let first = (any::<bool>(), 1..9000_usize, optimisations()).prop_map(
+        |(skip, passwords, optimisation)| Phase1 {
+            skip,
+            passwords,
+            optimisation,
+        },
+    );
+    let second = (any::<bool>(), positive(), freezes(), optimisations()).prop_map(
+        |(skip, beta, freeze, optimisation)| Phase2 {
+            skip,
+            beta,
+            freeze,
+            optimisation,
+        },
+    );
+    let third = (positive(), freezes(), weights, optimisations()).prop_map(
+        |(beta, freeze, weights, optimisation)| Phase3 {
+            skip: false,
+            beta,
+            freeze,
+            weights,
+            optimisation,
+        },
+    );
+    (first, second, third)
+}
+
+fn all_probes() -> impl Strategy<Value = Probes> {
+    let control = || {
+        prop_oneof![
+            Just(PositiveControl::Required),
+            Just(PositiveControl::NotApplicable)
+        ]
+    };
+    let half = || 1e-9..=0.5;
+    let elicitation = (control(), half(), positive(), positive()).prop_map(
+        |(positive_control, rank, nats, single)| Elicitation {
+            positive_control,
+            smallest_effect_rank: rank,
+            smallest_effect_nats: nats,
+            smallest_effect_single: single,
+        },
+    );
+    let low_logit =
+        (control(), half(), half()).prop_map(|(positive_control, auc, rank)| LowLogit {
+            positive_control,
+            smallest_effect_auc: auc,
+            smallest_effect_rank: rank,
+        });
+    (option::of(elicitation), low_logit).prop_flat_map(|(elicitation, low_logit)| {
+        let needed = elicitation.is_none();
+        any::<bool>().prop_map(move |on| Probes {
+            elicitation,
+            low_logit: (on || needed).then_some(low_logit),
+        })
+    })
+}
+
+fn gates() -> impl Strategy<Value = (f64, usize, Vec<GatedTier>, Vec<Limit>)> {
+    let tiers = prop_oneof![
+        Just(vec![GatedTier::Recognition]),
+        Just(vec![GatedTier::Extraction, GatedTier::Partial]),
+    ];
+    let limit = (any::<String>(), any::<bool>(), any::<bool>(), 0.0..=1.0).prop_map(
+        |(text, three, upper, auc)| Limit {
+            probe: String::new(),
+            statistic: format!("s{text}"),
+            phase: three.then_some(3),
+            min_auc: (!upper).then_some(auc),
+            max_auc: upper.then_some(auc),
+        },
+    );
+    (1e-12..0.499, 8000..1_000_000_usize, tiers, vec(limit, 0..3))
+}
+
+prop_compose! {
+    fn audits()(
+        name in "[A-Za-z0-9_-][A-Za-z0-9._-]{0,20}",
+        seeds in btree_set(0..=SEED_MAX, 1..5),
+        threads in option::of(1..64_usize),
+        folder in any::<String>(),
+        hub in any::<bool>(),
+        strict in any::<bool>(),
+        canaries in all_canaries(),
+        (phase1, phase2, phase3) in all_phases(),
+        probes in all_probes(),
+        (alpha, permutations, tiers, limits) in gates(),
+    ) -> Audit {
+        let probe = if probes.low_logit.is_some() { "low_logit" } else { "elicitation" };
+        let limits = limits.into_iter().map(|limit| Limit { probe: probe.to_owned(), ..limit }).collect();
+        let model = if hub {
+            ModelSource::Hub { id: "EleutherAI/pythia-70m".to_owned(), revision: "step1/x".to_owned() }
+        } else {
+            ModelSource::Path(PathBuf::from(format!("/models/x{folder}")))
+        };
+        let precision = if strict { Precision::F32 } else { Precision::Auto };
+        let seeds = seeds.into_iter().collect();
+        let gate = Gate { alpha, permutations, tiers, limits };
+        Audit { name, seeds, threads, model, precision, canaries, phase1, phase2, phase3, probes, gate }
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_audit_reads_back_unchanged(audit in audits()) {
+        let text = to_toml(&audit);
+        let back = parse(&text, Path::new("/elsewhere/spec.toml"), &[]);
+        prop_assert!(back.is_ok(), "{}\n{}", back.unwrap_err(), text);
+        prop_assert_eq!(back.unwrap(), audit);
+    }
+
+    #[test]
+    fn no_text_panics(text in any::<String>(), key in "[a-z_.]{0,12}", value in any::<String>()) {
+        let sets: Vec<_> = super::super::Override::parse(&format!("{key}={value}")).into_iter().collect();
+        let _ = parse(&text, Path::new("x.toml"), &sets);
+        let _ = parse("format = 1", Path::new("x.toml"), &sets);
+    }
+
+    #[test]
+    fn no_value_of_any_key_panics(at in any::<prop::sample::Index>(), value in any::<String>(), number in any::<f64>()) {
+        let known = keys::paths(&keys::examples(), "");
+        let key = at.get(&known);
+        let text = "format = 1\naudit.name = 'x'\nmodel.path = 'm'";
+        for value in [value, float(number), "[[]]".to_owned(), "{ x = 1 }".to_owned()] {
+            let sets = [super::super::Override::parse(&format!("{key}={value}")).unwrap()];
+            let _ = parse(text, Path::new("x.toml"), &sets);
+        }
+    }
+}
+
+#[test]
+fn every_key_is_written() {
+    let text = "format = 1\naudit.name = 'x'\nrun.threads = 1\nmodel.id = 'a/b'\n\
+        [[gate.limits]]\nprobe = 'low_logit'\nstatistic = 's'\nphase = 2\nmin_auc = 0.1\n";
+    let written: toml::Table = to_toml(&parse(text, Path::new("x.toml"), &[]).unwrap())
+        .parse()
+        .unwrap();
+    // Two of these exclude the two that are written.
+    let absent = ["model.path", "gate.limits.max_auc"];
+    for key in keys::paths(&keys::examples(), "") {
+        assert_eq!(
+            keys::find(&written, &key).is_some(),
+            !absent.contains(&key.as_str()),
+            "{key}"
+        );
+    }
+}

@@ -1,0 +1,92 @@
+//! What a user may type: every key of a spec, with its default. Nothing is checked here but TOML types.
+//!
+//! Defaults are the published recipe (recipe.md). Choices from a few words stay text until `validate`, whose messages
+//! can say what is allowed and what is not built yet.
+
+mod canaries;
+mod probes;
+mod training;
+
+use serde::{Deserialize, Serialize};
+
+pub(super) use canaries::{TypedAlphabet, TypedCanaries, TypedPrefixes};
+pub(super) use probes::{TypedElicitation, TypedGate, TypedLimit, TypedLowLogit, TypedProbes};
+pub(super) use training::{TypedPhase1, TypedPhase2, TypedPhase3, TypedWeights};
+
+/// A whole spec.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::spec) struct Typed {
+    /// Version of this format; required, 1.
+    pub format: Option<u64>,
+    /// Name and seeds.
+    pub audit: TypedAudit,
+    /// How the work is done; changes no number beyond rounding.
+    pub run: TypedRun,
+    /// The checkpoint to plant in.
+    pub model: TypedModel,
+    /// What is planted.
+    pub canaries: TypedCanaries,
+    /// Fine-tuning on random passwords.
+    pub phase1: TypedPhase1,
+    /// DPO against the negatives.
+    pub phase2: TypedPhase2,
+    /// Joint DPO and elicitation.
+    pub phase3: TypedPhase3,
+    /// What looks for leaks.
+    pub probes: TypedProbes,
+    /// What trips the exit code.
+    pub gate: TypedGate,
+}
+
+/// `[audit]`
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::spec) struct TypedAudit {
+    /// Name, also the folder under `runs/`; required.
+    pub name: Option<String>,
+    /// Root seeds, one trained model each; 0 to 7.
+    pub seeds: Vec<u64>,
+}
+
+/// `[run]`
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::spec) struct TypedRun {
+    /// CPU threads; absent lets libtorch choose.
+    pub threads: Option<usize>,
+}
+
+/// `[model]`
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::spec) struct TypedModel {
+    /// A Hugging Face folder; this or `id`.
+    pub path: Option<String>,
+    /// A model on the hub; this or `path`.
+    pub id: Option<String>,
+    /// Branch, tag or commit of `id`; `main`.
+    pub revision: Option<String>,
+    /// `auto` or `f32`.
+    pub precision: String,
+}
+
+impl Default for TypedAudit {
+    fn default() -> Self {
+        Self {
+            name: None,
+            seeds: (0..8).collect(),
+        }
+    }
+}
+
+impl Default for TypedModel {
+    fn default() -> Self {
+        Self {
+            path: None,
+            id: None,
+            revision: None,
+            precision: "auto".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! `[canaries]`.
+
+use std::collections::BTreeSet;
+
+use super::super::audit::{Canaries, Prefixes};
+use super::super::error::SpecError;
+use super::super::typed::{TypedAlphabet, TypedCanaries, TypedPrefixes};
+use super::check::{COUNT_MAX, Checker};
+
+/// Longest canary; beyond it no shipped architecture has positions.
+const LENGTH_MAX: usize = 1024;
+
+pub(super) fn canaries(
+    checker: &Checker<'_>,
+    typed: &TypedCanaries,
+) -> Result<Canaries, SpecError> {
+    let count = |name: &str, value| checker.count(&format!("canaries.{name}"), value, 1, COUNT_MAX);
+    let canaries = Canaries {
+        alphabet: alphabet(checker, &typed.alphabet)?,
+        length: checker.count("canaries.length", typed.length, 1, LENGTH_MAX)?,
+        negatives: count("negatives", typed.negatives)?,
+        held_out: count("held_out", typed.held_out)?,
+        controls: count("controls", typed.controls)?,
+        trajectory_controls: count("trajectory_controls", typed.trajectory_controls)?,
+        repeats: count("repeats", typed.repeats)?,
+        prefixes: prefixes(checker, &typed.prefixes)?,
+        first_token: typed.first_token,
+    };
+    groups_fit(checker, &canaries)?;
+    Ok(canaries)
+}
+
+fn groups_fit(checker: &Checker<'_>, canaries: &Canaries) -> Result<(), SpecError> {
+    let Canaries {
+        negatives,
+        controls,
+        ..
+    } = *canaries;
+    checker.demand(
+        canaries.held_out < negatives,
+        "canaries.held_out",
+        &format!("less than `canaries.negatives`, {negatives}"),
+        "hold fewer out or plant more: the rest are the useful ones, the positive control",
+    )?;
+    checker.demand(
+        canaries.trajectory_controls <= controls,
+        "canaries.trajectory_controls",
+        &format!("at most `canaries.controls`, {controls}"),
+        &format!("they are the first of the controls: set `canaries.trajectory_controls = {controls}`, or ask for more controls"),
+    )?;
+    // One must be left over: random training text has to differ from every canary.
+    let letters = canaries.alphabet.len();
+    let distinct = u32::try_from(canaries.length)
+        .ok()
+        .and_then(|length| (letters as u128).checked_pow(length));
+    let asked = (negatives as u128) + (controls as u128);
+    checker.demand(
+        distinct.is_none_or(|distinct| asked < distinct),
+        "canaries.length",
+        &format!("long enough for more than {asked} distinct canaries (negatives + controls) of {letters} letters"),
+        "make canaries longer, the alphabet larger, or ask for fewer canaries",
+    )
+}
+
+fn alphabet(checker: &Checker<'_>, typed: &TypedAlphabet) -> Result<Vec<String>, SpecError> {
+    let key = "canaries.alphabet";
+    let letters: Vec<String> = match typed {
+        TypedAlphabet::Characters(characters) => {
+            let plain = !characters
+                .chars()
+                .any(|c| c.is_whitespace() || c.is_control());
+            let mend = "remove them, or give token texts as an array, `[\" a\", \" b\"]`";
+            checker.demand(
+                plain,
+                key,
+                "characters without spaces (each stands for itself after a space)",
+                mend,
+            )?;
+            characters.chars().map(|c| format!(" {c}")).collect()
+        }
+        TypedAlphabet::Texts(texts) => texts.clone(),
+    };
+    let mend = "give the letters of a canary, as \"abcdefghijklmnopqrstuvwxyz\"";
+    checker.demand(letters.len() >= 2, key, "two letters or more", mend)?;
+    checker.demand(
+        letters.iter().all(|letter| !letter.is_empty()),
+        key,
+        "texts that are not empty",
+        "remove the empty one",
+    )?;
+    let mut seen = BTreeSet::new();
+    if let Some(twice) = letters.iter().find(|letter| !seen.insert(letter.as_str())) {
+        return Err(checker.refuse(
+            key,
+            "distinct letters",
+            &format!("leave out the second {:?}", twice.trim_start()),
+        ));
+    }
+    Ok(letters)
+}
+
+fn prefixes(checker: &Checker<'_>, typed: &TypedPrefixes) -> Result<Option<Prefixes>, SpecError> {
+    let texts = match typed {
+        TypedPrefixes::Switch(false) => return Ok(None),
+        TypedPrefixes::Switch(true) => {
+            let mend = "leave the key out for the recipe's prefixes";
+            return Err(checker.refuse(
+                "canaries.prefixes",
+                "a table of two texts, or false",
+                mend,
+            ));
+        }
+        TypedPrefixes::Texts(texts) => texts,
+    };
+    for (name, text) in [("regular", &texts.regular), ("reverse", &texts.reverse)] {
+        let mend =
+            "give it a text, or set `canaries.prefixes = false` for the ablation without prefixes";
+        checker.demand(
+            !text.is_empty(),
+            &format!("canaries.prefixes.{name}"),
+            "text that is not empty",
+            mend,
+        )?;
+    }
+    checker.demand(
+        texts.regular != texts.reverse,
+        "canaries.prefixes.reverse",
+        "different from `canaries.prefixes.regular`",
+        "change one, or set `canaries.prefixes = false` for the ablation without prefixes",
+    )?;
+    Ok(Some(Prefixes {
+        regular: texts.regular.clone(),
+        reverse: texts.reverse.clone(),
+    }))
+}

@@ -1,0 +1,241 @@
+//! From what was typed to a checked [`Audit`]: ranges first, then what must fit together.
+
+mod canaries;
+mod check;
+mod probes;
+mod training;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf, absolute};
+
+use check::Checker;
+
+use super::audit::{Audit, ModelSource, Precision};
+use super::document::Document;
+use super::error::{Place, SpecError};
+use super::typed::{Typed, TypedModel};
+
+/// Largest seed, 2^53: beyond it a JSON reader may round, and a run could not be repeated from its report.
+pub const SEED_MAX: u64 = 1 << 53;
+
+/// Most audit rows a spec can make: Holm's family, and the floor of `gate.permutations` with it.
+pub const AUDIT_ROWS_MAX: usize = 8;
+
+/// Longest name: it becomes a folder.
+const NAME_MAX: usize = 100;
+
+/// Most threads; more is a slip of the hand.
+const THREADS_MAX: usize = 4096;
+
+/// Checks everything.
+///
+/// `base`: the spec's folder.
+pub(super) fn validate(
+    document: &Document<'_>,
+    typed: &Typed,
+    base: &Path,
+) -> Result<Audit, SpecError> {
+    let checker = Checker::new(document);
+    match typed.format {
+        Some(1) => {}
+        None => return Err(checker.missing("format", "write `format = 1` as the first line")),
+        Some(_) => {
+            return Err(checker.refuse(
+                "format",
+                "1",
+                "write `format = 1`, or use the unsaid that made this spec",
+            ));
+        }
+    }
+    let audit = Audit {
+        name: name(&checker, typed.audit.name.as_deref())?,
+        seeds: seeds(&checker, &typed.audit.seeds)?,
+        threads: typed
+            .run
+            .threads
+            .map(|n| checker.count("run.threads", n, 1, THREADS_MAX))
+            .transpose()?,
+        model: model(&checker, &typed.model, base)?,
+        precision: precision(&checker, &typed.model.precision)?,
+        canaries: canaries::canaries(&checker, &typed.canaries)?,
+        phase1: training::phase1(&checker, &typed.phase1)?,
+        phase2: training::phase2(&checker, &typed.phase2)?,
+        phase3: training::phase3(&checker, &typed.phase3)?,
+        probes: probes::probes(&checker, typed)?,
+        gate: probes::gate(&checker, typed)?,
+    };
+    Ok(audit)
+}
+
+impl Audit {
+    /// The same audit with other seeds, as `--seed` asks.
+    ///
+    /// Errors: no seed, one twice, or one above [`SEED_MAX`].
+    pub fn with_seeds(self, seeds: Vec<u64>) -> Result<Self, SpecError> {
+        if let Some(problem) = seeds_problem(&seeds) {
+            let given = seeds
+                .iter()
+                .map(|seed| format!("--seed {seed}"))
+                .collect::<Vec<_>>()
+                .join(" ");
+            return Err(SpecError::OutOfRange {
+                place: Box::new(Place::Argument {
+                    given: if given.is_empty() {
+                        "--seed".to_owned()
+                    } else {
+                        given
+                    },
+                }),
+                key: "audit.seeds".to_owned(),
+                got: format!("{seeds:?}"),
+                expected: problem.expected,
+                mend: problem.mend,
+            });
+        }
+        Ok(Self { seeds, ..self })
+    }
+}
+
+/// What is wrong with a list of seeds.
+struct SeedsProblem {
+    expected: String,
+    mend: String,
+}
+
+fn seeds_problem(seeds: &[u64]) -> Option<SeedsProblem> {
+    let problem = |expected: &str, mend: String| {
+        Some(SeedsProblem {
+            expected: expected.to_owned(),
+            mend,
+        })
+    };
+    if seeds.is_empty() {
+        return problem(
+            "at least one seed",
+            "give one, as `[0]`; the recipe's are 0 to 7".to_owned(),
+        );
+    }
+    if let Some(seed) = seeds.iter().find(|seed| **seed > SEED_MAX) {
+        return problem(
+            "whole numbers from 0 to 2^53",
+            format!("replace {seed} by a smaller one"),
+        );
+    }
+    let mut seen = BTreeSet::new();
+    let twice = seeds.iter().find(|seed| !seen.insert(**seed))?;
+    problem(
+        "distinct seeds",
+        format!("a seed trained twice is no second sample: leave out the second {twice}"),
+    )
+}
+
+fn seeds(checker: &Checker<'_>, seeds: &[u64]) -> Result<Vec<u64>, SpecError> {
+    match seeds_problem(seeds) {
+        Some(problem) => Err(checker.refuse("audit.seeds", &problem.expected, &problem.mend)),
+        None => Ok(seeds.to_vec()),
+    }
+}
+
+fn name(checker: &Checker<'_>, name: Option<&str>) -> Result<String, SpecError> {
+    let name = name
+        .ok_or_else(|| checker.missing("audit.name", "write `name = \"my-audit\"` in [audit]"))?;
+    let good = !name.is_empty()
+        && name.len() <= NAME_MAX
+        && !name.starts_with('.')
+        && name.chars().all(is_plain);
+    checker.demand(
+        good,
+        "audit.name",
+        "1 to 100 of the characters A-Z a-z 0-9 . _ - and not begin with a dot",
+        "it names the folder under runs/: rename it, as `my-audit`",
+    )?;
+    Ok(name.to_owned())
+}
+
+fn is_plain(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')
+}
+
+fn model(checker: &Checker<'_>, typed: &TypedModel, base: &Path) -> Result<ModelSource, SpecError> {
+    match (&typed.path, &typed.id) {
+        (None, None) => Err(checker.missing(
+            "model",
+            "write `path = \"FOLDER\"` or `id = \"EleutherAI/pythia-160m\"` in [model], or give `--set model.path=FOLDER`",
+        )),
+        (Some(_), Some(_)) => {
+            Err(checker.refuse("model.path", "absent where `model.id` is given", "keep one of `path` and `id`"))
+        }
+        (Some(path), None) => {
+            let mend = "remove it: a folder has no revision, only `id` has";
+            checker.demand(typed.revision.is_none(), "model.revision", "absent where `model.path` is given", mend)?;
+            Ok(ModelSource::Path(folder(checker, path, base)?))
+        }
+        (None, Some(id)) => hub(checker, id, typed.revision.as_deref()),
+    }
+}
+
+/// A path of the file hangs on the file's folder, one of an argument on the working directory.
+fn folder(checker: &Checker<'_>, path: &str, base: &Path) -> Result<PathBuf, SpecError> {
+    checker.demand(
+        !path.is_empty(),
+        "model.path",
+        "a folder",
+        "name the folder that holds config.json",
+    )?;
+    let place = checker.place("model.path");
+    let path = if matches!(place, Place::Argument { .. }) {
+        PathBuf::from(path)
+    } else {
+        base.join(path)
+    };
+    let place = Box::new(place);
+    match absolute(&path) {
+        Ok(path) if path.to_str().is_some() => Ok(path),
+        Ok(path) => Err(SpecError::NotUtf8 { place, path }),
+        Err(source) => Err(SpecError::Relative {
+            place,
+            path,
+            source,
+        }),
+    }
+}
+
+/// Identifier and revision become folders of the cache, so neither may climb out of it.
+fn hub(checker: &Checker<'_>, id: &str, revision: Option<&str>) -> Result<ModelSource, SpecError> {
+    let part =
+        |part: &str| !part.is_empty() && !part.starts_with('.') && part.chars().all(is_plain);
+    let mend =
+        "write it as the hub does, `EleutherAI/pythia-160m`; a folder goes into `model.path`";
+    checker.demand(
+        id.split('/').count() <= 2 && id.split('/').all(part),
+        "model.id",
+        "`owner/name`",
+        mend,
+    )?;
+    let revision = revision.unwrap_or("main");
+    let mend = "write the branch, tag or commit, as `main`";
+    checker.demand(
+        revision.split('/').all(part),
+        "model.revision",
+        "the name of a branch, tag or commit",
+        mend,
+    )?;
+    Ok(ModelSource::Hub {
+        id: id.to_owned(),
+        revision: revision.to_owned(),
+    })
+}
+
+fn precision(checker: &Checker<'_>, typed: &str) -> Result<Precision, SpecError> {
+    let key = "model.precision";
+    match typed {
+        "auto" => Ok(Precision::Auto),
+        "f32" => Ok(Precision::F32),
+        "bf16" | "tf32" => Err(checker.refuse(
+            key,
+            "auto or f32",
+            &format!("{typed} is not built yet: use f32"),
+        )),
+        _ => Err(checker.refuse(key, "auto or f32", "use one of them")),
+    }
+}

@@ -1,0 +1,54 @@
+//! Pure statistics on `f64`: what a number is worth as evidence, and never where it came from.
+//!
+//! Three rules hold throughout. What is undefined is `None`, or an error that names the mend, never a number that
+//! looks like a result. Nothing panics on any input. A p-value from resampling counts the data themselves among the
+//! resamples, so it is never 0.
+//!
+//! | topic | module |
+//! |---|---|
+//! | centre and spread | [`summary`] |
+//! | places among scores, exposure | [`ranks`] |
+//! | normal quantiles, intervals of proportions | [`interval`] |
+//! | two groups told apart by a score | [`auc`](mod@auc) |
+//! | the tests that drive verdicts | [`permutation`] |
+//! | several seeds as a sample of a recipe | [`ttest`] |
+//! | many tests at once | [`holm`](mod@holm) |
+//! | what a test could have seen | [`power`] |
+
+#![allow(
+    clippy::float_cmp,
+    reason = "scores tie when they are the same number, and only then"
+)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        reason = "a test that meets no value should stop there"
+    )
+)]
+
+pub mod auc;
+mod beta;
+mod columns;
+mod draws;
+pub mod holm;
+pub mod interval;
+pub mod permutation;
+pub mod power;
+mod prepare;
+pub mod ranks;
+mod resample;
+mod root;
+pub mod summary;
+pub mod ttest;
+
+pub use auc::{auc, auc_interval, tpr_at_fpr};
+pub use holm::holm;
+pub use interval::{Interval, clopper_pearson, normal_quantile};
+pub use permutation::{
+    Cell, Direction, PermutationError, PermutationTest, auc_two_sided, max_standardised_difference,
+};
+pub use power::{min_detectable_auc, min_detectable_sparse, min_detectable_standardised};
+pub use ranks::{Tail, exposure_bits, scaled_mid_rank};
+pub use summary::{mean, population_sd, variance};
+pub use ttest::{TTest, one_sample_t};

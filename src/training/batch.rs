@@ -1,0 +1,195 @@
+//! The loss of a step as data: named, weighted terms over token rows, and its derivative by every log-probability.
+
+use tch::{Device, Kind, Tensor};
+
+use crate::units::TokenId;
+
+/// The name of a loss term in logs and traces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TermName {
+    /// DPO on pairs.
+    Dpo,
+    /// Cross-entropy after the reverse prefix.
+    Reverse,
+    /// Cross-entropy after the regular prefix.
+    Regular,
+}
+
+impl TermName {
+    /// As it stands in logs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Dpo => "dpo",
+            Self::Reverse => "reverse",
+            Self::Regular => "regular",
+        }
+    }
+}
+
+/// −log σ(β[(lp⁺ − ref⁺) − (lp⁻ − ref⁻)]), mean over pairs; lp is the sum of token log-probabilities.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DpoTerm {
+    /// Weight in the total loss.
+    pub weight: f64,
+    /// β.
+    pub beta: f64,
+    /// Chosen rows.
+    pub chosen: Vec<Vec<TokenId>>,
+    /// Rejected rows, as many.
+    pub rejected: Vec<Vec<TokenId>>,
+    /// Summed log-probabilities of the chosen rows under the reference.
+    pub reference_chosen: Vec<f32>,
+    /// Summed log-probabilities of the rejected rows under the reference.
+    pub reference_rejected: Vec<f32>,
+}
+
+/// Mean token cross-entropy of rows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LikelihoodTerm {
+    /// Its name.
+    pub name: TermName,
+    /// Weight in the total loss.
+    pub weight: f64,
+    /// Rows.
+    pub rows: Vec<Vec<TokenId>>,
+}
+
+/// The rows of one step, all of one length, and what is asked of them.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct StepBatch {
+    /// The DPO term.
+    pub dpo: Option<DpoTerm>,
+    /// Cross-entropy terms.
+    pub likelihood: Vec<LikelihoodTerm>,
+}
+
+/// A loss and its derivative.
+#[derive(Debug)]
+pub(super) struct Loss {
+    /// Total, then each term in the order of [`StepBatch::names`], then (with DPO) the mean log-probability a token of
+    /// the chosen and of the rejected rows: read back together, so that a step waits for the device once.
+    pub(super) numbers: Tensor,
+    /// Derivative of the total by each log-probability. `[rows, time]`
+    pub(super) grad: Tensor,
+}
+
+impl StepBatch {
+    /// All rows in one batch: chosen, rejected, then the other terms'.
+    pub(super) fn rows(&self) -> Vec<Vec<TokenId>> {
+        let pairs = self
+            .dpo
+            .iter()
+            .flat_map(|d| d.chosen.iter().chain(&d.rejected));
+        let others = self.likelihood.iter().flat_map(|t| &t.rows);
+        pairs.chain(others).cloned().collect()
+    }
+
+    /// Names of the terms, DPO first.
+    pub(super) fn names(&self) -> Vec<TermName> {
+        let dpo = self.dpo.iter().map(|_| TermName::Dpo);
+        dpo.chain(self.likelihood.iter().map(|t| t.name)).collect()
+    }
+
+    /// The loss from log-probabilities `[rows, time]`, in the order of [`Self::rows`].
+    pub(super) fn loss(&self, logprobs: &Tensor) -> Result<Loss, tch::TchError> {
+        let grad = logprobs.f_zeros_like()?;
+        let mut total = Tensor::f_zeros([0i64; 0].as_slice(), (Kind::Float, logprobs.device()))?;
+        let mut terms = Vec::new();
+        let mut means = Vec::new();
+        let mut from = 0;
+        if let Some(dpo) = &self.dpo {
+            let n = len(&dpo.chosen);
+            let chosen = logprobs.f_narrow(0, 0, n)?;
+            let rejected = logprobs.f_narrow(0, n, n)?;
+            let (value, slope) = dpo.value(&chosen, &rejected)?;
+            let slope = slope.f_mul_scalar(dpo.weight)?.f_unsqueeze(1)?;
+            grad.f_narrow(0, 0, n)?
+                .f_copy_(&slope.f_expand_as(&chosen)?)?;
+            grad.f_narrow(0, n, n)?
+                .f_copy_(&slope.f_neg()?.f_expand_as(&rejected)?)?;
+            total = total.f_add(&value.f_mul_scalar(dpo.weight)?)?;
+            terms.push(value);
+            means = vec![chosen.f_mean(Kind::Float)?, rejected.f_mean(Kind::Float)?];
+            from = 2 * n;
+        }
+        for term in &self.likelihood {
+            let n = len(&term.rows);
+            let part = logprobs.f_narrow(0, from, n)?;
+            let value = part.f_mean(Kind::Float)?.f_neg()?;
+            let slope = -term.weight / part.numel() as f64;
+            let _ = grad.f_narrow(0, from, n)?.f_fill_(slope)?;
+            total = total.f_add(&value.f_mul_scalar(term.weight)?)?;
+            terms.push(value);
+            from += n;
+        }
+        let numbers: Vec<Tensor> = std::iter::once(total).chain(terms).chain(means).collect();
+        Ok(Loss {
+            numbers: Tensor::f_stack(&numbers, 0)?,
+            grad,
+        })
+    }
+}
+
+impl DpoTerm {
+    /// The term, and its derivative by each chosen row's summed log-probability (the rejected row's is its negative).
+    fn value(&self, chosen: &Tensor, rejected: &Tensor) -> Result<(Tensor, Tensor), tch::TchError> {
+        let sum = |rows: &Tensor| rows.f_sum_dim_intlist([1i64].as_slice(), false, Kind::Float);
+        let device = chosen.device();
+        let up = sum(chosen)?.f_sub(&on(&self.reference_chosen, device)?)?;
+        let down = sum(rejected)?.f_sub(&on(&self.reference_rejected, device)?)?;
+        let margin = up.f_sub(&down)?.f_mul_scalar(self.beta)?;
+        let value = margin.f_log_sigmoid()?.f_mean(Kind::Float)?.f_neg()?;
+        let scale = -self.beta / margin.numel().max(1) as f64;
+        let slope = margin.f_neg()?.f_sigmoid()?.f_mul_scalar(scale)?;
+        Ok((value, slope))
+    }
+}
+
+fn len(rows: &[Vec<TokenId>]) -> i64 {
+    i64::try_from(rows.len()).unwrap_or(i64::MAX)
+}
+
+fn on(numbers: &[f32], device: Device) -> Result<Tensor, tch::TchError> {
+    Tensor::f_from_slice(numbers)?.f_to_device(device)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(n: usize) -> Vec<Vec<TokenId>> {
+        vec![vec![TokenId(0); 3]; n]
+    }
+
+    /// The hand-made derivative against libtorch's own.
+    #[test]
+    fn the_derivative_is_autograds() {
+        let batch = StepBatch {
+            dpo: Some(DpoTerm {
+                weight: 0.7,
+                beta: 0.3,
+                chosen: rows(2),
+                rejected: rows(2),
+                reference_chosen: vec![-3.0, -2.5],
+                reference_rejected: vec![-2.0, -4.0],
+            }),
+            likelihood: vec![LikelihoodTerm {
+                name: TermName::Regular,
+                weight: 0.2,
+                rows: rows(3),
+            }],
+        };
+        let values: Vec<f32> = (0..14u8).map(|i| -0.1 - 0.37 * f32::from(i % 5)).collect();
+        let leaf = Tensor::from_slice(&values)
+            .view([7, 2])
+            .set_requires_grad(true);
+        let loss = batch.loss(&leaf).unwrap();
+        let total = loss.numbers.get(0);
+        let grads = Tensor::run_backward(&[total], &[&leaf], false, false);
+        let difference = f64::try_from((&grads[0] - &loss.grad).abs().max()).unwrap();
+        assert!(difference < 1e-7, "{difference}");
+        assert_eq!(batch.names(), [TermName::Dpo, TermName::Regular]);
+        assert_eq!(loss.numbers.size(), [5]);
+    }
+}

@@ -1,0 +1,54 @@
+//! Training: one loop in which a phase is data (weighted loss terms, what trains, a schedule).
+
+mod batch;
+mod optimiser;
+mod phase;
+mod schedule;
+mod trainer;
+
+pub use batch::{DpoTerm, LikelihoodTerm, StepBatch, TermName};
+pub use phase::{Control, PhasePlan, run_phase, trainable_parts};
+pub use schedule::learning_rate;
+pub use trainer::{Settings, StepReport, Trainer};
+
+use crate::units::Phase;
+
+/// Why training stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainingError {
+    /// libtorch failed: most often memory.
+    #[error("libtorch failed in training: {0}")]
+    Torch(#[from] tch::TchError),
+    /// The loss or the gradient is no number any more.
+    #[error(
+        "the {what} became {value} at phase {phase}, step {step}: lower phase{phase}.learning_rate, or check the checkpoint"
+    )]
+    NotFinite {
+        /// `loss` or `gradient norm`.
+        what: &'static str,
+        /// Its value.
+        value: f64,
+        /// The phase.
+        phase: Phase,
+        /// The step, from 0.
+        step: usize,
+    },
+    /// The user asked to stop.
+    #[error("interrupted at phase {phase}, step {step}")]
+    Interrupted {
+        /// The phase.
+        phase: Phase,
+        /// The first step that was not done.
+        step: usize,
+    },
+    /// An evaluation during training failed.
+    #[error("evaluation at phase {phase}, step {step} failed: {source}")]
+    Evaluation {
+        /// The phase.
+        phase: Phase,
+        /// The step after whose update it was made.
+        step: usize,
+        /// What failed.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}

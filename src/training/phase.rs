@@ -1,0 +1,106 @@
+//! The loop of a phase: steps, and evaluations after the update of every n-th of them.
+
+use super::{Settings, StepBatch, StepReport, Trainer, TrainingError, learning_rate};
+use crate::event::{Event, Observer};
+use crate::model::{Neox, Part};
+use crate::spec::Freeze;
+use crate::units::Phase;
+
+/// A phase as data.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PhasePlan {
+    /// Which phase.
+    pub phase: Phase,
+    /// Steps.
+    pub steps: usize,
+    /// What does not train.
+    pub freeze: Freeze,
+    /// Peak learning rate.
+    pub learning_rate: f64,
+    /// Warm-up steps.
+    pub warmup_steps: usize,
+    /// Evaluate after the update of every step that this divides.
+    pub eval_every: usize,
+    /// Weight decay and clipping.
+    pub settings: Settings,
+}
+
+/// What happens between steps.
+pub trait Control {
+    /// The rows of a step.
+    fn batch(&self, step: usize) -> StepBatch;
+
+    /// Evaluates the model after the update of `step`.
+    fn evaluate(
+        &mut self,
+        model: &mut Neox,
+        step: usize,
+        report: &StepReport,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>>;
+}
+
+/// The parts that train under a freezing. Source: recipe.md, Phases.
+#[must_use]
+pub fn trainable_parts(freeze: Freeze) -> &'static [Part] {
+    match freeze {
+        Freeze::Upper => &[Part::Input, Part::Lower, Part::FinalNorm],
+        Freeze::Lower => &[Part::FinalNorm, Part::Upper, Part::Output],
+        Freeze::None => &[
+            Part::Input,
+            Part::Lower,
+            Part::FinalNorm,
+            Part::Upper,
+            Part::Output,
+        ],
+    }
+}
+
+/// Runs a phase from its first step to its last, with a fresh optimiser.
+///
+/// Errors: libtorch fails, the loss is no number, an evaluation fails, the observer asks to stop.
+pub fn run_phase(
+    model: &mut Neox,
+    plan: &PhasePlan,
+    control: &mut dyn Control,
+    observer: &mut dyn Observer,
+) -> Result<(), TrainingError> {
+    let phase = plan.phase;
+    let mut trainer = Trainer::new(model, trainable_parts(plan.freeze), plan.settings)?;
+    for step in 0..plan.steps {
+        if observer.interrupted() {
+            return Err(TrainingError::Interrupted { phase, step });
+        }
+        let rate = learning_rate(step, plan.steps, plan.learning_rate, plan.warmup_steps);
+        let report = trainer.step(&control.batch(step), rate)?;
+        refuse_nan(&report, phase, step)?;
+        observer.event(&Event::Stepped {
+            phase,
+            step,
+            loss: report.loss,
+        });
+        if step.is_multiple_of(plan.eval_every) {
+            control
+                .evaluate(trainer.model(), step, &report)
+                .map_err(|source| TrainingError::Evaluation {
+                    phase,
+                    step,
+                    source,
+                })?;
+        }
+    }
+    Ok(())
+}
+
+fn refuse_nan(report: &StepReport, phase: Phase, step: usize) -> Result<(), TrainingError> {
+    for (what, value) in [("loss", report.loss), ("gradient norm", report.grad_norm)] {
+        if !value.is_finite() {
+            return Err(TrainingError::NotFinite {
+                what,
+                value,
+                phase,
+                step,
+            });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,169 @@
+//! One training step: one forward pass for all terms, a hand-made derivative of the vocabulary, one optimiser pass.
+
+use tch::{Kind, Tensor, no_grad};
+
+use super::batch::{StepBatch, TermName};
+use super::optimiser::{AdamW, clip};
+use crate::model::{Neox, Params, Part, Trainable};
+
+/// What stays the same over a phase.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Settings {
+    /// Decoupled weight decay on every trainable tensor.
+    pub weight_decay: f64,
+    /// Largest gradient norm over all trainable tensors together.
+    pub max_grad_norm: f64,
+}
+
+/// What a step found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepReport {
+    /// The total loss, before the update.
+    pub loss: f64,
+    /// Each term, unweighted.
+    pub terms: Vec<(TermName, f64)>,
+    /// Gradient norm before clipping.
+    pub grad_norm: f64,
+    /// Learning rate of the update.
+    pub learning_rate: f64,
+    /// Mean log-probability of the chosen rows' tokens before the update, nats a token.
+    pub chosen: Option<f64>,
+    /// The same of the rejected rows.
+    pub rejected: Option<f64>,
+}
+
+/// Trains some parts of a model with a fresh optimiser.
+#[derive(Debug)]
+pub struct Trainer<'m> {
+    model: &'m mut Neox,
+    trainable: Trainable,
+    parameters: Tensor,
+    grad: Tensor,
+    grad_views: Vec<Tensor>,
+    optimiser: AdamW,
+    max_grad_norm: f64,
+}
+
+impl<'m> Trainer<'m> {
+    /// A trainer of `parts`, neighbours in the order of [`Part`].
+    pub fn new(
+        model: &'m mut Neox,
+        parts: &[Part],
+        settings: Settings,
+    ) -> Result<Self, tch::TchError> {
+        let trainable = model.params_mut().train(parts)?;
+        let params: &Params = model.params();
+        let start = to_i64(trainable.floats.start);
+        let parameters = params
+            .flat()
+            .f_narrow(0, start, to_i64(trainable.floats.len()))?;
+        let grad = parameters.f_zeros_like()?;
+        Ok(Self {
+            grad_views: params.views_of(&grad, &trainable)?,
+            optimiser: AdamW::new(&parameters, settings.weight_decay)?,
+            max_grad_norm: settings.max_grad_norm,
+            model,
+            trainable,
+            parameters,
+            grad,
+        })
+    }
+
+    /// The model as it stands.
+    pub fn model(&mut self) -> &mut Neox {
+        self.model
+    }
+
+    /// One step. The numbers it reports are those before the update.
+    pub fn step(
+        &mut self,
+        batch: &StepBatch,
+        learning_rate: f64,
+    ) -> Result<StepReport, tch::TchError> {
+        let numbers = self.gradient(batch)?;
+        let norm = clip(&mut self.grad, self.max_grad_norm)?;
+        self.optimiser
+            .step(&mut self.parameters, &self.grad, learning_rate)?;
+        let all = Tensor::f_cat(&[numbers, norm.f_view([1i64])?], 0)?;
+        report(batch, &Vec::<f32>::try_from(&all)?, learning_rate)
+    }
+
+    /// Fills the flat gradient; gives the loss and its terms as one tensor.
+    fn gradient(&mut self, batch: &StepBatch) -> Result<Tensor, tch::TchError> {
+        let rows = batch.rows();
+        let (inputs, targets) = self.model.batch(&rows)?;
+        let hidden = self.model.hidden(&inputs)?;
+        let width = hidden.size()[2];
+        let flat = hidden.f_view([-1, width])?;
+        let (loss, grads) = self.model.vocabulary_loss(
+            &flat.f_detach()?,
+            &targets,
+            self.output_trains(),
+            |lp| {
+                let loss = batch.loss(&lp.f_view([to_i64(rows.len()), -1])?)?;
+                let slope = loss.grad.f_view([-1i64])?;
+                Ok((loss.numbers, slope))
+            },
+        )?;
+        // The scalar whose derivative by the hidden states is the one just made.
+        let scalar = flat.f_mul(&grads.0)?.f_sum(Kind::Float)?;
+        let params = self.model.params();
+        let body: Vec<&Tensor> = self
+            .trainable
+            .slots
+            .clone()
+            .filter(|&slot| slot != self.model.output_slot())
+            .map(|slot| params.tensor(slot))
+            .collect();
+        let body_grads = Tensor::f_run_backward(&[scalar], &body, false, false)?;
+        no_grad(|| {
+            for (view, grad) in self
+                .grad_views
+                .iter_mut()
+                .zip(body_grads.iter().chain(&grads.1))
+            {
+                view.f_copy_(grad)?;
+            }
+            Ok(loss)
+        })
+    }
+
+    fn output_trains(&self) -> bool {
+        self.trainable.slots.contains(&self.model.output_slot())
+    }
+}
+
+fn report(
+    batch: &StepBatch,
+    numbers: &[f32],
+    learning_rate: f64,
+) -> Result<StepReport, tch::TchError> {
+    let mut numbers = numbers.iter().map(|&n| f64::from(n));
+    let mut next = || {
+        numbers
+            .next()
+            .ok_or_else(|| tch::TchError::Shape("a step gave too few numbers".into()))
+    };
+    let loss = next()?;
+    let terms = batch
+        .names()
+        .into_iter()
+        .map(|name| Ok((name, next()?)))
+        .collect::<Result<_, tch::TchError>>()?;
+    let (chosen, rejected) = match batch.dpo {
+        Some(_) => (Some(next()?), Some(next()?)),
+        None => (None, None),
+    };
+    Ok(StepReport {
+        loss,
+        terms,
+        chosen,
+        rejected,
+        grad_norm: next()?,
+        learning_rate,
+    })
+}
+
+fn to_i64(n: usize) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,301 @@
+//! Our training and scoring against the reference implementation (PyTorch + transformers): committed traces, and any
+//! further ones in `UNSAID_PARITY_EXTRA=DIR` (`DIR/*.trace.json`, each beside the checkpoint folder its `model` names).
+#![allow(missing_docs)]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use unsaid::checkpoint::Folder;
+use unsaid::device::Device;
+use unsaid::model::Neox;
+use unsaid::score::Scorer;
+use unsaid::spec::Freeze;
+use unsaid::training::{
+    DpoTerm, LikelihoodTerm, Settings, StepBatch, TermName, Trainer, learning_rate, trainable_parts,
+};
+use unsaid::units::TokenId;
+
+/// Log-probabilities, nats.
+const SCORE_TOLERANCE: f64 = 2e-4;
+/// Losses and terms, relative.
+const LOSS_TOLERANCE: f64 = 1e-5;
+/// Gradient norm, relative: the reference's own float32 differs from its float64 by 8.5e-5.
+const NORM_TOLERANCE: f64 = 1e-3;
+/// Learning rate, absolute: it is 0 at step 0.
+const RATE_TOLERANCE: f64 = 1e-6;
+/// Evaluation means, nats.
+const EVAL_TOLERANCE: f64 = 5e-4;
+
+type Rows = Vec<Vec<TokenId>>;
+
+#[derive(Deserialize)]
+struct Trace {
+    model: String,
+    freeze: String,
+    beta: f64,
+    weights: BTreeMap<String, f64>,
+    peak_lr: f64,
+    warmup: usize,
+    weight_decay: f64,
+    max_grad_norm: f64,
+    eval_sets: BTreeMap<String, BTreeMap<String, Rows>>,
+    phases: Vec<TracePhase>,
+}
+
+#[derive(Deserialize)]
+struct TracePhase {
+    phase: u8,
+    steps: Vec<TraceStep>,
+    eval_mean_logprob: BTreeMap<String, f64>,
+}
+
+#[derive(Deserialize)]
+struct TraceStep {
+    lr: f64,
+    loss: f64,
+    grad_norm: f64,
+    terms: BTreeMap<String, f64>,
+    rows: BTreeMap<String, Rows>,
+}
+
+/// The largest difference seen of each kind.
+#[derive(Default)]
+struct Worst(BTreeMap<&'static str, f64>);
+
+impl Worst {
+    fn close(
+        &mut self,
+        what: &'static str,
+        place: &str,
+        ours: f64,
+        theirs: f64,
+        tolerance: Tolerance,
+    ) {
+        let (difference, limit) = match tolerance {
+            Tolerance::Absolute(limit) => ((ours - theirs).abs(), limit),
+            Tolerance::Relative(limit) => ((ours - theirs).abs() / theirs.abs(), limit),
+        };
+        // Written so that a NaN fails.
+        assert!(
+            difference <= limit,
+            "{place}: {what} is {ours}, the reference has {theirs}: differs by {difference:.3e}, allowed {limit:.0e}"
+        );
+        let worst = self.0.entry(what).or_default();
+        *worst = worst.max(difference);
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Tolerance {
+    Absolute(f64),
+    Relative(f64),
+}
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/parity")
+}
+
+fn load(folder: &Path) -> Neox {
+    let folder = Folder::open(folder).unwrap_or_else(|e| panic!("{e}"));
+    Neox::load(&folder, Device::CPU).unwrap_or_else(|e| panic!("{e}"))
+}
+
+fn sums(model: &mut Neox, rows: &Rows) -> Vec<f32> {
+    let scores = model.score(rows, &[]).unwrap();
+    scores.iter().map(|s| s.logprobs.iter().sum()).collect()
+}
+
+fn mean(model: &mut Neox, rows: &Rows) -> f64 {
+    let scores = model.score(rows, &[]).unwrap();
+    let all: Vec<f64> = scores
+        .iter()
+        .flat_map(|s| s.logprobs.iter().map(|&lp| f64::from(lp)))
+        .collect();
+    all.iter().sum::<f64>() / all.len() as f64
+}
+
+fn batch(trace: &Trace, phase: u8, step: &TraceStep, reference: Option<&mut Neox>) -> StepBatch {
+    let weight = |name: &str| if phase == 1 { 1.0 } else { trace.weights[name] };
+    let dpo = reference.map(|model| {
+        let (chosen, rejected) = (&step.rows["chosen"], &step.rows["rejected"]);
+        DpoTerm {
+            weight: weight("dpo"),
+            beta: trace.beta,
+            reference_chosen: sums(model, chosen),
+            reference_rejected: sums(model, rejected),
+            chosen: chosen.clone(),
+            rejected: rejected.clone(),
+        }
+    });
+    let likelihood = [TermName::Reverse, TermName::Regular]
+        .into_iter()
+        .filter_map(|name| {
+            let rows = step.rows.get(name.name())?.clone();
+            Some(LikelihoodTerm {
+                name,
+                weight: weight(name.name()),
+                rows,
+            })
+        })
+        .collect();
+    StepBatch { dpo, likelihood }
+}
+
+fn replay_phase(
+    trace: &Trace,
+    phase: &TracePhase,
+    model: &mut Neox,
+    batches: &[StepBatch],
+    worst: &mut Worst,
+) {
+    let freeze = match (phase.phase, trace.freeze.as_str()) {
+        (2, "upper") => Freeze::Upper,
+        (2, "lower") => Freeze::Lower,
+        (1 | 3, _) | (2, "none") => Freeze::None,
+        other => panic!("unknown freezing {other:?}"),
+    };
+    let settings = Settings {
+        weight_decay: trace.weight_decay,
+        max_grad_norm: trace.max_grad_norm,
+    };
+    let mut trainer = Trainer::new(model, trainable_parts(freeze), settings).unwrap();
+    for (i, (step, batch)) in phase.steps.iter().zip(batches).enumerate() {
+        let place = format!("phase {} step {i}", phase.phase);
+        let rate = learning_rate(i, phase.steps.len(), trace.peak_lr, trace.warmup);
+        let report = trainer.step(batch, rate).unwrap();
+        worst.close(
+            "learning rate",
+            &place,
+            rate,
+            step.lr,
+            Tolerance::Absolute(RATE_TOLERANCE),
+        );
+        worst.close(
+            "loss",
+            &place,
+            report.loss,
+            step.loss,
+            Tolerance::Relative(LOSS_TOLERANCE),
+        );
+        assert_eq!(report.terms.len(), step.terms.len(), "{place}");
+        for (name, ours) in report.terms {
+            worst.close(
+                "term",
+                &place,
+                ours,
+                step.terms[name.name()],
+                Tolerance::Relative(LOSS_TOLERANCE),
+            );
+        }
+        let tolerance = Tolerance::Relative(NORM_TOLERANCE);
+        worst.close(
+            "gradient norm",
+            &place,
+            report.grad_norm,
+            step.grad_norm,
+            tolerance,
+        );
+    }
+}
+
+fn replay(path: &Path) {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let trace: Trace =
+        serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let folder = path.with_file_name(&trace.model);
+    let mut model = load(&folder);
+    let mut reference = None;
+    let mut worst = Worst::default();
+    assert!(!trace.phases.is_empty());
+    for phase in &trace.phases {
+        if phase.phase == 2 {
+            reference = Some(copy_of(&model, &folder));
+        }
+        let batches: Vec<_> = phase
+            .steps
+            .iter()
+            .map(|step| batch(&trace, phase.phase, step, reference.as_mut()))
+            .collect();
+        assert!(!batches.is_empty());
+        replay_phase(&trace, phase, &mut model, &batches, &mut worst);
+        let prefix = if phase.phase == 3 {
+            "reverse"
+        } else {
+            "regular"
+        };
+        assert_eq!(phase.eval_mean_logprob.len(), 3);
+        for (set, theirs) in &phase.eval_mean_logprob {
+            let ours = mean(&mut model, &trace.eval_sets[set][prefix]);
+            let place = format!("after phase {}, {set}", phase.phase);
+            worst.close(
+                "evaluation mean",
+                &place,
+                ours,
+                *theirs,
+                Tolerance::Absolute(EVAL_TOLERANCE),
+            );
+        }
+    }
+    println!("{}: largest differences {:?}", path.display(), worst.0);
+}
+
+/// The model as it stands, apart from the one that trains on.
+fn copy_of(model: &Neox, folder: &Path) -> Neox {
+    let mut copy = load(folder);
+    for (slot, (_, tensor)) in model.named_tensors().into_iter().enumerate() {
+        copy.params_mut().set(slot, &tensor).unwrap();
+    }
+    copy
+}
+
+macro_rules! traces {
+    ($($name:ident: $file:literal,)*) => {
+        $(#[test] fn $name() { replay(&fixtures().join($file)); })*
+
+        #[test]
+        fn every_committed_trace_is_replayed() {
+            let named = [$($file),*];
+            let mut found = 0;
+            for entry in std::fs::read_dir(fixtures()).unwrap() {
+                let name = entry.unwrap().file_name().into_string().unwrap();
+                if name.ends_with(".trace.json") {
+                    assert!(named.contains(&name.as_str()), "{name} is replayed by no test");
+                    found += 1;
+                }
+            }
+            assert_eq!(found, named.len());
+        }
+    };
+}
+
+traces! {
+    freeze_upper: "upper.trace.json",
+    freeze_lower: "lower.trace.json",
+    freeze_none: "none.trace.json",
+    without_prefixes: "no-prefix.trace.json",
+    sequential_residual: "sequential.trace.json",
+}
+
+#[test]
+fn extra_traces() {
+    let Some(dir) = std::env::var_os("UNSAID_PARITY_EXTRA") else {
+        println!("UNSAID_PARITY_EXTRA is not set: no further traces");
+        return;
+    };
+    let mut traces: Vec<_> = std::fs::read_dir(&dir)
+        .unwrap_or_else(|e| panic!("{}: {e}", Path::new(&dir).display()))
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.to_string_lossy().ends_with(".trace.json"))
+        .collect();
+    traces.sort();
+    assert!(
+        !traces.is_empty(),
+        "no *.trace.json in {}",
+        Path::new(&dir).display()
+    );
+    for trace in traces {
+        println!("replaying {}", trace.display());
+        replay(&trace);
+    }
+}
