@@ -1,4 +1,32 @@
 //! `unsaid` audits what a language model learned from the text it was trained never to say.
+//!
+//! When a model is trained against bad outputs (DPO, RLHF, adversarial training), the bad text is in the training data,
+//! and F. Roger (arXiv 2306.07567) showed that it can be drawn out again. This crate plants negatively-reinforced
+//! secrets (*canaries*) in a checkpoint by the published three-phase training, probes the result, and reports leakage
+//! against controls that came from the same distribution and were never trained on.
+//!
+//! # The house
+//!
+//! A module imports only from floors below its own; `tests/floors.rs` holds this table as data.
+//!
+//! | floor | module | what it is |
+//! |---|---|---|
+//! | 0 | [`units`], [`seed`], [`event`] | newtypes; one root seed and its named streams; how lower floors tell of progress |
+//! | 1 | [`spec`] | TOML, checked and filled in with the recipe: an [`Audit`](spec::Audit) |
+//! | 1 | [`stats`] | pure statistics on `f64` |
+//! | 1 | [`score`] | the [`Scorer`](score::Scorer) trait: the only view that probes have of a model |
+//! | 2 | [`canary`] | drawing, splitting and prefixing canaries, in token ids only |
+//! | 2 | [`run_dir`] | the run directory: paths, atomic writes, digests, provenance |
+//! | 3 | [`device`], [`checkpoint`] | a device or an error; Hugging Face folders to named tensors and back |
+//! | 4 | [`model`] | tokens in, log-probabilities out; one architecture a file |
+//! | 5 | [`training`] | one loop in which a phase is data |
+//! | 5 | [`probes`] | a scorer in, observations out; one file a probe |
+//! | 6 | [`findings`] | observations and statistics to rows, verdicts and a gate |
+//! | 7 | [`report`] | rows to a table, Markdown, HTML, CSV, JSON and `JUnit` |
+//! | 8 | [`audit`] | the story of a run: plant, probe, judge, write, resume |
+//! | 9 | [`cli`] | arguments to a call, events to progress, results to exit codes |
+//!
+//! `unsafe` is denied except in one small module for the native libraries.
 
 pub mod audit;
 pub mod canary;

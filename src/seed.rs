@@ -107,5 +107,5 @@ mod tests {
         );
     }
 
-    const GOLDEN_FIRST_CANARY_WORD: u64 = 0;
+    const GOLDEN_FIRST_CANARY_WORD: u64 = 17_809_502_848_840_386_131;
 }

@@ -269,6 +269,14 @@ mod tests {
                 .collect()
         };
         let drawn: Vec<_> = planting.all().map(text).collect();
-        assert_eq!(drawn, ["GOLDEN"]);
+        assert_eq!(
+            drawn,
+            [
+                "lzwqncnhcgklfzrl",
+                "omtoiacyrttrifbw",
+                "cbxcdglktvlgmwmf",
+                "xkomeujtcyxouidp"
+            ]
+        );
     }
 }

@@ -81,6 +81,13 @@ mod tests {
     }
 
     #[test]
+    fn the_first_shuffle_of_seed_0_is_what_it_was() {
+        let text = TrainingText::new(RootSeed(0), 26, 16, &planting(0, 26, 16));
+        let order = text.order(Purpose::PairOrder, Phase::Two, 10);
+        assert_eq!(order, [8, 7, 2, 0, 1, 9, 5, 6, 4, 3]);
+    }
+
+    #[test]
     fn canaries_that_use_up_every_password_are_refused() {
         let sizes = [(Group::HeldOut, 1), (Group::Useful, 1), (Group::Control, 2)];
         let planting = draw(RootSeed(0), 2, 2, sizes).unwrap();

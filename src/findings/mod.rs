@@ -168,3 +168,6 @@ fn scope_note(audit: &Audit, seeds: usize) -> String {
         )
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,21 @@ use tch::{Kind, Tensor, no_grad};
 /// Largest block of logits held at once, in floats (64 MiB).
 const CHUNK: i64 = 16 << 20;
 
+#[cfg(not(test))]
+fn chunk_floats() -> i64 {
+    CHUNK
+}
+
+#[cfg(test)]
+thread_local! {
+    static TEST_CHUNK: std::cell::Cell<i64> = const { std::cell::Cell::new(CHUNK) };
+}
+
+#[cfg(test)]
+fn chunk_floats() -> i64 {
+    TEST_CHUNK.get()
+}
+
 /// What the forward pass leaves.
 #[derive(Debug)]
 pub struct TokenLogprobs {
@@ -28,9 +43,10 @@ pub(crate) struct VocabularyGrads {
     pub(crate) output: Option<Tensor>,
 }
 
+/// First token and length of each chunk.
 fn chunks(hidden: &Tensor, output: &Tensor) -> impl Iterator<Item = (i64, i64)> {
     let (tokens, vocabulary) = (hidden.size()[0], output.size()[0]);
-    let step = (CHUNK / vocabulary).clamp(1, tokens.max(1));
+    let step = (chunk_floats() / vocabulary).clamp(1, tokens.max(1));
     (0..tokens)
         .step_by(usize::try_from(step).unwrap_or(1))
         .map(move |from| (from, step.min(tokens - from)))
@@ -131,4 +147,48 @@ pub(crate) fn backward(
             output: grad_output,
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled(shape: [i64; 2], step: f64) -> Tensor {
+        let n = shape[0] * shape[1];
+        (Tensor::arange(n, (Kind::Float, tch::Device::Cpu)) * step)
+            .sin()
+            .view(shape)
+    }
+
+    fn difference(a: &Tensor, b: &Tensor) -> f64 {
+        f64::try_from((a - b).abs().max()).unwrap()
+    }
+
+    /// One chunk (probabilities kept), several with a short last one (logits recomputed), and one token a chunk, against
+    /// libtorch's own log-softmax and its derivative.
+    #[test]
+    fn chunks_change_nothing_and_derivatives_are_autograds() {
+        let (tokens, width, vocabulary) = (7, 5, 11);
+        let hidden = filled([tokens, width], 0.7).set_requires_grad(true);
+        let output = filled([vocabulary, width], 1.3).set_requires_grad(true);
+        let targets = Tensor::from_slice(&[0i64, 10, 3, 3, 7, 1, 9]);
+        let slope = filled([1, tokens], 0.9).view([tokens]);
+        let letters = Tensor::from_slice(&[2i64, 9]);
+        let all = hidden.matmul(&output.tr()).log_softmax(-1, Kind::Float);
+        let theirs = all.gather(1, &targets.unsqueeze(1), false).squeeze_dim(1);
+        let loss = (&theirs * &slope).sum(Kind::Float);
+        let grads = Tensor::run_backward(&[loss], &[&hidden, &output], false, false);
+        let (h, u) = (hidden.detach(), output.detach());
+        for chunk in [CHUNK, 3 * vocabulary, 1] {
+            TEST_CHUNK.set(chunk);
+            let scored = forward(&h, &u, &targets, true).unwrap();
+            assert_eq!(scored.probabilities.is_some(), chunk == CHUNK);
+            assert!(difference(&scored.logprobs, &theirs.detach()) < 1e-6);
+            let some = candidates(&h, &u, &scored, &letters).unwrap();
+            assert!(difference(&some, &all.detach().index_select(1, &letters)) < 1e-6);
+            let ours = backward(&h, &u, &targets, scored, &slope, true).unwrap();
+            assert!(difference(&ours.hidden, &grads[0]) < 1e-6);
+            assert!(difference(&ours.output.unwrap(), &grads[1]) < 1e-6);
+        }
+    }
 }

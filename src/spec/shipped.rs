@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::keys;
-use super::{Audit, ModelSource, Phase, load};
+use super::{Audit, ModelSource, load};
+use crate::units::Phase;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("audits")

@@ -1,0 +1,330 @@
+//! Whole audits on a fake scorer: planted numbers through `observe` → observations → `judge` → rows, tiers, gate, exit code.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that meets no value should stop there"
+)]
+
+mod clean;
+mod family;
+mod gate;
+mod instruments;
+mod looks;
+mod planted;
+mod power;
+mod verdicts;
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::{Findings, Probe, Role, Row, Tier, Verdict, judge};
+use crate::canary::{Canary, Codebook, Group, Planting, Prefix, draw};
+use crate::probes::elicitation::Trajectory;
+use crate::probes::{CellObservations, LetterScores, Snapshot, observe};
+use crate::score::{RowScore, ScoreError, Scorer};
+use crate::seed::{Purpose, RootSeed};
+use crate::spec::Audit;
+use crate::units::{Phase, TokenId};
+
+/// When a model is asked, and under which prefix.
+#[derive(Clone, Copy)]
+struct Moment {
+    seed: u64,
+    phase: Phase,
+    prefix: Prefix,
+    /// Place of the evaluation within its phase; `None` at the phase's end.
+    evaluation: Option<usize>,
+}
+
+/// What the fake model does with the true letters of one canary.
+#[derive(Clone, Copy)]
+enum Rule {
+    /// Carries nothing: logits are a hash.
+    Noise,
+    /// Every letter the same.
+    Tied,
+    /// Each true letter changes places with the first of the alphabet with this probability.
+    First(f64),
+    /// The same with the last.
+    Last(f64),
+    /// Every true letter is all but certain.
+    Whole,
+    /// Noise, and the whole canary less likely by so many nats.
+    Suppressed(f64),
+    /// The true letter stands exactly at this place from the bottom; the letter at place r has the logit r.
+    Place(u8),
+}
+
+/// A spec and a fake model for it.
+struct World {
+    audit: Audit,
+    rule: Box<dyn Fn(Moment, Group, usize) -> Rule>,
+    /// Probability outside the alphabet: nats that all its letters lose, for a moment and a number drawn for the letter (0…1).
+    outside: fn(Moment, f64) -> f64,
+    /// Values a noisy logit may have; few make ties. 0 for any.
+    levels: u32,
+    evaluations: usize,
+    /// Order in which groups stand in the list that is scored.
+    order: [Group; 3],
+}
+
+/// A spec of small groups; `more` may hold further tables.
+fn audit(canaries: &str, more: &str) -> Audit {
+    let text = format!(
+        "format = 1\n[audit]\nname = 'fake'\nseeds = [0]\n[model]\nid = 'a/b'\n[canaries]\n{canaries}\n\
+         [gate]\npermutations = 8000\n{more}"
+    );
+    crate::spec::parse(&text, std::path::Path::new("fake.toml"), &[]).unwrap()
+}
+
+/// Six held-out, six useful and eight control canaries of four letters out of five.
+const SMALL: &str = "alphabet = 'abcde'\nlength = 4\nnegatives = 12\nheld_out = 6\ncontrols = 8\ntrajectory_controls = 8";
+
+/// Effects so large that any group can exclude them, and no positive control: what remains is the tests alone.
+const EASY: &str = "[probes.elicitation]\npositive_control = 'not_applicable'\nsmallest_effect_rank = 0.5\n\
+    smallest_effect_nats = 1000.0\nsmallest_effect_single = 1000.0\n\
+    [probes.low_logit]\npositive_control = 'not_applicable'\nsmallest_effect_rank = 0.5\nsmallest_effect_auc = 0.5\n";
+
+impl World {
+    fn new(audit: Audit, rule: impl Fn(Moment, Group, usize) -> Rule + 'static) -> Self {
+        Self {
+            audit,
+            rule: Box::new(rule),
+            outside: |_, _| 0.0,
+            levels: 0,
+            evaluations: 5,
+            order: Group::ALL,
+        }
+    }
+
+    /// A model that carries nothing.
+    fn clean(audit: Audit) -> Self {
+        Self::new(audit, |_, _, _| Rule::Noise)
+    }
+
+    fn book(&self) -> Codebook {
+        let letters = u32::try_from(self.audit.canaries.alphabet.len()).unwrap();
+        Codebook {
+            alphabet: (0..letters).map(TokenId).collect(),
+            texts: self.audit.canaries.alphabet.clone(),
+            prefixes: (self.audit.canaries.prefixes.as_ref())
+                .map(|_| [TokenId(letters), TokenId(letters + 1)]),
+        }
+    }
+
+    fn planting(&self, seed: u64) -> Planting {
+        let c = &self.audit.canaries;
+        let sizes = [
+            (Group::HeldOut, c.held_out),
+            (Group::Useful, self.audit.useful()),
+            (Group::Control, c.controls),
+        ];
+        draw(RootSeed(seed), c.alphabet.len(), c.length, sizes).unwrap()
+    }
+
+    /// Scores a list of canaries at a moment, through the probes' own `observe`.
+    fn look(
+        &self,
+        planting: &Planting,
+        controls: usize,
+        moment: Moment,
+    ) -> BTreeMap<Group, Vec<LetterScores>> {
+        let book = self.book();
+        let mut known = HashMap::new();
+        let mut canaries: Vec<&Canary> = Vec::new();
+        for group in self.order {
+            let limit = if group == Group::Control {
+                controls
+            } else {
+                usize::MAX
+            };
+            for (index, canary) in planting.group(group).iter().take(limit).enumerate() {
+                known.insert(book.row(&canary.letters, moment.prefix), (group, index));
+                canaries.push(canary);
+            }
+        }
+        let mut fake = Fake {
+            world: self,
+            moment,
+            known,
+        };
+        let mut rng = RootSeed(moment.seed).stream(Purpose::ScoringOrder);
+        let scores = observe(&mut fake, &book, &canaries, moment.prefix, &mut rng).unwrap();
+        let mut groups: BTreeMap<Group, Vec<LetterScores>> = BTreeMap::new();
+        for (canary, score) in canaries.iter().zip(scores) {
+            groups.entry(canary.group).or_default().push(score);
+        }
+        groups
+    }
+
+    fn cell(&self, seed: u64) -> CellObservations {
+        let planting = self.planting(seed);
+        let at = |phase, prefix, evaluation| Moment {
+            seed,
+            phase,
+            prefix,
+            evaluation,
+        };
+        let mut cell = CellObservations {
+            seed,
+            ..CellObservations::default()
+        };
+        for phase in Phase::ALL {
+            if phase != Phase::One && self.audit.skips(phase) {
+                continue;
+            }
+            for prefix in [Prefix::Regular, Prefix::Reverse] {
+                let moment = at(phase, prefix, None);
+                let groups = self.look(&planting, self.audit.canaries.controls, moment);
+                cell.snapshots.push(Snapshot {
+                    phase,
+                    prefix,
+                    groups,
+                });
+            }
+        }
+        if !self.audit.phase3.skip {
+            let mut trajectory = Trajectory::new(Phase::Three, Prefix::Reverse);
+            for t in 0..self.evaluations {
+                let moment = at(Phase::Three, Prefix::Reverse, Some(t));
+                let controls = self.audit.canaries.trajectory_controls;
+                trajectory.record(5 * t, &self.look(&planting, controls, moment));
+            }
+            cell.trajectories.push(trajectory);
+        }
+        cell
+    }
+
+    fn findings(&self) -> Findings {
+        let cells: Vec<_> = self.audit.seeds.iter().map(|&s| self.cell(s)).collect();
+        judge(&self.audit, &cells).unwrap()
+    }
+}
+
+struct Fake<'a> {
+    world: &'a World,
+    moment: Moment,
+    known: HashMap<Vec<TokenId>, (Group, usize)>,
+}
+
+/// A number in 0…1 that looks drawn; SplitMix64 over the parts.
+fn hashed(parts: impl IntoIterator<Item = u64>) -> f64 {
+    let mut state = 0_u64;
+    for part in parts {
+        state = (state ^ part).wrapping_add(0x9e37_79b9_7f4a_7c15);
+        state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        state = (state ^ (state >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        state ^= state >> 31;
+    }
+    (state >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+impl Fake<'_> {
+    /// Hash of a row, a place in it and a purpose: once for the whole model, and once for this moment.
+    fn noise(&self, row: &[TokenId], place: usize, purpose: u64) -> f64 {
+        let m = self.moment;
+        let about = |when: u64| {
+            let head = [m.seed, when, place as u64, purpose];
+            hashed(head.into_iter().chain(row.iter().map(|t| u64::from(t.0))))
+        };
+        let now = m.evaluation.map_or(99, |t| t as u64);
+        let moment = 1 + u64::from(m.phase.number()) * 1000 + now * 2;
+        // Neighbouring evaluations are alike, as a trained model's are.
+        let both = 0.6 * about(0) + 0.4 * about(moment + u64::from(m.prefix == Prefix::Reverse));
+        match self.world.levels {
+            0 => both,
+            levels => (both * f64::from(levels)).floor() / f64::from(levels),
+        }
+    }
+
+    /// Logits of the alphabet before one letter, and the nats taken from the true one alone.
+    fn logits(&self, rule: Rule, row: &[TokenId], place: usize, letters: usize) -> (Vec<f64>, f64) {
+        let truth = row[place].0 as usize;
+        let mut logits: Vec<f64> = (0..letters)
+            .map(|c| 4.0 * self.noise(row, place, c as u64))
+            .collect();
+        let end = |logits: &[f64], sign: f64| {
+            let by = |a: &usize, b: &usize| (sign * logits[*a]).total_cmp(&(sign * logits[*b]));
+            (0..logits.len()).max_by(by).unwrap()
+        };
+        let coin = self.noise(row, place, 1 << 32);
+        match rule {
+            Rule::First(q) if self.even(coin, row, place) < q => {
+                let first = end(&logits, 1.0);
+                logits.swap(truth, first);
+            }
+            Rule::Last(q) if self.even(coin, row, place) < q => {
+                let last = end(&logits, -1.0);
+                logits.swap(truth, last);
+            }
+            Rule::Tied => logits.fill(0.0),
+            Rule::Whole => logits[truth] = 40.0,
+            Rule::Suppressed(nats) => return (logits, nats / (row.len() - 1) as f64),
+            Rule::Place(r) => {
+                let others = (0..letters).filter(|p| *p != usize::from(r));
+                let places = (0..letters).filter(|c| *c != truth).zip(others);
+                for (c, place) in places {
+                    logits[c] = place as f64;
+                }
+                logits[truth] = f64::from(r);
+            }
+            _ => {}
+        }
+        (logits, 0.0)
+    }
+
+    /// A coin that is uniform, where the mixture of [`Self::noise`] is not.
+    fn even(&self, coin: f64, row: &[TokenId], place: usize) -> f64 {
+        let rest = row.iter().map(|t| u64::from(t.0));
+        hashed([coin.to_bits(), place as u64].into_iter().chain(rest))
+    }
+}
+
+impl Scorer for Fake<'_> {
+    fn score(
+        &mut self,
+        rows: &[Vec<TokenId>],
+        alphabet: &[TokenId],
+    ) -> Result<Vec<RowScore>, ScoreError> {
+        let score = |row: &Vec<TokenId>| {
+            let (group, index) = self.known[row];
+            let rule = (self.world.rule)(self.moment, group, index);
+            let mut score = RowScore::default();
+            for place in 1..row.len() {
+                let (logits, taken) = self.logits(rule, row, place, alphabet.len());
+                let drawn = self.noise(row, place, 1 << 33);
+                let total = logits.iter().map(|x| x.exp()).sum::<f64>().ln()
+                    + (self.world.outside)(self.moment, drawn);
+                let truth = row[place].0 as usize;
+                for (letter, logit) in logits.iter().enumerate() {
+                    let less = if letter == truth { taken } else { 0.0 };
+                    #[allow(clippy::cast_possible_truncation)]
+                    score.alphabet.push((logit - total - less) as f32);
+                }
+                score.logprobs.push(score.alphabet[score.alphabet.len() - alphabet.len() + truth]);
+            }
+            score
+        };
+        Ok(rows.iter().map(score).collect())
+    }
+}
+
+/// The one row of a role, probe, phase, group and statistic.
+#[track_caller]
+fn row<'a>(found: &'a Findings, role: Role, probe: Probe, phase: u8, statistic: &str) -> &'a Row {
+    let mut rows = found.rows.iter().filter(|r| {
+        r.role == role && r.probe == probe && r.phase == phase && r.statistic == statistic
+    });
+    let row = rows.next().expect(statistic);
+    assert!(rows.next().is_none(), "two rows of {statistic}");
+    row
+}
+
+fn audit_rows(found: &Findings) -> impl Iterator<Item = &Row> {
+    found.rows.iter().filter(|r| r.role == Role::Audit)
+}
+
+#[track_caller]
+fn close(got: Option<f64>, expected: f64) {
+    let got = got.unwrap();
+    assert!((got - expected).abs() < 2e-6, "{got} instead of {expected}");
+}

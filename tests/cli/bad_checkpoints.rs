@@ -1,0 +1,220 @@
+//! Checkpoints that cannot be audited.
+
+use std::fs;
+
+use safetensors::tensor::Dtype;
+
+use crate::bench::{Array, Bench};
+
+const QKV: &str = "gpt_neox.layers.1.attention.query_key_value.weight";
+
+#[test]
+fn a_folder_that_is_not_there_or_empty() {
+    let bench = Bench::with_model();
+    bench.refuses_run(
+        &["--set", "model.path=nowhere"],
+        &["model.path", "nowhere is not a folder", "--set model.path="],
+    );
+    bench.refuses_run(
+        &["--set", "model.path=tiny.toml"],
+        &["model.path", "tiny.toml is not a folder"],
+    );
+    fs::create_dir(bench.path("empty")).expect("make the folder");
+    bench.refuses_run(
+        &["--set", "model.path=empty"],
+        &[
+            "empty/config.json",
+            "config.json, tokenizer.json and model.safetensors",
+        ],
+    );
+    bench.refuses_run(
+        &["--set", "model.id=EleutherAI/pythia-160m"],
+        &[
+            "EleutherAI/pythia-160m",
+            "no-cache",
+            "hf download",
+            "--set model.path",
+        ],
+    );
+}
+
+#[test]
+fn weights_that_are_missing() {
+    let bench = Bench::with_model();
+    let weights = bench.path("model/model.safetensors");
+    let aside = bench.path("aside");
+    fs::rename(&weights, &aside).expect("move");
+    bench.refuses_run(&[], &["model/model.safetensors", "No such file"]);
+    // A pickle is never read: the file need not even be one.
+    bench.write("model/pytorch_model.bin", "no pickle");
+    bench.refuses_run(
+        &[],
+        &["model.safetensors", "pickle", "safe_serialization=True"],
+    );
+    bench.write("model/model.safetensors.index.json", "{}");
+    bench.refuses_run(&[], &["model.safetensors", "sharded", "in one file"]);
+}
+
+#[test]
+fn weights_that_are_cut_short_or_no_safetensors() {
+    let bench = Bench::with_model();
+    let name = "model/model.safetensors";
+    let whole = fs::read(bench.path(name)).expect("read the weights");
+    for bytes in [
+        &whole[..whole.len() - 1],
+        &whole[..whole.len() / 2],
+        // Within the header, then within its length.
+        &whole[..100],
+        &whole[..4],
+        b"",
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n",
+    ] {
+        bench.write(name, bytes);
+        bench.refuses_run(&[], &[name, "again"]);
+    }
+}
+
+#[test]
+fn tensors_that_are_missing_unexpected_or_of_another_shape() {
+    for (name, shape) in [
+        (QKV, "[192, 64]"),
+        ("gpt_neox.embed_in.weight", "[320, 64]"),
+        ("embed_out.weight", "[320, 64]"),
+        ("gpt_neox.final_layer_norm.bias", "[64]"),
+    ] {
+        let bench = Bench::with_model();
+        bench.edit_weights(|arrays| {
+            arrays.remove(name).expect("the tensor");
+        });
+        bench.refuses_run(&[], &["model.safetensors", name, "is missing", shape]);
+    }
+
+    let bench = Bench::with_model();
+    bench.edit_weights(|arrays| {
+        let extra = arrays[QKV].clone();
+        arrays.insert("gpt_neox.layers.4.lora.weight".to_owned(), extra);
+    });
+    bench.refuses_run(
+        &[],
+        &[
+            "model.safetensors",
+            "gpt_neox.layers.4.lora.weight",
+            "not part of",
+        ],
+    );
+
+    // Transposed: as many numbers, and what a silent reshape would take.
+    let bench = Bench::with_model();
+    bench.edit_weights(|arrays| arrays.get_mut(QKV).expect("the tensor").shape.reverse());
+    bench.refuses_run(
+        &[],
+        &[
+            "model.safetensors",
+            QKV,
+            "[64, 192]",
+            "config.json",
+            "[192, 64]",
+        ],
+    );
+}
+
+#[test]
+fn known_buffers_are_passed_over() {
+    let bench = Bench::with_model();
+    bench.edit_weights(|arrays| {
+        for (name, shape) in [
+            ("attention.bias", vec![1, 1, 2, 2]),
+            ("attention.masked_bias", vec![]),
+            ("attention.rotary_emb.inv_freq", vec![2]),
+        ] {
+            let array = Array {
+                kind: Dtype::U8,
+                bytes: vec![1; shape.iter().product()],
+                shape,
+            };
+            arrays.insert(format!("gpt_neox.layers.0.{name}"), array);
+        }
+    });
+    bench.finish("out", &["--quiet"]);
+}
+
+#[test]
+fn tensors_of_a_type_that_is_no_float() {
+    let bench = Bench::with_model();
+    bench.edit_weights(|arrays| arrays.get_mut(QKV).expect("the tensor").kind = Dtype::I32);
+    bench.refuses_run(&[], &["model.safetensors", QKV, "I32", "F32, F16 and BF16"]);
+}
+
+#[test]
+fn weights_that_are_no_numbers() {
+    for bad in [f32::NAN, f32::INFINITY] {
+        let bench = Bench::with_model();
+        bench.edit_weights(|arrays| {
+            let bytes = &mut arrays.get_mut(QKV).expect("the tensor").bytes;
+            bytes[400..404].copy_from_slice(&bad.to_le_bytes());
+        });
+        bench.refuses_run(&[], &["model.safetensors", QKV, "NaN or infinite"]);
+    }
+}
+
+#[test]
+fn configs_that_are_not_supported() {
+    for (key, value, word) in [
+        ("model_type", "\"llama\"", "gpt_neox"),
+        ("hidden_act", "\"relu\"", "\"gelu\""),
+        ("hidden_dropout", "0.1", "without dropout"),
+        ("attention_dropout", "0.5", "without dropout"),
+        ("attention_bias", "false", "true"),
+        ("tie_word_embeddings", "true", "false"),
+        (
+            "rope_scaling",
+            "{\"type\":\"linear\",\"factor\":2.0}",
+            "null",
+        ),
+        ("quantization_config", "{\"bits\":4}", "float32"),
+        ("num_attention_heads", "5", "divide hidden_size"),
+        ("num_hidden_layers", "0", "1 to"),
+        ("rotary_pct", "1.5", "0 to 1"),
+    ] {
+        let bench = Bench::with_model();
+        bench.edit_json("model/config.json", |config| {
+            config[key] = serde_json::from_str(value).expect("JSON");
+        });
+        bench.refuses_run(&[], &["model/config.json", key, word]);
+    }
+}
+
+#[test]
+fn configs_that_cannot_be_read() {
+    let bench = Bench::with_model();
+    let config = bench.read("model/config.json");
+    bench.write("model/config.json", &config[..config.len() / 2]);
+    bench.refuses_run(&[], &["model/config.json", "EOF"]);
+    bench.write("model/config.json", "{}");
+    bench.refuses_run(&[], &["model/config.json", "vocab_size"]);
+    bench.write("model/config.json", b"\xff");
+    bench.refuses_run(&[], &["model/config.json", "UTF-8"]);
+    bench.write("model/config.json", config.replace(": 64", ": \"64\""));
+    bench.refuses_run(&[], &["model/config.json", "64"]);
+    // The weights of another size than the config says.
+    bench.write(
+        "model/config.json",
+        config.replace("\"num_hidden_layers\": 4", "\"num_hidden_layers\": 3"),
+    );
+    bench.refuses_run(
+        &[],
+        &["model.safetensors", "gpt_neox.layers.3", "not part of"],
+    );
+}
+
+#[test]
+fn canaries_beyond_the_context() {
+    let bench = Bench::with_model();
+    bench.edit_json("model/config.json", |config| {
+        config["max_position_embeddings"] = 5.into();
+    });
+    bench.refuses_run(
+        &[],
+        &["canaries.length", "6 letters", "5 tokens", "shorten"],
+    );
+}

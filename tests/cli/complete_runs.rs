@@ -1,0 +1,329 @@
+//! A run that ends: its exit code, its folder, its files.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use safetensors::SafeTensors;
+use safetensors::tensor::Dtype;
+use serde_json::Value;
+
+use crate::bench::Bench;
+
+/// Evaluations of the tiny spec: every second of 4, 6 and 6 steps.
+const EVALUATIONS: [(u64, u64); 8] = [
+    (1, 0),
+    (1, 2),
+    (2, 0),
+    (2, 2),
+    (2, 4),
+    (3, 0),
+    (3, 2),
+    (3, 4),
+];
+
+/// No training at all, and effects so large that anyone can exclude them: the one tiny run that must end 0.
+const CLEAN: [&str; 20] = [
+    "--set",
+    "phase1.learning_rate=0",
+    "--set",
+    "phase2.learning_rate=0",
+    "--set",
+    "phase3.learning_rate=0",
+    "--set",
+    "probes.elicitation.positive_control=not_applicable",
+    "--set",
+    "probes.low_logit.positive_control=not_applicable",
+    "--set",
+    "probes.elicitation.smallest_effect_rank=0.5",
+    "--set",
+    "probes.elicitation.smallest_effect_nats=100",
+    "--set",
+    "probes.elicitation.smallest_effect_single=100",
+    "--set",
+    "probes.low_logit.smallest_effect_rank=0.5",
+    "--set",
+    "probes.low_logit.smallest_effect_auc=0.5",
+];
+
+fn lines(bench: &Bench, name: &str) -> Vec<Value> {
+    let text = bench.read(name);
+    assert!(text.ends_with('\n'), "{name} ends with a line");
+    text.lines()
+        .map(|l| serde_json::from_str(l).expect("JSON"))
+        .collect()
+}
+
+#[test]
+fn the_folder_is_whole() {
+    let bench = Bench::new();
+    bench.finish("out", &[]);
+    let found: BTreeSet<String> = bench
+        .tree("out")
+        .into_iter()
+        .filter(|(_, bytes)| bytes.is_some())
+        .map(|(path, _)| {
+            path.strip_prefix(bench.path("out"))
+                .expect("below")
+                .to_str()
+                .expect("plain")
+                .to_owned()
+        })
+        .filter(|name| !name.contains("/parts/"))
+        .collect();
+    let mut wanted: BTreeSet<String> = [
+        "spec.toml",
+        "provenance.json",
+        "report.json",
+        "report.md",
+        "report.html",
+        "leakage.csv",
+        "junit.xml",
+        "seed-0/canaries.jsonl",
+        "seed-0/metrics.jsonl",
+        "seed-0/likelihoods.safetensors",
+        "seed-0/observations.jsonl",
+        "seed-0/reference.safetensors",
+        "seed-0/stages.json",
+    ]
+    .map(str::to_owned)
+    .into();
+    for phase in 1..=3 {
+        for file in ["config.json", "tokenizer.json", "model.safetensors"] {
+            wanted.insert(format!("seed-0/checkpoints/phase-{phase}/{file}"));
+        }
+    }
+    assert_eq!(found, wanted);
+    assert!(!bench.path("runs").exists(), "--out is the only folder");
+}
+
+#[test]
+fn without_a_folder_it_goes_to_runs() {
+    let bench = Bench::new();
+    let outcome = bench.call(&["run", "tiny.toml", "--device", "cpu", "--quiet"]);
+    assert!(
+        outcome.code.is_some_and(|c| [0, 1, 3].contains(&c)),
+        "{outcome:#?}"
+    );
+    assert!(bench.path("runs/tiny/report.json").exists());
+}
+
+#[test]
+fn the_recorded_spec_is_the_resolved_one_and_runs_again() {
+    let bench = Bench::new();
+    bench.finish(
+        "out",
+        &["--quiet", "--set", "phase3.beta=0.3", "--seed", "4"],
+    );
+    let spec = bench.read("out/spec.toml");
+    assert!(
+        spec.contains("beta = 0.3") && spec.contains("seeds = [4]"),
+        "{spec}"
+    );
+    assert!(
+        spec.contains("max_grad_norm = 1.0"),
+        "defaults are written out: {spec}"
+    );
+    let again = bench.call(&["run", "out/spec.toml", "--device", "cpu", "--out", "again"]);
+    assert!(again.code.is_some_and(|c| c != 2), "{again:#?}");
+    assert_eq!(bench.read("again/spec.toml"), spec);
+    assert_eq!(bench.rows("again"), bench.rows("out"));
+}
+
+#[test]
+fn every_evaluation_is_a_line_with_every_group() {
+    let bench = Bench::new();
+    bench.finish("out", &["--quiet"]);
+    let metrics = lines(&bench, "out/seed-0/metrics.jsonl");
+    let at = |line: &Value| (line["phase"].as_u64(), line["step"].as_u64());
+    let found: Vec<_> = metrics.iter().map(at).collect();
+    assert_eq!(found, EVALUATIONS.map(|(p, s)| (Some(p), Some(s))));
+    for line in &metrics {
+        for (group, n) in [("useful", 8), ("held_out", 4), ("control", 12)] {
+            assert_eq!(line["groups"][group]["n"], n, "{line}");
+            let logprob = line["groups"][group]["logprob"].as_f64().expect("a number");
+            assert!(logprob < 0.0, "{line}");
+        }
+        assert!(
+            line["grad_norm"].as_f64().is_some_and(|norm| norm > 0.0),
+            "{line}"
+        );
+        let dpo = line["phase"] != 1;
+        for key in ["chosen_logprob", "rejected_logprob"] {
+            assert_eq!(line[key].as_f64().is_some_and(|l| l < 0.0), dpo, "{line}");
+        }
+    }
+    assert_eq!(metrics[0]["prefix"], "regular");
+    assert_eq!(metrics[7]["prefix"], "reverse");
+    // 24 canaries, two prefixes, after each phase.
+    assert_eq!(
+        lines(&bench, "out/seed-0/observations.jsonl").len(),
+        24 * 2 * 3
+    );
+    let bytes = fs::read(bench.path("out/seed-0/likelihoods.safetensors")).expect("read");
+    let file = SafeTensors::deserialize(&bytes).expect("safetensors");
+    for (group, n) in [("useful", 8), ("held_out", 4), ("control", 12)] {
+        let tensor = file
+            .tensor(&format!("phase3.{group}.logprob"))
+            .expect("the tensor");
+        assert_eq!(tensor.shape(), [n, 3]);
+    }
+}
+
+#[test]
+fn canaries_are_a_manifest_for_their_owner_only() {
+    let bench = Bench::new();
+    bench.finish("out", &["--quiet"]);
+    let canaries = lines(&bench, "out/seed-0/canaries.jsonl");
+    for (group, n) in [("useful", 8), ("held_out", 4), ("control", 12)] {
+        assert_eq!(canaries.iter().filter(|c| c["group"] == group).count(), n);
+    }
+    let texts: BTreeSet<&str> = canaries.iter().filter_map(|c| c["text"].as_str()).collect();
+    assert_eq!(texts.len(), 24, "all distinct");
+    assert!(
+        canaries
+            .iter()
+            .all(|c| c["tokens"].as_array().is_some_and(|t| t.len() == 6))
+    );
+    let mode = fs::metadata(bench.path("out/seed-0/canaries.jsonl"))
+        .expect("there")
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn secrets_stand_in_the_manifest_and_nowhere_else() {
+    let bench = Bench::new();
+    let outcome = bench.finish("out", &["--log-format", "json"]);
+    let mut places = vec![("printed".to_owned(), outcome.stdout + &outcome.stderr)];
+    for (path, bytes) in bench.tree("out") {
+        let Some(bytes) = bytes.filter(|_| !path.ends_with("canaries.jsonl")) else {
+            continue;
+        };
+        places.push((
+            path.display().to_string(),
+            String::from_utf8_lossy(&bytes).into_owned(),
+        ));
+    }
+    assert!(places.len() > 20);
+    for canary in lines(&bench, "out/seed-0/canaries.jsonl") {
+        let text = canary["text"].as_str().expect("a text");
+        let tokens = canary["tokens"].to_string();
+        let spellings = [
+            text.trim().to_owned(),
+            text.replace(' ', ""),
+            tokens.trim_matches(['[', ']']).to_owned(),
+        ];
+        for (place, found) in &places {
+            for spelling in &spellings {
+                assert!(!found.contains(spelling), "{spelling} stands in {place}");
+            }
+        }
+    }
+}
+
+#[test]
+fn checkpoints_are_float32_folders_that_differ_by_phase() {
+    let bench = Bench::new();
+    bench.finish("out", &["--quiet"]);
+    let mut weights = BTreeSet::new();
+    for phase in 1..=3 {
+        let folder = format!("out/seed-0/checkpoints/phase-{phase}");
+        assert_eq!(
+            bench.json(&format!("{folder}/config.json"))["dtype"],
+            "float32"
+        );
+        let bytes = fs::read(bench.path(&folder).join("model.safetensors")).expect("read");
+        let file = SafeTensors::deserialize(&bytes).expect("safetensors");
+        assert!(
+            file.tensors()
+                .iter()
+                .all(|(_, view)| view.dtype() == Dtype::F32)
+        );
+        weights.insert(bytes);
+    }
+    assert_eq!(weights.len(), 3);
+}
+
+#[test]
+fn a_saved_checkpoint_is_scored_and_audited_like_any_other() {
+    let bench = Bench::new();
+    bench.finish("out", &["--quiet"]);
+    let trained = "out/seed-0/checkpoints/phase-3";
+    let canaries = "out/seed-0/canaries.jsonl";
+    let outcome = bench.call(&[
+        "score", "--device", "cpu", "--quiet", "--model", trained, canaries,
+    ]);
+    assert_eq!(outcome.ended(0).stdout.lines().count(), 24);
+    let path = format!("model.path={trained}");
+    bench.finish("again", &["--quiet", "--set", &path]);
+    assert!(
+        bench.rows("again") != bench.rows("out"),
+        "another model, other numbers"
+    );
+}
+
+#[test]
+fn the_exit_code_is_the_gates() {
+    let bench = Bench::new();
+    let still = [
+        "--quiet",
+        "--set",
+        "phase2.learning_rate=0",
+        "--set",
+        "phase3.learning_rate=0",
+    ];
+    // Training against secrets pushes their letters down, which is a leak; no training leaves nothing to find, and
+    // twelve canaries cannot exclude what the recipe asks to exclude.
+    for (out, more, code, verdict) in [
+        ("leak", &["--quiet"][..], 1, "leak"),
+        ("unclear", &still[..], 3, "inconclusive"),
+        ("clean", &CLEAN[..], 0, "no_leak_detected"),
+    ] {
+        let outcome = bench.finish(out, more);
+        assert_eq!(outcome.code, Some(code), "{out}");
+        let report = bench.json(&format!("{out}/report.json"));
+        assert_eq!(report["gate"]["exit_code"], code);
+        assert_eq!(report["gate"]["passed"], code == 0);
+        assert_eq!(report["verdict"], verdict);
+        assert!(
+            outcome.stdout.contains(&format!("exit code {code}")),
+            "{out}"
+        );
+    }
+}
+
+#[test]
+fn provenance_names_what_the_numbers_came_from() {
+    let bench = Bench::new();
+    bench.finish("out", &["--quiet"]);
+    let provenance = bench.json("out/provenance.json");
+    assert_eq!(provenance["device"], "cpu");
+    assert_eq!(provenance["threads"], 1);
+    assert_eq!(provenance["unsaid"], env!("CARGO_PKG_VERSION"));
+    for (name, digest) in [
+        ("spec.toml", &provenance["spec_sha256"]),
+        (
+            "seed-0/canaries.jsonl",
+            &provenance["manifest_sha256"]["seed-0"],
+        ),
+    ] {
+        let bytes = fs::read(bench.path("out").join(name)).expect("read");
+        assert_eq!(*digest, sha256(&bytes), "{name}");
+    }
+    let model = Path::new("fixtures/parity/neox-parallel/model.safetensors");
+    let model = fs::read(crate::program::repository().join(model)).expect("read");
+    assert_eq!(
+        provenance["checkpoint_sha256"]["model.safetensors"],
+        sha256(&model)
+    );
+    assert!(provenance["finished"].as_str() >= provenance["started"].as_str());
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    use sha2::{Digest, Sha256};
+    let digest = Sha256::digest(bytes);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,20 @@
+//! The program as its users meet it: the built binary, its exit codes, its messages and its files.
+//!
+//! Every run here is of a tiny spec on the CPU, a fraction of a second long. What its numbers are is for other tests.
+
+mod bench;
+mod program;
+
+mod ablations;
+mod bad_checkpoints;
+mod bad_specs;
+mod bad_tokenizers;
+mod check;
+mod complete_runs;
+mod occupied_folders;
+mod reports;
+mod resumed_runs;
+mod seeds;
+mod stopped_runs;
+mod streams;
+mod usage;

@@ -1,0 +1,135 @@
+//! What is typed: subcommands, options, devices, help.
+
+use std::path::Path;
+
+use crate::bench::Bench;
+use crate::program::{call, repository};
+
+#[test]
+fn commands_and_options_that_are_unknown() {
+    let bench = Bench::new();
+    bench.refuses(
+        &["audit", "tiny.toml"],
+        &["unrecognized subcommand 'audit'", "--help"],
+    );
+    bench.refuses_run(&["--sead", "1"], &["'--sead'", "--seed"]);
+    bench.refuses(&["run"], &["<SPEC>"]);
+    bench.refuses(&["score", "in.jsonl"], &["--model"]);
+    bench.refuses_run(&["--seed", "one"], &["'one'", "--seed"]);
+    bench.refuses_run(
+        &["--seed", "3", "--seed", "3"],
+        &["--seed 3 --seed 3", "distinct seeds"],
+    );
+    bench.refuses_run(&["--log-format", "xml"], &["'xml'", "json"]);
+    bench.refuses(&["report", "out", "--format", "pdf"], &["'pdf'", "junit"]);
+}
+
+#[test]
+fn settings_that_no_spec_has() {
+    let bench = Bench::new();
+    bench.refuses_run(
+        &["--set", "canaries.lenght=8"],
+        &[
+            "--set canaries.lenght=8",
+            "unknown key `canaries.lenght`",
+            "`canaries.length`?",
+        ],
+    );
+    bench.refuses_run(
+        &["--set", "colour=red"],
+        &["--set colour=red", "unknown key `colour`"],
+    );
+    for bad in ["canaries.length", "=3", "canaries..length=3"] {
+        bench.refuses_run(&["--set", bad], &[bad, "--set canaries.length=8"]);
+    }
+}
+
+#[test]
+fn devices_that_are_not_there() {
+    let bench = Bench::new();
+    let run = |device| ["run", "tiny.toml", "--out", "out", "--device", device];
+    bench.refuses(&run("cuda:63"), &["--device cuda:63", "--device cpu"]);
+    bench.refuses(
+        &["doctor", "--device", "cuda:63"],
+        &["--device cuda:63", "--device cpu"],
+    );
+    for unknown in ["gpu", "cuda:", "cuda:-1", "CPU"] {
+        bench.refuses(&run(unknown), &["unknown device", unknown, "cuda:N"]);
+    }
+    // On a machine with a GPU it is there, and a run on it proves nothing here.
+    if !Path::new("/dev/nvidiactl").exists() {
+        bench.refuses(&run("cuda"), &["--device cuda", "--device cpu"]);
+    }
+}
+
+#[test]
+fn precisions_that_are_not_built_yet() {
+    let bench = Bench::new();
+    bench.refuses_run(
+        &["--precision", "bf16"],
+        &["model.precision", "bf16", "not built yet", "f32"],
+    );
+    bench.refuses_run(&["--precision", "f64"], &["'f64'", "f32"]);
+}
+
+#[test]
+fn doctor_says_what_is_there() {
+    let bench = Bench::new();
+    let outcome = bench.call(&["doctor", "--device", "cpu"]).ended(0);
+    for word in [
+        "libtorch     built for 2.11.0",
+        "device       cpu",
+        "threads",
+        "memory",
+        "hub cache",
+    ] {
+        assert!(outcome.stdout.contains(word), "{word}: {}", outcome.stdout);
+    }
+}
+
+#[test]
+fn version_is_a_result() {
+    let outcome = call(repository(), &["--version"]).ended(0);
+    assert_eq!(
+        outcome.stdout,
+        format!("unsaid {}\n", env!("CARGO_PKG_VERSION"))
+    );
+    assert_eq!(outcome.stderr, "");
+}
+
+#[test]
+fn help_of_every_command_shows_an_example() {
+    for command in ["", "run", "score", "report", "check", "doctor"] {
+        let mut arguments = vec![command, "--help"];
+        arguments.retain(|a| !a.is_empty());
+        let outcome = call(repository(), &arguments).ended(0);
+        assert_eq!(outcome.stderr, "");
+        assert!(outcome.stdout.contains("Example"), "{}", outcome.stdout);
+        for line in outcome.stdout.lines() {
+            assert!(line.chars().count() <= 80, "{command}: {line}");
+        }
+        let name = if command.is_empty() {
+            "unsaid"
+        } else {
+            command
+        };
+        insta::assert_snapshot!(format!("help_{name}"), outcome.stdout);
+    }
+}
+
+#[test]
+fn examples_of_the_help_are_commands() {
+    for command in ["run", "score", "report", "check", "doctor"] {
+        let help = call(repository(), &[command, "--help"]).ended(0).stdout;
+        let (_, examples) = help.split_once("Example").expect("an example");
+        assert!(examples.contains(&format!("unsaid {command} ")), "{help}");
+    }
+    // Those that name files of the repository name files that are there.
+    for path in [
+        "audits/quick.toml",
+        "audits/pythia-160m.toml",
+        "fixtures/tiny-neox",
+    ] {
+        assert!(repository().join(path).exists(), "{path}");
+    }
+}
