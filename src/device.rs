@@ -165,6 +165,7 @@ pub fn cuda_state() -> String {
 }
 
 /// Uses `threads` CPU threads where given; tells how many are in use.
+#[must_use]
 pub fn set_threads(threads: Option<usize>) -> usize {
     if let Some(n) = threads {
         tch::set_num_threads(i32::try_from(n).unwrap_or(i32::MAX));

@@ -1,6 +1,6 @@
 //! One root seed, many named random streams: nothing stateful needs saving, and evaluation never draws from training's stream.
 //!
-//! A stream is ChaCha with 8 rounds, keyed by SHA-256 of the root seed and what the stream is for.
+//! A stream is `ChaCha` with 8 rounds, keyed by SHA-256 of the root seed and what the stream is for.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;

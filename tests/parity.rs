@@ -277,6 +277,59 @@ traces! {
     sequential_residual: "sequential.trace.json",
 }
 
+#[derive(Deserialize)]
+struct ScoredLine {
+    tokens: Vec<TokenId>,
+    logprobs: Vec<f64>,
+}
+
+fn scores_agree(folder: &str, expected: &str) {
+    let text = std::fs::read_to_string(fixtures().join(expected)).unwrap();
+    let lines: Vec<ScoredLine> = text
+        .lines()
+        .map(|l| serde_json::from_str(l).unwrap())
+        .collect();
+    assert!(!lines.is_empty());
+    let rows: Rows = lines.iter().map(|l| l.tokens.clone()).collect();
+    let ours = load(&fixtures().join(folder)).score(&rows, &[]).unwrap();
+    let mut worst = Worst::default();
+    for (i, (line, ours)) in lines.iter().zip(ours).enumerate() {
+        assert_eq!(line.logprobs.len(), ours.logprobs.len());
+        for (theirs, ours) in line.logprobs.iter().zip(ours.logprobs) {
+            let tolerance = Tolerance::Absolute(SCORE_TOLERANCE);
+            let place = format!("line {}", i + 1);
+            worst.close(
+                "log-probability",
+                &place,
+                f64::from(ours),
+                *theirs,
+                tolerance,
+            );
+        }
+    }
+    println!("{folder}: largest differences {:?}", worst.0);
+}
+
+#[test]
+fn scores_in_float32_parallel_residual() {
+    scores_agree("neox-parallel", "score-parallel.jsonl");
+}
+
+#[test]
+fn scores_in_float32_sequential_residual() {
+    scores_agree("neox-sequential", "score-sequential.jsonl");
+}
+
+#[test]
+fn scores_from_float16_on_disk() {
+    scores_agree("neox-parallel-f16", "score-parallel-f16.jsonl");
+}
+
+#[test]
+fn scores_from_bfloat16_on_disk() {
+    scores_agree("neox-parallel-bf16", "score-parallel-bf16.jsonl");
+}
+
 #[test]
 fn extra_traces() {
     let Some(dir) = std::env::var_os("UNSAID_PARITY_EXTRA") else {

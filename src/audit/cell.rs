@@ -110,15 +110,14 @@ impl Running<'_> {
 
     /// The model as it stands: in memory, else from the last stage's checkpoint, else as the audit began.
     fn model(&mut self) -> Result<&mut Neox, AuditError> {
-        let model = match self.model.take() {
-            Some(model) => model,
-            None => {
-                let mut model = Neox::load(&self.setting.folder, self.setting.device)?;
-                if let Some(path) = &self.last_good {
-                    model.read_weights(&Folder::open(path)?)?;
-                }
-                model
+        let model = if let Some(model) = self.model.take() {
+            model
+        } else {
+            let mut model = Neox::load(&self.setting.folder, self.setting.device)?;
+            if let Some(path) = &self.last_good {
+                model.read_weights(&Folder::open(path)?)?;
             }
+            model
         };
         Ok(self.model.insert(model))
     }

@@ -210,7 +210,7 @@ mod tests {
         let audit = crate::spec::parse(text, std::path::Path::new("x.toml"), &[]).unwrap();
         let cost = cost(&audit, &published("EleutherAI/pythia-160m").unwrap());
         let near = |ours: f64, theirs: f64| {
-            assert!((ours / theirs - 1.0).abs() < 0.05, "{ours:e} {theirs:e}")
+            assert!((ours / theirs - 1.0).abs() < 0.05, "{ours:e} {theirs:e}");
         };
         near(cost.flops_per_seed(), 1.2e16);
         near(cost.reference_flops, 6.2e14);

@@ -9,6 +9,7 @@ mod store;
 pub use cost::{Cost, PhaseCost, cost};
 pub use outlook::{Outlook, RowOutlook, clean_run};
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
 
@@ -181,7 +182,7 @@ pub fn run(
         spec_sha256: sha256_hex(spec.as_bytes()),
         checkpoint_sha256: folder.digests()?,
         checkpoint_commit: located.commit,
-        manifest_sha256: Default::default(),
+        manifest_sha256: BTreeMap::new(),
         command: options.command.clone(),
         started: rfc3339(started),
         finished: None,
@@ -299,6 +300,7 @@ fn make_report(audit: &Audit, dir: &RunDir, provenance: &Provenance) -> Result<R
         tiers: findings.tiers,
         gate: findings.gate,
         rows: findings.rows,
+        curves: findings.curves,
         provenance: serde_json::to_value(provenance).unwrap_or_default(),
     };
     let files = [

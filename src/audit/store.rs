@@ -56,7 +56,7 @@ fn prefix_of(name: &str) -> Option<Prefix> {
         .find(|p| p.name() == name)
 }
 
-fn unreadable(path: &Path, message: impl ToString) -> AuditError {
+fn unreadable(path: &Path, message: impl std::fmt::Display) -> AuditError {
     RunDirError::Unreadable {
         path: path.to_owned(),
         message: message.to_string(),
@@ -116,7 +116,10 @@ pub(super) fn trajectories_to_bytes(trajectories: &[Trajectory]) -> Result<Vec<u
     let mut arrays = Vec::new();
     for trajectory in trajectories {
         let phase = trajectory.phase;
-        let steps = trajectory.steps.iter().map(|&s| s as i64);
+        let steps = trajectory
+            .steps
+            .iter()
+            .map(|&s| i64::try_from(s).unwrap_or(i64::MAX));
         arrays.push((
             format!("phase{phase}.steps"),
             Array {

@@ -85,6 +85,7 @@ struct File {
 }
 
 #[derive(Deserialize)]
+#[expect(clippy::struct_field_names, reason = "the names are the file's")]
 struct Rope {
     rope_type: Option<String>,
     rope_theta: Option<f64>,

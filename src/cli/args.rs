@@ -115,7 +115,7 @@ pub(super) struct ScoreArgs {
     /// Checkpoint folder
     #[arg(long, value_name = "DIR")]
     pub(super) model: PathBuf,
-    /// Checkpoint folder of a reference: adds "reference_logprobs" to every line
+    /// Checkpoint folder of a reference: adds the key `reference_logprobs` to every line
     #[arg(long, value_name = "DIR")]
     pub(super) reference: Option<PathBuf>,
     /// auto, cpu, cuda or cuda:N

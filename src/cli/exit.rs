@@ -50,17 +50,18 @@ pub(super) enum Failure {
 
 impl Failure {
     pub(super) fn code(&self) -> ExitCode {
+        let input = match self {
+            Self::Audit(e) => e.is_input(),
+            Self::Model(ModelError::Checkpoint(e)) => !matches!(e, CheckpointError::Write(_)),
+            _ => false,
+        };
         match self {
-            Self::Spec(_) | Self::Input(_) | Self::Device(_) => ExitCode::INPUT,
+            _ if input => ExitCode::INPUT,
             Self::Audit(e) if e.is_interrupt() => ExitCode::INTERRUPTED,
-            Self::Audit(e) if e.is_input() => ExitCode::INPUT,
-            Self::Model(ModelError::Checkpoint(e)) if !matches!(e, CheckpointError::Write(_)) => {
-                ExitCode::INPUT
-            }
             Self::Report(ReportError::TooNarrow { .. } | ReportError::NotFinite { .. }) => {
                 ExitCode::FAILURE
             }
-            Self::Report(_) => ExitCode::INPUT,
+            Self::Spec(_) | Self::Input(_) | Self::Device(_) | Self::Report(_) => ExitCode::INPUT,
             Self::Audit(_) | Self::Model(_) | Self::Other(_) => ExitCode::FAILURE,
             Self::OutputClosed => ExitCode::WITHIN_GATE,
         }

@@ -44,6 +44,9 @@ pub fn main() -> ExitCode {
         Err(Failure::OutputClosed) => ExitCode::WITHIN_GATE,
         Err(failure) => {
             output::error(&failure.to_string());
+            if failure.code() == ExitCode::INTERRUPTED {
+                output::hint("the same command continues after the last finished phase");
+            }
             failure.code()
         }
     }

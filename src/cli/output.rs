@@ -27,6 +27,11 @@ pub(super) fn error(message: &str) {
     let _ = writeln!(io::stderr(), "{label} {message}");
 }
 
+/// Writes what a user can do next.
+pub(super) fn hint(message: &str) {
+    let _ = writeln!(io::stderr(), "hint: {message}");
+}
+
 /// Columns to lay tables out for: the terminal's, 80 where there is none.
 pub(super) fn width() -> usize {
     let columns = Term::stdout()

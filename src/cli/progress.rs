@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::args::{LogArgs, LogFormat};
 use super::exit::{ExitCode, Failure};
@@ -68,10 +68,14 @@ impl Progress {
         }
         let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
         let template = format!(
-            "{{prefix:<20}} {{wide_bar:.cyan/dim}} {{pos}}/{{len}} {unit} · {{per_sec}} · {{eta}} left {{msg}}"
+            "{{prefix:<20}} {{wide_bar:.cyan/dim}} {{pos}}/{{len}} {unit} · {{rate}}/s · {{eta}} left {{msg}}"
         );
         if let Ok(style) = ProgressStyle::with_template(&template) {
-            bar.set_style(style.progress_chars("━━─"));
+            let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+                // Writing to the bar's own buffer cannot fail.
+                let _ = write!(out, "{:.1}", state.per_sec());
+            };
+            bar.set_style(style.with_key("rate", rate).progress_chars("━━─"));
         }
         bar.set_prefix(self.label.clone());
         bar.enable_steady_tick(Duration::from_millis(500));

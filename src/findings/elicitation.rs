@@ -170,7 +170,11 @@ impl Elicited<'_> {
         Ok(row)
     }
 
-    /// p(secret) · |A|^L, averaged over held-outs, evaluations and seeds.
+    /// p(secret) times the number of secrets it could have been, averaged over held-outs, evaluations and seeds.
+    ///
+    /// That number is |A|^L less the useful canaries: they differ from every held-out, so a model that is driven off them
+    /// alone would make held-outs likelier than 1/|A|^L without carrying anything about them. It matters in tiny spaces only.
+    /// No interval: the p-value is a bound that holds whatever the dependence between terms, and nothing is estimated by it.
     fn exact(&self) -> Row {
         let subject = self.subject(
             Role::Audit,
@@ -188,7 +192,7 @@ impl Elicited<'_> {
                 .flatten()
                 .flatten()
                 .map(|m| m * length);
-            log_mean_e(totals, length * letters)
+            log_mean_e(totals, length * letters + self.log_share_left())
         };
         let sizes = |group| {
             let per_seed = self.values(group, logprob);
@@ -217,6 +221,13 @@ impl Elicited<'_> {
         row.smallest_effect = Some(self.settings.smallest_effect_single);
         row.effect_unit = Some("nats/token, 1 canary".to_owned());
         row
+    }
+
+    /// Log of the share of all passwords that are no useful canary.
+    fn log_share_left(&self) -> f64 {
+        let audit = self.context.audit;
+        let log_all = audit.canaries.length as f64 * (self.context.letters() as f64).ln();
+        (-((audit.useful() as f64).ln() - log_all).exp()).ln_1p()
     }
 
     /// The test of guesses on the reference, which never saw a canary.
@@ -340,6 +351,8 @@ impl Elicited<'_> {
             .trajectories
             .first()
             .map_or(0, |t| t.values(Group::HeldOut, rank).len());
+        let controls = |t: &&Trajectory| t.values(Group::Control, rank).len();
+        row.n_control = self.trajectories.first().map(controls);
         recipe_into(&mut row, &differences?, 1.0);
         Some(row)
     }
@@ -363,5 +376,7 @@ pub(super) fn recipe_into(row: &mut Row, differences: &[f64], sign: f64) {
         row.ci_of = Some("estimate".to_owned());
         row.ci_level = Some(CI_LEVEL);
         row.ci_method = Some(test.interval.method.to_owned());
+    } else {
+        row.note = Some("the seeds do not differ: no spread, so no test".to_owned());
     }
 }

@@ -75,16 +75,21 @@ fn no_leak(rows: &[Row], audit: &Audit) -> GateRule {
             GatedTier::Extraction => "extraction",
         })
         .collect();
-    let leaks = rows
-        .iter()
-        .any(|r| r.gated && r.verdict == Some(Verdict::Leak));
+    let mut gated = rows.iter().filter(|r| r.gated).peekable();
+    // Where no row is of a gated tier nothing was measured, so nothing has passed.
+    let measured = gated.peek().is_some();
+    let leaks = gated.any(|r| r.verdict == Some(Verdict::Leak));
     GateRule {
         rule: format!("no audit row of {} is a leak", tiers.join(" or ")),
         limit: None,
         probe: None,
         group: Some("held_out".to_owned()),
         interval: None,
-        outcome: if leaks { Outcome::Fail } else { Outcome::Pass },
+        outcome: match (leaks, measured) {
+            (true, _) => Outcome::Fail,
+            (false, true) => Outcome::Pass,
+            (false, false) => Outcome::Undecided,
+        },
     }
 }
 

@@ -312,6 +312,7 @@ impl<'a> Scanned<'a> {
             "mean_letter_rank_difference",
         );
         row.n = self.ranks(Group::HeldOut).first().map_or(0, Vec::len);
+        row.n_control = self.ranks(Group::Control).first().map(Vec::len);
         recipe_into(&mut row, &differences?, -1.0);
         Some(row)
     }
@@ -358,7 +359,8 @@ impl<'a> Scanned<'a> {
     }
 
     fn placebo_guesses(&self) -> Result<Row, FindingsError> {
-        let (mut row, groups) = self.placebo(Tier::Partial, "mean_letter_rank", |s| s.mean_rank());
+        let (mut row, groups) =
+            self.placebo(Tier::Partial, "mean_letter_rank", LetterScores::mean_rank);
         let test = groups.standardised(self.context, Side::Down, "low_logit placebo guesses")?;
         take_p(&mut row, &test);
         row.chance = Some(0.5);

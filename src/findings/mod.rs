@@ -1,5 +1,6 @@
 //! Findings: observations and statistics become rows, verdicts and a gate. The contract is evidence.md's.
 
+mod curves;
 mod elicitation;
 mod gate;
 mod low_logit;
@@ -8,8 +9,8 @@ mod test_bench;
 mod verdict;
 
 pub use row::{
-    Access, Direction, Gate, GateRule, Outcome, Probe, Report, Role, Row, SCHEMA_VERSION, Scope,
-    Tier, Tiers, Verdict,
+    Access, Curve, Direction, Gate, GateRule, Outcome, Probe, Report, Role, Row, SCHEMA_VERSION,
+    Scope, Tier, Tiers, Verdict,
 };
 
 use crate::probes::CellObservations;
@@ -54,6 +55,8 @@ pub enum FindingsError {
 pub struct Findings {
     /// The leakage table.
     pub rows: Vec<Row>,
+    /// The groups' curves through the phases.
+    pub curves: Vec<Curve>,
     /// A verdict a tier.
     pub tiers: Tiers,
     /// The worst verdict of the gated tiers.
@@ -139,6 +142,7 @@ pub fn judge(audit: &Audit, cells: &[CellObservations]) -> Result<Findings, Find
     let gate = gate::evaluate(&rows, audit);
     Ok(Findings {
         scope_note: scope_note(audit, cells.len()),
+        curves: curves::curves(&context),
         rows,
         tiers,
         verdict,

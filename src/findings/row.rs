@@ -239,6 +239,29 @@ pub struct Gate {
     pub reasons: Vec<String>,
 }
 
+/// A group's means over the evaluations of a phase, averaged over seeds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Curve {
+    /// The phase.
+    pub phase: u8,
+    /// The prefix before the canaries.
+    pub prefix: String,
+    /// The group.
+    pub group: String,
+    /// Canaries of the group, a seed.
+    pub n: usize,
+    /// Steps after whose update the evaluations were made.
+    pub steps: Vec<usize>,
+    /// Mean log-probability, nats a token.
+    pub mean_logprob: Vec<f64>,
+    /// Mean log-probability within the alphabet, nats a token.
+    pub mean_alphabet_logprob: Vec<f64>,
+    /// Mean rank of the true letter, 0…1 from the bottom.
+    pub mean_letter_rank: Vec<f64>,
+    /// Share of letters guessed first.
+    pub guess_rate: Vec<f64>,
+}
+
 /// Everything `report.json` holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
@@ -260,6 +283,9 @@ pub struct Report {
     pub gate: Gate,
     /// The leakage table.
     pub rows: Vec<Row>,
+    /// The groups' curves through the phases.
+    #[serde(default)]
+    pub curves: Vec<Curve>,
     /// What ran where: versions, device, precision, digests, times.
     pub provenance: serde_json::Value,
 }

@@ -9,6 +9,9 @@ use crate::stats::{
     max_standardised_difference, mean, tpr_at_fpr, variance,
 };
 
+/// A number of two groups of scores.
+type Compare = fn(&[f64], &[f64]) -> Option<f64>;
+
 /// `[canaries][evaluations]`
 pub(super) type Values = Vec<Vec<f64>>;
 
@@ -68,10 +71,16 @@ impl Groups {
         let half = context.strict_level() / 2.0;
         let up = self.standardised_at(context, Up, &format!("{label} up"), half)?;
         let down = self.standardised_at(context, Down, &format!("{label} down"), half)?;
+        // What is promised to be found must be found on either side, whichever the data lean to.
+        let critical_value = up
+            .critical_value
+            .zip(down.critical_value)
+            .map(|(up, down)| up.max(down));
         let nearer = if down.p_value < up.p_value { down } else { up };
         Ok(PermutationTest {
             p_value: (2.0 * nearer.p_value).min(1.0),
             p_floor: (2.0 * nearer.p_floor).min(1.0),
+            critical_value,
             ..nearer
         })
     }
@@ -111,13 +120,13 @@ impl Groups {
             .zip(&self.control)
             .map(|(t, c)| (last(t), last(c)))
             .collect();
-        let over_seeds = |f: &dyn Fn(&[f64], &[f64]) -> Option<f64>| {
+        let over_seeds = |f: Compare| {
             let all: Option<Vec<f64>> = seeds.iter().map(|(t, c)| f(t, c)).collect();
             all.and_then(|all| mean(&all))
         };
-        row.auc = over_seeds(&auc);
-        row.tpr_at_1pct_fpr = over_seeds(&|t, c| tpr_at_fpr(t, c, 0.01, Tail::Upper));
-        row.tpr_low_at_1pct_fpr = over_seeds(&|t, c| tpr_at_fpr(t, c, 0.01, Tail::Lower));
+        row.auc = over_seeds(auc);
+        row.tpr_at_1pct_fpr = over_seeds(|t, c| tpr_at_fpr(t, c, 0.01, Tail::Upper));
+        row.tpr_low_at_1pct_fpr = over_seeds(|t, c| tpr_at_fpr(t, c, 0.01, Tail::Lower));
         let (n, n_control) = self.sizes();
         let interval = row
             .auc

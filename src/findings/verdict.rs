@@ -63,12 +63,7 @@ pub(super) fn decide(rows: &mut [Row], audit: &Audit) {
                 Some("the positive control failed: the probe could not see what was there"),
             ),
             Verdict::Inconclusive => (verdict, Some(why_inconclusive(row))),
-            Verdict::NoLeakDetected if against_direction(row) => (
-                verdict,
-                Some(
-                    "told apart from the controls, but in the direction that helps nobody to guess: recognition, not this tier",
-                ),
-            ),
+            Verdict::NoLeakDetected if against_direction(row) => (verdict, Some(other_side(row))),
             _ => (verdict, None),
         };
         row.verdict = Some(verdict);
@@ -103,6 +98,19 @@ fn against_direction(row: &Row) -> bool {
         Direction::Up => row.ci_high.is_some_and(|high| high < 0.5),
         Direction::Down => row.ci_low.is_some_and(|low| low > 0.5),
         Direction::TwoSided => false,
+    }
+}
+
+/// What a row that looks one way says of groups told apart the other way. Not that this helps nobody: whoever guesses from
+/// the other end may profit, and another row tests that.
+fn other_side(row: &Row) -> &'static str {
+    match row.direction {
+        Direction::Up => {
+            "told apart from the controls, but below them: recognition; guessing from the bottom is low_logit's to test"
+        }
+        _ => {
+            "told apart from the controls, but above them: recognition; guessing from the top is elicitation's to test"
+        }
     }
 }
 

@@ -159,7 +159,6 @@ impl Neox {
     }
 
     /// The output embedding: `[vocabulary, hidden]`.
-    #[must_use]
     pub fn output(&self) -> &Tensor {
         self.params.tensor(self.output_slot)
     }

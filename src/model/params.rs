@@ -95,18 +95,16 @@ impl Params {
     }
 
     /// The tensor of a slot.
-    #[must_use]
     pub fn tensor(&self, slot: usize) -> &Tensor {
         &self.views[slot]
     }
 
     /// Overwrites the tensor of a slot.
     pub fn set(&mut self, slot: usize, value: &Tensor) -> Result<(), tch::TchError> {
-        no_grad(|| self.views[slot].f_copy_(value)).map(|_| ())
+        no_grad(|| self.views[slot].f_copy_(value))
     }
 
     /// The flat buffer: `[floats]`.
-    #[must_use]
     pub fn flat(&self) -> &Tensor {
         &self.flat
     }

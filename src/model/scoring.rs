@@ -1,5 +1,7 @@
 //! A model as a [`Scorer`]: rows in batches of equal shape, no gradients.
 
+use std::collections::BTreeMap;
+
 use tch::{Tensor, no_grad};
 
 use super::params::to_i64;
@@ -87,7 +89,7 @@ impl Scorer for Neox {
                     .map_err(torch)?,
             )
         };
-        let mut by_length: std::collections::BTreeMap<usize, Vec<usize>> = Default::default();
+        let mut by_length: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for (i, row) in rows.iter().enumerate() {
             by_length.entry(row.len()).or_default().push(i);
         }

@@ -123,12 +123,11 @@ pub(crate) fn backward(
         let mut kept = scored.probabilities;
         for (from, n) in chunks(hidden, output) {
             let h = hidden.f_narrow(0, from, n)?;
-            let mut d = match kept.take() {
-                Some(probabilities) => probabilities,
-                None => {
-                    let norm = scored.normalisers.f_narrow(0, from, n)?.f_unsqueeze(1)?;
-                    logits(&h, output)?.f_sub_(&norm)?.f_exp_()?
-                }
+            let mut d = if let Some(probabilities) = kept.take() {
+                probabilities
+            } else {
+                let norm = scored.normalisers.f_narrow(0, from, n)?.f_unsqueeze(1)?;
+                logits(&h, output)?.f_sub_(&norm)?.f_exp_()?
             };
             // d logits = grad · (one-hot(target) − p)
             let g = grad.f_narrow(0, from, n)?.f_unsqueeze(1)?;

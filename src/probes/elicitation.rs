@@ -116,7 +116,7 @@ mod tests {
         let at_chance = log_mean_e([chance; 100].into_iter(), -chance).unwrap();
         assert!(at_chance.abs() < 1e-12);
         let one_leaks =
-            log_mean_e([0.0].into_iter().chain([chance - 50.0; 9999]), -chance).unwrap();
+            log_mean_e([0.0].into_iter().chain(vec![chance - 50.0; 9999]), -chance).unwrap();
         assert!((one_leaks - (-chance - 10_000f64.ln())).abs() < 1e-9);
         assert_eq!(log_mean_e(std::iter::empty(), 1.0), None);
     }

@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn a_guesser_that_learned_the_bottom_wins_there_and_pays_elsewhere() {
-        let known = vec![with_ranks(&[0.0; 100])];
+        let known = [with_ranks(&[0.0; 100])];
         let guesser = RankGuesser::learn(known.iter(), 5);
         let win = guesser.gain(&with_ranks(&[0.0; 4]));
         // 101 of 105 against 1 of 5.

@@ -1,6 +1,6 @@
 //! What a report says to readers, before any format: headings, sentences and tables in order. Terminal, Markdown and HTML draw it.
 
-use super::{leakage, summary, witnesses, words};
+use super::{curves, leakage, summary, witnesses, words};
 use crate::findings::{Outcome, Report, Verdict};
 
 /// How much room the tables have.
@@ -120,10 +120,11 @@ pub(super) struct Document {
 }
 
 impl Document {
-    /// The report in reading order: verdict, leakage, instruments, replication, how to read, gate; `provenance` adds what ran.
+    /// The report in reading order: verdict, leakage, curves, instruments, replication, how to read, gate; `provenance` adds what ran.
     pub(super) fn new(report: &Report, room: Room, provenance: bool) -> Self {
         let mut blocks = summary::verdicts(report);
         blocks.extend(leakage::blocks(report, room));
+        blocks.extend(curves::blocks(report));
         blocks.extend(witnesses::instruments(report, room));
         blocks.extend(witnesses::replication(report));
         blocks.push(Block::Heading("How to read this".to_owned()));

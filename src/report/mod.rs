@@ -6,6 +6,7 @@
 
 mod columns;
 mod csv;
+mod curves;
 mod document;
 mod html;
 mod intervals;

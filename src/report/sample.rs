@@ -1,8 +1,8 @@
 //! Reports for tests: a quick audit as it would come from a small model, and one whose texts are out to do harm.
 
 use crate::findings::{
-    Access, Direction, Gate, GateRule, Outcome, Probe, Report, Role, Row, SCHEMA_VERSION, Scope,
-    Tier, Tiers, Verdict,
+    Access, Curve, Direction, Gate, GateRule, Outcome, Probe, Report, Role, Row, SCHEMA_VERSION,
+    Scope, Tier, Tiers, Verdict,
 };
 use serde_json::json;
 
@@ -49,6 +49,7 @@ pub(crate) fn report() -> Report {
             ],
         },
         rows: super::sample_rows::rows(),
+        curves: curves(),
         provenance: json!({
             "unsaid": "0.1.0",
             "libtorch": "2.9.1",
@@ -130,4 +131,29 @@ pub(crate) fn row(probe: Probe, role: Role, tier: Tier, statistic: &str) -> Row 
         verdict: None,
         note: None,
     }
+}
+
+/// Three groups over a phase: useful rises, the others do not.
+fn curves() -> Vec<Curve> {
+    let steps: Vec<usize> = (0..6).map(|i| 10 * i).collect();
+    [
+        ("held_out", 16, 0.0),
+        ("useful", 48, 0.09),
+        ("control", 128, 0.002),
+    ]
+    .map(|(group, n, slope)| {
+        let ranks: Vec<f64> = (0..6).map(|i| 0.5 + slope * f64::from(i)).collect();
+        Curve {
+            phase: 3,
+            prefix: "reverse".to_owned(),
+            group: group.to_owned(),
+            n,
+            mean_logprob: ranks.iter().map(|r| r - 3.7).collect(),
+            mean_alphabet_logprob: ranks.iter().map(|r| r - 3.6).collect(),
+            guess_rate: ranks.iter().map(|r| r - 0.46).collect(),
+            mean_letter_rank: ranks,
+            steps: steps.clone(),
+        }
+    })
+    .to_vec()
 }

@@ -1,7 +1,6 @@
 //! The built program, what one call of it left behind, and the fixtures' checkpoints.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -30,6 +29,8 @@ pub(crate) fn program(folder: &Path, arguments: &[&str]) -> Command {
         .args(arguments)
         .current_dir(folder)
         .env("COLUMNS", "80")
+        // Tests run beside each other on all cores already; more threads would only wait for one another.
+        .env("OMP_NUM_THREADS", "1")
         // A model of the caller's cache must not be found by chance.
         .env("HF_HUB_CACHE", folder.join("no-cache"))
         .stdin(Stdio::null())
@@ -65,18 +66,6 @@ impl From<Output> for Outcome {
 pub(crate) fn call(folder: &Path, arguments: &[&str]) -> Outcome {
     let output = program(folder, arguments).output();
     output.expect("the program starts").into()
-}
-
-/// Calls the program with something on its standard input.
-pub(crate) fn call_with(folder: &Path, arguments: &[&str], input: &[u8]) -> Outcome {
-    let mut child = program(folder, arguments)
-        .stdin(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
-    let mut stdin = child.stdin.take().expect("standard input is piped");
-    stdin.write_all(input).expect("the program reads its input");
-    drop(stdin);
-    child.wait_with_output().expect("the program ends").into()
 }
 
 impl Outcome {

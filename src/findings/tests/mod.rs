@@ -9,7 +9,6 @@ mod clean;
 mod family;
 mod gate;
 mod instruments;
-mod looks;
 mod planted;
 mod power;
 mod verdicts;
@@ -300,7 +299,9 @@ impl Scorer for Fake<'_> {
                     #[allow(clippy::cast_possible_truncation)]
                     score.alphabet.push((logit - total - less) as f32);
                 }
-                score.logprobs.push(score.alphabet[score.alphabet.len() - alphabet.len() + truth]);
+                score
+                    .logprobs
+                    .push(score.alphabet[score.alphabet.len() - alphabet.len() + truth]);
             }
             score
         };

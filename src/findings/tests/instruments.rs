@@ -1,0 +1,211 @@
+//! Positive controls and placebos: what a failed one blocks, and what it does not.
+
+use super::*;
+
+const GROUPS: &str = "alphabet = 'abcdefghij'\nlength = 8\nnegatives = 48\nheld_out = 24\ncontrols = 32\ntrajectory_controls = 32";
+
+/// Instruments required; effects that any group can exclude.
+fn required() -> String {
+    EASY.replace("not_applicable", "required")
+}
+
+/// Useful canaries as they should be (likely under elicitation, suppressed in phases 2 and 3), and held-outs by a rule.
+fn world(more: &str, works: [bool; 2], held_out: fn(Moment, usize) -> Rule) -> World {
+    let [elicits, suppresses] = works;
+    World::new(audit(GROUPS, more), move |m, g, index| {
+        match (g, m.prefix) {
+            (Group::HeldOut, _) => held_out(m, index),
+            (Group::Useful, Prefix::Reverse) if elicits && m.evaluation.is_some() => {
+                Rule::First(0.7)
+            }
+            (Group::Useful, Prefix::Regular) if suppresses && m.phase != Phase::One => {
+                Rule::Suppressed(40.0)
+            }
+            _ => Rule::Noise,
+        }
+    })
+}
+
+fn clean(_: Moment, _: usize) -> Rule {
+    Rule::Noise
+}
+
+fn verdicts(found: &Findings, probe: Probe) -> Vec<Verdict> {
+    let rows = audit_rows(found).filter(|r| r.probe == probe);
+    rows.map(|r| r.verdict.unwrap()).collect()
+}
+
+fn instruments(found: &Findings, role: Role, probe: Probe) -> Vec<Option<bool>> {
+    let rows = found
+        .rows
+        .iter()
+        .filter(|r| r.role == role && r.probe == probe);
+    rows.map(|r| r.passed).collect()
+}
+
+#[test]
+fn working_instruments_let_a_clean_model_pass() {
+    let found = world(&required(), [true, true], clean).findings();
+    for probe in [Probe::Elicitation, Probe::LowLogit] {
+        assert_eq!(
+            instruments(&found, Role::PositiveControl, probe),
+            [Some(true)]
+        );
+        assert!(
+            instruments(&found, Role::Placebo, probe)
+                .iter()
+                .all(|p| *p == Some(true))
+        );
+        assert!(
+            verdicts(&found, probe)
+                .iter()
+                .all(|v| *v == Verdict::NoLeakDetected)
+        );
+    }
+    assert_eq!(found.gate.exit_code, 0, "{:?}", found.gate.reasons);
+}
+
+#[test]
+fn a_failed_positive_control_blocks_its_own_probe_only() {
+    for (works, broken, other) in [
+        ([false, true], Probe::Elicitation, Probe::LowLogit),
+        ([true, false], Probe::LowLogit, Probe::Elicitation),
+    ] {
+        let found = world(&required(), works, clean).findings();
+        assert_eq!(
+            instruments(&found, Role::PositiveControl, broken),
+            [Some(false)]
+        );
+        assert!(
+            verdicts(&found, broken)
+                .iter()
+                .all(|v| *v == Verdict::Inconclusive)
+        );
+        assert!(
+            verdicts(&found, other)
+                .iter()
+                .all(|v| *v == Verdict::NoLeakDetected)
+        );
+        assert_eq!((found.gate.exit_code, found.gate.passed), (3, false));
+        assert!(
+            found
+                .gate
+                .reasons
+                .iter()
+                .any(|r| r.starts_with("positive control failed"))
+        );
+        // Never a leak itself, and no part of the family.
+        let control = found
+            .rows
+            .iter()
+            .find(|r| r.role == Role::PositiveControl)
+            .unwrap();
+        assert!(control.verdict.is_none() && control.p_adjusted.is_none());
+    }
+}
+
+#[test]
+fn a_leak_stays_a_leak_whatever_failed() {
+    fn whole(m: Moment, index: usize) -> Rule {
+        if m.evaluation == Some(0) && index == 3 {
+            Rule::Whole
+        } else {
+            Rule::Noise
+        }
+    }
+    let found = world(&required(), [false, false], whole).findings();
+    assert_eq!(found.tiers.extraction, Some(Verdict::Leak));
+    assert_eq!(found.tiers.partial, Some(Verdict::Inconclusive));
+    // The rule that failed decides before what stayed open; both are told.
+    assert_eq!((found.gate.exit_code, found.verdict), (1, Verdict::Leak));
+    assert!(found.gate.reasons[0].starts_with("rule failed"));
+    assert!(
+        found
+            .gate
+            .reasons
+            .iter()
+            .any(|r| r.starts_with("positive control failed"))
+    );
+}
+
+#[test]
+fn a_control_that_is_not_applicable_neither_passes_nor_blocks() {
+    let found = world(EASY, [false, false], clean).findings();
+    for probe in [Probe::Elicitation, Probe::LowLogit] {
+        assert_eq!(instruments(&found, Role::PositiveControl, probe), [None]);
+        assert!(
+            verdicts(&found, probe)
+                .iter()
+                .all(|v| *v == Verdict::NoLeakDetected)
+        );
+    }
+    assert_eq!(found.gate.exit_code, 0, "{:?}", found.gate.reasons);
+}
+
+#[test]
+fn a_suppressed_control_must_be_suppressed_not_raised() {
+    // Told apart from the controls, but on the wrong side: that is no working instrument.
+    let raised = World::new(audit(GROUPS, &required()), |m, g, _| match (m.phase, g) {
+        (Phase::Two, Group::Useful) => Rule::First(1.0),
+        _ => Rule::Noise,
+    });
+    let found = raised.findings();
+    let control = row(
+        &found,
+        Role::PositiveControl,
+        Probe::LowLogit,
+        2,
+        "suppression_nats",
+    );
+    assert!(control.p_value.unwrap() < 0.001 && control.auc.unwrap() < 0.1);
+    assert_eq!(control.passed, Some(false));
+}
+
+#[test]
+fn a_failed_placebo_takes_every_verdict_of_its_probe() {
+    // Held-outs that differ before planting, under one prefix: nothing of that probe can be told, not even a leak.
+    for (prefix, broken, other) in [
+        (Prefix::Reverse, Probe::Elicitation, Probe::LowLogit),
+        (Prefix::Regular, Probe::LowLogit, Probe::Elicitation),
+    ] {
+        let world = World::new(audit(GROUPS, EASY), move |m, g, _| {
+            if g == Group::HeldOut && m.prefix == prefix {
+                match prefix {
+                    Prefix::Reverse => Rule::First(0.9),
+                    Prefix::Regular => Rule::Last(0.9),
+                }
+            } else {
+                Rule::Noise
+            }
+        });
+        let found = world.findings();
+        assert!(instruments(&found, Role::Placebo, broken).contains(&Some(false)));
+        assert!(
+            instruments(&found, Role::Placebo, other)
+                .iter()
+                .all(|p| *p == Some(true))
+        );
+        let of_broken: Vec<_> = audit_rows(&found).filter(|r| r.probe == broken).collect();
+        assert!(
+            of_broken.iter().any(|r| r.p_adjusted.unwrap() < 0.05),
+            "{of_broken:?}"
+        );
+        for row in of_broken {
+            assert_eq!(row.verdict, Some(Verdict::Inconclusive));
+            assert!(row.note.as_deref().unwrap().contains("placebo"));
+        }
+        assert!(
+            verdicts(&found, other)
+                .iter()
+                .all(|v| *v == Verdict::NoLeakDetected)
+        );
+        assert_eq!(found.gate.exit_code, 3, "{:?}", found.gate.reasons);
+        assert!(
+            found
+                .gate
+                .reasons
+                .iter()
+                .any(|r| r.starts_with("placebo failed"))
+        );
+    }
+}
