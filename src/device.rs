@@ -88,14 +88,22 @@ pub enum DeviceError {
     },
     /// CUDA works, but the device is not there.
     #[error(
-        "--device {asked}: {there} CUDA device(s) found here; use --device cpu or a number below that"
-    )]
+        "--device {asked}: {}", devices(*there))]
     NoSuchDevice {
         /// What was asked for.
         asked: String,
         /// How many there are.
         there: usize,
     },
+}
+
+fn devices(there: usize) -> String {
+    match there {
+        0 => "no CUDA device was found here; use --device cpu".to_owned(),
+        _ => format!(
+            "{there} CUDA device(s) were found here; use a number below that, or --device cpu"
+        ),
+    }
 }
 
 /// Resolves a request. Must come before any other use of libtorch in the process: its CUDA half registers on first touch only.

@@ -1,6 +1,11 @@
 //! Our training and scoring against the reference implementation (PyTorch + transformers): committed traces, and any
 //! further ones in `UNSAID_PARITY_EXTRA=DIR` (`DIR/*.trace.json`, each beside the checkpoint folder its `model` names).
-#![allow(missing_docs)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::doc_markdown
+)]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,31 +1,35 @@
 //! One cell of a run: one seed's model trained through the phases, observed, and kept. Stages that are done are not repeated.
 
-use std::collections::BTreeMap;
-use std::error::Error;
 use std::path::PathBuf;
-
-use serde::Serialize;
 
 use super::plant::{Batches, Corpus};
 use super::store;
+use super::watch::Watching;
 use super::{AuditError, Setting};
-use crate::canary::{Canary, Group, Prefix, write_manifest};
+use crate::canary::{Prefix, write_manifest};
 use crate::checkpoint::Folder;
 use crate::event::{Event, Observer};
 use crate::model::Neox;
-use crate::probes::elicitation::{Point, Trajectory};
-use crate::probes::{LetterScores, Snapshot};
+use crate::probes::Snapshot;
 use crate::run_dir::{CellDir, RunDirError, write_atomic, write_private};
 use crate::score::Scorer;
 use crate::spec::{Freeze, Optimisation};
-use crate::training::{Control, PhasePlan, Settings, StepBatch, StepReport, run_phase};
+use crate::training::{PhasePlan, Settings, run_phase};
 use crate::units::Phase;
+
+/// The last stage of a cell.
+pub(super) const COMPLETE: &str = "complete";
 
 /// Rows scored between two signs of life.
 const REFERENCE_CHUNK: usize = 2048;
 
 /// Tensor name in `reference.safetensors`.
 const REFERENCE: &str = "summed_logprobs";
+
+/// Says that a seed needs nothing more.
+pub(super) fn kept(seed: u64) -> String {
+    format!("seed {seed}: complete, kept")
+}
 
 /// Runs what is missing of one seed.
 pub(super) fn run(
@@ -34,8 +38,8 @@ pub(super) fn run(
     observer: &mut dyn Observer,
 ) -> Result<(), AuditError> {
     let dir = setting.dir.cell(seed);
-    if dir.is_done("complete")? {
-        observer.event(&Event::Note(&format!("seed {seed}: complete, kept")));
+    if dir.is_done(COMPLETE)? {
+        observer.event(&Event::Note(&kept(seed)));
         return Ok(());
     }
     dir.create()?;
@@ -296,104 +300,6 @@ impl Running<'_> {
             self.dir.observations(),
             self.dir.likelihoods(),
         ];
-        Ok(self.dir.record("complete", &files)?)
-    }
-}
-
-/// Evaluates during a phase and keeps what it saw.
-struct Watching<'a> {
-    corpus: &'a Corpus<'a>,
-    batches: &'a Batches<'a>,
-    canaries: Vec<&'a Canary>,
-    trajectory: Trajectory,
-    metrics: String,
-}
-
-impl<'a> Watching<'a> {
-    fn new(phase: Phase, corpus: &'a Corpus<'a>, batches: &'a Batches<'a>) -> Self {
-        let prefix = if phase == Phase::Three {
-            Prefix::Reverse
-        } else {
-            Prefix::Regular
-        };
-        Self {
-            corpus,
-            batches,
-            canaries: corpus.evaluated(),
-            trajectory: Trajectory::new(phase, prefix),
-            metrics: String::new(),
-        }
-    }
-}
-
-/// One line of `metrics.jsonl`.
-#[derive(Serialize)]
-struct Metrics {
-    phase: Phase,
-    step: usize,
-    prefix: &'static str,
-    learning_rate: f64,
-    loss: f64,
-    terms: BTreeMap<&'static str, f64>,
-    grad_norm: f64,
-    /// Nats a token of this step's chosen and rejected rows, before the update.
-    chosen_logprob: Option<f64>,
-    rejected_logprob: Option<f64>,
-    groups: BTreeMap<Group, GroupMeans>,
-}
-
-/// Means over the canaries of a group.
-#[derive(Serialize)]
-struct GroupMeans {
-    n: usize,
-    logprob: f64,
-    alphabet_logprob: f64,
-    rank: f64,
-    first_rate: f64,
-}
-
-fn means(scores: &[LetterScores]) -> GroupMeans {
-    let points: Vec<Point> = scores.iter().map(Point::from).collect();
-    let mean = |value: fn(&Point) -> f64| {
-        points.iter().map(value).sum::<f64>() / points.len().max(1) as f64
-    };
-    GroupMeans {
-        n: points.len(),
-        logprob: mean(|p| p.logprob),
-        alphabet_logprob: mean(|p| p.alphabet_logprob),
-        rank: mean(|p| p.rank),
-        first_rate: mean(|p| p.first),
-    }
-}
-
-impl Control for Watching<'_> {
-    fn batch(&self, step: usize) -> StepBatch {
-        self.batches.step(step)
-    }
-
-    fn evaluate(
-        &mut self,
-        model: &mut Neox,
-        step: usize,
-        report: &StepReport,
-    ) -> Result<(), Box<dyn Error + Send + Sync>> {
-        let prefix = self.trajectory.prefix;
-        let scores = self.corpus.score(model, &self.canaries, prefix)?;
-        let line = Metrics {
-            phase: self.trajectory.phase,
-            step,
-            prefix: prefix.name(),
-            learning_rate: report.learning_rate,
-            loss: report.loss,
-            terms: report.terms.iter().map(|(n, v)| (n.name(), *v)).collect(),
-            grad_norm: report.grad_norm,
-            chosen_logprob: report.chosen,
-            rejected_logprob: report.rejected,
-            groups: scores.iter().map(|(g, s)| (*g, means(s))).collect(),
-        };
-        self.metrics.push_str(&serde_json::to_string(&line)?);
-        self.metrics.push('\n');
-        self.trajectory.record(step, &scores);
-        Ok(())
+        Ok(self.dir.record(COMPLETE, &files)?)
     }
 }

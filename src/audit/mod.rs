@@ -5,6 +5,7 @@ mod cost;
 mod outlook;
 mod plant;
 mod store;
+mod watch;
 
 pub use cost::{Cost, PhaseCost, cost};
 pub use outlook::{Outlook, RowOutlook, clean_run};
@@ -188,7 +189,15 @@ pub fn run(
         finished: None,
         seconds: None,
     };
-    same_machine_made(&dir, &provenance)?;
+    if let Some(before) = same_machine_made(&dir, &provenance)? {
+        // A run that had ended keeps what it ran with; only its reports are made again.
+        if before.finished.is_some() && all_complete(audit, &dir)? {
+            for seed in &audit.seeds {
+                observer.event(&Event::Note(&cell::kept(*seed)));
+            }
+            return make_report(audit, &dir, &before);
+        }
+    }
     write_provenance(&dir, &provenance)?;
     let setting = Setting {
         audit,
@@ -217,8 +226,8 @@ pub fn run(
     Ok(report)
 }
 
-/// Version of libtorch that this program was built for.
-pub const LIBTORCH: &str = "2.11.0";
+/// Version of libtorch that this program was built with.
+pub const LIBTORCH: &str = env!("UNSAID_LIBTORCH_VERSION");
 
 fn find(audit: &Audit) -> Result<crate::checkpoint::Located, AuditError> {
     let source = match &audit.model {
@@ -249,10 +258,21 @@ fn codebook(audit: &Audit, folder: &Folder) -> Result<Codebook, AuditError> {
     Ok(book)
 }
 
+fn all_complete(audit: &Audit, dir: &RunDir) -> Result<bool, AuditError> {
+    for &seed in &audit.seeds {
+        if !dir.cell(seed).is_done(cell::COMPLETE)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// Refuses to continue a run that another checkpoint or device began: its cells would not belong together.
-fn same_machine_made(dir: &RunDir, now: &Provenance) -> Result<(), AuditError> {
+///
+/// Gives what the run began with, where it did.
+fn same_machine_made(dir: &RunDir, now: &Provenance) -> Result<Option<Provenance>, AuditError> {
     let Ok(text) = std::fs::read_to_string(dir.provenance()) else {
-        return Ok(());
+        return Ok(None);
     };
     let before: Provenance = serde_json::from_str(&text).map_err(|e| RunDirError::Unreadable {
         path: dir.provenance(),
@@ -268,7 +288,7 @@ fn same_machine_made(dir: &RunDir, now: &Provenance) -> Result<(), AuditError> {
         ("the version of libtorch", before.libtorch == now.libtorch),
     ];
     match checks.into_iter().find(|(_, same)| !same) {
-        None => Ok(()),
+        None => Ok(Some(before)),
         Some((what, _)) => Err(RunDirError::OtherRun {
             path: dir.root().to_owned(),
             what: what.to_owned(),

@@ -1,7 +1,7 @@
 //! A cell's observations on disk: `observations.jsonl` and `likelihoods.safetensors`, and back.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -28,6 +28,17 @@ struct Line {
     first: Vec<f32>,
     last: Vec<f32>,
 }
+
+/// What a trajectory is, beside its numbers.
+#[derive(Serialize, Deserialize)]
+struct Header {
+    phase: Phase,
+    prefix: String,
+    length: usize,
+}
+
+/// The metadata key of the headers.
+const TRAJECTORIES: &str = "trajectories";
 
 /// The numbers of a trajectory's points, by the names of their tensors.
 const FIELDS: [&str; 4] = ["logprob", "alphabet_logprob", "rank", "first"];
@@ -143,16 +154,18 @@ pub(super) fn trajectories_to_bytes(trajectories: &[Trajectory]) -> Result<Vec<u
             }
         }
     }
-    let metadata = trajectories.iter().flat_map(|t| {
-        [
-            (
-                format!("phase{}.prefix", t.phase),
-                t.prefix.name().to_owned(),
-            ),
-            (format!("phase{}.length", t.phase), t.length.to_string()),
-        ]
-    });
-    safetensors::serialize(arrays, Some(metadata.collect())).map_err(|e| e.to_string())
+    // One key: the writer puts several in no fixed order, and equal runs must give equal bytes.
+    let headers: Vec<Header> = trajectories
+        .iter()
+        .map(|t| Header {
+            phase: t.phase,
+            prefix: t.prefix.name().to_owned(),
+            length: t.length,
+        })
+        .collect();
+    let json = serde_json::to_string(&headers).map_err(|e| e.to_string())?;
+    let metadata = HashMap::from([(TRAJECTORIES.to_owned(), json)]);
+    safetensors::serialize(arrays, Some(metadata)).map_err(|e| e.to_string())
 }
 
 /// Reads the trajectories of one `likelihoods.safetensors`.
@@ -163,20 +176,21 @@ pub(super) fn trajectories_from_bytes(
     let bad = |message: &str| unreadable(path, message);
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| unreadable(path, e))?;
     let file = SafeTensors::deserialize(bytes).map_err(|e| unreadable(path, e))?;
-    let metadata = header.metadata().clone().unwrap_or_default();
+    let headers = header
+        .metadata()
+        .as_ref()
+        .and_then(|m| m.get(TRAJECTORIES))
+        .ok_or_else(|| bad("the trajectories are not named"))?;
+    let headers: Vec<Header> = serde_json::from_str(headers).map_err(|e| unreadable(path, e))?;
     let mut trajectories = Vec::new();
-    for phase in Phase::ALL {
-        let Ok(steps) = file.tensor(&format!("phase{phase}.steps")) else {
-            continue;
-        };
-        let word = |key: &str| metadata.get(&format!("phase{phase}.{key}"));
-        let prefix = word("prefix")
-            .and_then(|p| prefix_of(p))
-            .ok_or_else(|| bad("the prefix is not named"))?;
+    for header in headers {
+        let phase = header.phase;
+        let steps = file
+            .tensor(&format!("phase{phase}.steps"))
+            .map_err(|e| unreadable(path, e))?;
+        let prefix = prefix_of(&header.prefix).ok_or_else(|| bad("the prefix is unknown"))?;
         let mut trajectory = Trajectory::new(phase, prefix);
-        trajectory.length = word("length")
-            .and_then(|l| l.parse().ok())
-            .ok_or_else(|| bad("the length is not named"))?;
+        trajectory.length = header.length;
         trajectory.steps = words(steps.data())
             .map(|w| usize::try_from(i64::from_le_bytes(w)).map_err(|_| bad("a step is negative")))
             .collect::<Result<_, _>>()?;

@@ -53,6 +53,8 @@ pub(super) fn start_log(log: &LogArgs) {
     let base = tracing_subscriber::fmt()
         .with_writer(io::stderr)
         .with_target(false)
+        // Standard error may be closed; that is no reason to stop.
+        .log_internal_errors(false)
         .with_max_level(tracing::Level::INFO);
     // A second start in one process keeps the first.
     let _ = match log.log_format {

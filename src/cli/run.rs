@@ -65,7 +65,11 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     progress.event(&Event::Note(&note));
     let report = audit::run(&audit, &options, &mut progress)?;
     let table = render(&report, Format::Table, output::width(), output::color())?;
-    output::result(&table)?;
+    // A reader that has seen enough (`| head`) changes nothing about what was found.
+    match output::result(&table) {
+        Ok(()) | Err(Failure::OutputClosed) => {}
+        Err(failure) => return Err(failure),
+    }
     progress.event(&Event::Note(&format!(
         "run directory: {} (report.md, report.html, report.json, leakage.csv, junit.xml)",
         options.out.display()

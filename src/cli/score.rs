@@ -99,7 +99,16 @@ fn name_line(error: ScoreError, lines: &[Line]) -> Failure {
 }
 
 fn read(path: &Path, folder: &Folder) -> Result<Vec<Line>, Failure> {
-    let unreadable = |e: io::Error| Failure::Input(format!("cannot read {}: {e}", path.display()));
+    let shown = if path == Path::new("-") {
+        "standard input".to_owned()
+    } else {
+        path.display().to_string()
+    };
+    let unreadable = |e: io::Error| {
+        Failure::Input(format!(
+            "cannot read {shown}: {e}; give a UTF-8 file of JSON lines, or - for standard input"
+        ))
+    };
     let reader: Box<dyn BufRead> = if path == Path::new("-") {
         Box::new(io::stdin().lock())
     } else {
@@ -114,13 +123,12 @@ fn read(path: &Path, folder: &Folder) -> Result<Vec<Line>, Failure> {
         }
         let bad = |what: &str| {
             Failure::Input(format!(
-                "{}, line {}: {what}; a line is {{\"tokens\": [1, 2, …]}} or {{\"text\": \"…\"}}",
-                path.display(),
+                "{shown}, line {}: {what}; a line is {{\"tokens\": [1, 2, …]}} or {{\"text\": \"…\"}}",
                 i + 1
             ))
         };
-        let mut map: Map<String, Value> =
-            serde_json::from_str(&text).map_err(|e| bad(&e.to_string()))?;
+        let mut map: Map<String, Value> = serde_json::from_str(&text)
+            .map_err(|e| bad(&format!("not JSON at column {}", e.column())))?;
         let tokens = match (map.get("tokens"), map.get("text")) {
             (Some(tokens), _) => serde_json::from_value(tokens.clone())
                 .map_err(|e| bad(&format!("\"tokens\": {e}")))?,

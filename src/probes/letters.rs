@@ -236,5 +236,11 @@ mod tests {
         };
         let error = LetterScores::new("control-0007", &score, &[0], 4).unwrap_err();
         assert!(error.to_string().contains("control-0007"));
+        // Nor may another letter's, though the true letter's own is sound.
+        let score = RowScore {
+            logprobs: vec![-1.0],
+            alphabet: vec![-1.0, f32::NAN, -2.0, -3.0],
+        };
+        assert!(LetterScores::new("control-0007", &score, &[0], 4).is_err());
     }
 }

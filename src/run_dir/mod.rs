@@ -33,6 +33,12 @@ pub enum RunDirError {
         /// The folder.
         path: PathBuf,
     },
+    /// A file stands where the folder should.
+    #[error("{} is, or lies under, a file; choose another folder with --out", path.display())]
+    NotAFolder {
+        /// The folder asked for.
+        path: PathBuf,
+    },
     /// There is no such run.
     #[error("{} holds no {missing}: {hint}", path.display())]
     Missing {
@@ -113,6 +119,9 @@ impl RunDir {
                 write_atomic(&dir.spec(), spec.as_bytes())?;
                 Ok(dir)
             }
+            Err(e) if e.kind() == io::ErrorKind::NotADirectory => Err(RunDirError::NotAFolder {
+                path: root.to_owned(),
+            }),
             Err(source) => Err(RunDirError::Io {
                 doing: "read",
                 path: dir.spec(),

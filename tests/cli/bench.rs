@@ -112,6 +112,15 @@ impl Bench {
         serde_json::from_str(&self.read(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
     }
 
+    /// The objects of a file of JSON lines.
+    #[track_caller]
+    pub(crate) fn lines(&self, name: &str) -> Vec<Value> {
+        let text = self.read(name);
+        assert!(text.ends_with('\n'), "{name} ends with a whole line");
+        let lines = text.lines().map(serde_json::from_str);
+        lines.map(|line| line.expect("JSON")).collect()
+    }
+
     pub(crate) fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
         let path = self.path(name);
         fs::create_dir_all(path.parent().expect("a file of a folder")).expect("make the folder");

@@ -25,7 +25,7 @@ fn every_shipped_spec_is_valid() {
             .file_name()
             .into_string()
             .expect("a plain name");
-        if name.ends_with(".toml") {
+        if name.strip_suffix(".toml").is_some() {
             arguments.push(format!("audits/{name}"));
         }
     }
@@ -40,7 +40,12 @@ fn every_shipped_spec_is_valid() {
         .lines()
         .filter(|l| l.trim_start().starts_with("total"));
     assert_eq!(totals.count(), arguments.len() - 1);
-    assert!(!outcome.stdout.contains("warning"), "{}", outcome.stdout);
+    // The quick audit is a check of the instrument and may be weak; the published ones must be able to say no.
+    for block in outcome.stdout.split("\n\n") {
+        if !block.starts_with("audits/quick.toml") {
+            assert!(!block.contains("warning"), "{block}");
+        }
+    }
 }
 
 #[test]

@@ -1,13 +1,14 @@
 //! A run that ends: its exit code, its folder, its files.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::bench::Bench;
 
@@ -46,14 +47,6 @@ const CLEAN: [&str; 20] = [
     "--set",
     "probes.low_logit.smallest_effect_auc=0.5",
 ];
-
-fn lines(bench: &Bench, name: &str) -> Vec<Value> {
-    let text = bench.read(name);
-    assert!(text.ends_with('\n'), "{name} ends with a line");
-    text.lines()
-        .map(|l| serde_json::from_str(l).expect("JSON"))
-        .collect()
-}
 
 #[test]
 fn the_folder_is_whole() {
@@ -135,7 +128,7 @@ fn the_recorded_spec_is_the_resolved_one_and_runs_again() {
 fn every_evaluation_is_a_line_with_every_group() {
     let bench = Bench::new();
     bench.finish("out", &["--quiet"]);
-    let metrics = lines(&bench, "out/seed-0/metrics.jsonl");
+    let metrics = bench.lines("out/seed-0/metrics.jsonl");
     let at = |line: &Value| (line["phase"].as_u64(), line["step"].as_u64());
     let found: Vec<_> = metrics.iter().map(at).collect();
     assert_eq!(found, EVALUATIONS.map(|(p, s)| (Some(p), Some(s))));
@@ -158,7 +151,7 @@ fn every_evaluation_is_a_line_with_every_group() {
     assert_eq!(metrics[7]["prefix"], "reverse");
     // 24 canaries, two prefixes, after each phase.
     assert_eq!(
-        lines(&bench, "out/seed-0/observations.jsonl").len(),
+        bench.lines("out/seed-0/observations.jsonl").len(),
         24 * 2 * 3
     );
     let bytes = fs::read(bench.path("out/seed-0/likelihoods.safetensors")).expect("read");
@@ -168,59 +161,6 @@ fn every_evaluation_is_a_line_with_every_group() {
             .tensor(&format!("phase3.{group}.logprob"))
             .expect("the tensor");
         assert_eq!(tensor.shape(), [n, 3]);
-    }
-}
-
-#[test]
-fn canaries_are_a_manifest_for_their_owner_only() {
-    let bench = Bench::new();
-    bench.finish("out", &["--quiet"]);
-    let canaries = lines(&bench, "out/seed-0/canaries.jsonl");
-    for (group, n) in [("useful", 8), ("held_out", 4), ("control", 12)] {
-        assert_eq!(canaries.iter().filter(|c| c["group"] == group).count(), n);
-    }
-    let texts: BTreeSet<&str> = canaries.iter().filter_map(|c| c["text"].as_str()).collect();
-    assert_eq!(texts.len(), 24, "all distinct");
-    assert!(
-        canaries
-            .iter()
-            .all(|c| c["tokens"].as_array().is_some_and(|t| t.len() == 6))
-    );
-    let mode = fs::metadata(bench.path("out/seed-0/canaries.jsonl"))
-        .expect("there")
-        .permissions()
-        .mode();
-    assert_eq!(mode & 0o777, 0o600);
-}
-
-#[test]
-fn secrets_stand_in_the_manifest_and_nowhere_else() {
-    let bench = Bench::new();
-    let outcome = bench.finish("out", &["--log-format", "json"]);
-    let mut places = vec![("printed".to_owned(), outcome.stdout + &outcome.stderr)];
-    for (path, bytes) in bench.tree("out") {
-        let Some(bytes) = bytes.filter(|_| !path.ends_with("canaries.jsonl")) else {
-            continue;
-        };
-        places.push((
-            path.display().to_string(),
-            String::from_utf8_lossy(&bytes).into_owned(),
-        ));
-    }
-    assert!(places.len() > 20);
-    for canary in lines(&bench, "out/seed-0/canaries.jsonl") {
-        let text = canary["text"].as_str().expect("a text");
-        let tokens = canary["tokens"].to_string();
-        let spellings = [
-            text.trim().to_owned(),
-            text.replace(' ', ""),
-            tokens.trim_matches(['[', ']']).to_owned(),
-        ];
-        for (place, found) in &places {
-            for spelling in &spellings {
-                assert!(!found.contains(spelling), "{spelling} stands in {place}");
-            }
-        }
     }
 }
 
@@ -323,7 +263,9 @@ fn provenance_names_what_the_numbers_came_from() {
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    use sha2::{Digest, Sha256};
-    let digest = Sha256::digest(bytes);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut text = String::new();
+    for byte in Sha256::digest(bytes) {
+        write!(text, "{byte:02x}").expect("a string takes all");
+    }
+    text
 }

@@ -14,6 +14,7 @@ mod complete_runs;
 mod occupied_folders;
 mod reports;
 mod resumed_runs;
+mod secrets;
 mod seeds;
 mod stopped_runs;
 mod streams;

@@ -111,7 +111,7 @@ fn the_machine_readable_formats_can_be_read() {
     }
     // What does not apply is null, never absent, so that every row has every key.
     for row in rows {
-        for key in headers.iter() {
+        for key in &headers {
             assert!(row.get(key).is_some(), "{key}: {row}");
         }
     }

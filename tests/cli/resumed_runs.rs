@@ -12,7 +12,7 @@ use crate::program::{Outcome, program};
 /// Phase 2 and 3 long enough that a signal finds them at work.
 const LONG: [&str; 6] = [
     "--set",
-    "canaries.repeats=120",
+    "canaries.repeats=60",
     "--set",
     "phase2.eval_every=20",
     "--set",
@@ -33,7 +33,7 @@ fn wait_for(child: &mut Child, stages: &Path, stage: &str) {
     let stage = format!("\"{stage}\"");
     while !fs::read_to_string(stages).is_ok_and(|text| text.contains(&stage)) {
         assert!(
-            start.elapsed() < Duration::from_secs(60),
+            start.elapsed() < Duration::from_mins(1),
             "no {stage} in a minute"
         );
         let ended = child.try_wait().expect("a child");
@@ -92,7 +92,7 @@ fn an_interrupted_run_continues_to_the_same_end() {
         assert!(outcome.stderr.contains(kept), "{}", outcome.stderr);
     }
     assert!(
-        outcome.stderr.contains("phase 3: 180 steps"),
+        outcome.stderr.contains("phase 3: 90 steps"),
         "{}",
         outcome.stderr
     );

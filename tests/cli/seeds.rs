@@ -69,9 +69,9 @@ fn seeds_are_cells_of_one_run_and_know_nothing_of_each_other() {
 
 #[test]
 fn the_spec_names_seeds_as_the_option_does() {
-    let bench = Bench::with_spec("seeds = [0]", "seeds = [1, 0]");
+    let bench = Bench::with_spec("seeds = [0]", "seeds = [1]");
     bench.finish("spec", &["--quiet"]);
-    bench.finish("option", &["--quiet", "--seed", "1", "--seed", "0"]);
+    bench.finish("option", &["--quiet", "--seed", "1"]);
     assert_eq!(bench.read("spec/spec.toml"), bench.read("option/spec.toml"));
     assert_eq!(bench.rows("spec"), bench.rows("option"));
 }

@@ -93,9 +93,7 @@ fn an_evaluation_that_is_no_number_names_the_same() {
             "out/seed-0/checkpoints/phase-1",
         ],
     );
-    let canaries = bench.read("out/seed-0/canaries.jsonl");
-    for line in canaries.lines() {
-        let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
+    for line in bench.lines("out/seed-0/canaries.jsonl") {
         assert!(
             !outcome
                 .stderr

@@ -6,20 +6,23 @@
 )]
 
 mod clean;
+mod fake;
 mod family;
 mod gate;
 mod instruments;
+mod looks;
 mod planted;
 mod power;
 mod verdicts;
 
 use std::collections::{BTreeMap, HashMap};
 
+use fake::Fake;
+
 use super::{Findings, Probe, Role, Row, Tier, Verdict, judge};
 use crate::canary::{Canary, Codebook, Group, Planting, Prefix, draw};
 use crate::probes::elicitation::Trajectory;
 use crate::probes::{CellObservations, LetterScores, Snapshot, observe};
-use crate::score::{RowScore, ScoreError, Scorer};
 use crate::seed::{Purpose, RootSeed};
 use crate::spec::Audit;
 use crate::units::{Phase, TokenId};
@@ -49,6 +52,8 @@ enum Rule {
     Whole,
     /// Noise, and the whole canary less likely by so many nats.
     Suppressed(f64),
+    /// Noise, and every letter of the alphabet less likely, by so many nats a canary: no rank moves.
+    Outside(f64),
     /// The true letter stands exactly at this place from the bottom; the letter at place r has the logit r.
     Place(u8),
 }
@@ -62,6 +67,8 @@ struct World {
     /// Values a noisy logit may have; few make ties. 0 for any.
     levels: u32,
     evaluations: usize,
+    /// Share of the noise that all moments have in common: a trained model's evaluations are alike.
+    alike: f64,
     /// Order in which groups stand in the list that is scored.
     order: [Group; 3],
 }
@@ -91,6 +98,7 @@ impl World {
             outside: |_, _| 0.0,
             levels: 0,
             evaluations: 5,
+            alike: 0.6,
             order: Group::ALL,
         }
     }
@@ -196,116 +204,6 @@ impl World {
     fn findings(&self) -> Findings {
         let cells: Vec<_> = self.audit.seeds.iter().map(|&s| self.cell(s)).collect();
         judge(&self.audit, &cells).unwrap()
-    }
-}
-
-struct Fake<'a> {
-    world: &'a World,
-    moment: Moment,
-    known: HashMap<Vec<TokenId>, (Group, usize)>,
-}
-
-/// A number in 0…1 that looks drawn; SplitMix64 over the parts.
-fn hashed(parts: impl IntoIterator<Item = u64>) -> f64 {
-    let mut state = 0_u64;
-    for part in parts {
-        state = (state ^ part).wrapping_add(0x9e37_79b9_7f4a_7c15);
-        state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        state = (state ^ (state >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        state ^= state >> 31;
-    }
-    (state >> 11) as f64 / (1_u64 << 53) as f64
-}
-
-impl Fake<'_> {
-    /// Hash of a row, a place in it and a purpose: once for the whole model, and once for this moment.
-    fn noise(&self, row: &[TokenId], place: usize, purpose: u64) -> f64 {
-        let m = self.moment;
-        let about = |when: u64| {
-            let head = [m.seed, when, place as u64, purpose];
-            hashed(head.into_iter().chain(row.iter().map(|t| u64::from(t.0))))
-        };
-        let now = m.evaluation.map_or(99, |t| t as u64);
-        let moment = 1 + u64::from(m.phase.number()) * 1000 + now * 2;
-        // Neighbouring evaluations are alike, as a trained model's are.
-        let both = 0.6 * about(0) + 0.4 * about(moment + u64::from(m.prefix == Prefix::Reverse));
-        match self.world.levels {
-            0 => both,
-            levels => (both * f64::from(levels)).floor() / f64::from(levels),
-        }
-    }
-
-    /// Logits of the alphabet before one letter, and the nats taken from the true one alone.
-    fn logits(&self, rule: Rule, row: &[TokenId], place: usize, letters: usize) -> (Vec<f64>, f64) {
-        let truth = row[place].0 as usize;
-        let mut logits: Vec<f64> = (0..letters)
-            .map(|c| 4.0 * self.noise(row, place, c as u64))
-            .collect();
-        let end = |logits: &[f64], sign: f64| {
-            let by = |a: &usize, b: &usize| (sign * logits[*a]).total_cmp(&(sign * logits[*b]));
-            (0..logits.len()).max_by(by).unwrap()
-        };
-        let coin = self.noise(row, place, 1 << 32);
-        match rule {
-            Rule::First(q) if self.even(coin, row, place) < q => {
-                let first = end(&logits, 1.0);
-                logits.swap(truth, first);
-            }
-            Rule::Last(q) if self.even(coin, row, place) < q => {
-                let last = end(&logits, -1.0);
-                logits.swap(truth, last);
-            }
-            Rule::Tied => logits.fill(0.0),
-            Rule::Whole => logits[truth] = 40.0,
-            Rule::Suppressed(nats) => return (logits, nats / (row.len() - 1) as f64),
-            Rule::Place(r) => {
-                let others = (0..letters).filter(|p| *p != usize::from(r));
-                let places = (0..letters).filter(|c| *c != truth).zip(others);
-                for (c, place) in places {
-                    logits[c] = place as f64;
-                }
-                logits[truth] = f64::from(r);
-            }
-            _ => {}
-        }
-        (logits, 0.0)
-    }
-
-    /// A coin that is uniform, where the mixture of [`Self::noise`] is not.
-    fn even(&self, coin: f64, row: &[TokenId], place: usize) -> f64 {
-        let rest = row.iter().map(|t| u64::from(t.0));
-        hashed([coin.to_bits(), place as u64].into_iter().chain(rest))
-    }
-}
-
-impl Scorer for Fake<'_> {
-    fn score(
-        &mut self,
-        rows: &[Vec<TokenId>],
-        alphabet: &[TokenId],
-    ) -> Result<Vec<RowScore>, ScoreError> {
-        let score = |row: &Vec<TokenId>| {
-            let (group, index) = self.known[row];
-            let rule = (self.world.rule)(self.moment, group, index);
-            let mut score = RowScore::default();
-            for place in 1..row.len() {
-                let (logits, taken) = self.logits(rule, row, place, alphabet.len());
-                let drawn = self.noise(row, place, 1 << 33);
-                let total = logits.iter().map(|x| x.exp()).sum::<f64>().ln()
-                    + (self.world.outside)(self.moment, drawn);
-                let truth = row[place].0 as usize;
-                for (letter, logit) in logits.iter().enumerate() {
-                    let less = if letter == truth { taken } else { 0.0 };
-                    #[allow(clippy::cast_possible_truncation)]
-                    score.alphabet.push((logit - total - less) as f32);
-                }
-                score
-                    .logprobs
-                    .push(score.alphabet[score.alphabet.len() - alphabet.len() + truth]);
-            }
-            score
-        };
-        Ok(rows.iter().map(score).collect())
     }
 }
 
