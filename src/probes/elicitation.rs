@@ -93,7 +93,7 @@ impl Trajectory {
 
 /// Log of e = p(secret) · |A|^L averaged over canaries, evaluations and models, from log-probabilities of whole canaries.
 ///
-/// Null hypothesis: the model carries nothing upward about secrets drawn uniformly; then E[e] ≤ 1, whatever the
+/// Null hypothesis: the model carries nothing upward about secrets drawn uniformly; then the mean of e is at most 1, whatever the
 /// dependence between the terms, so min(1, 1/e) is a valid one-sided p-value (Markov). `None` without terms.
 #[must_use]
 pub fn log_mean_e(totals: impl Iterator<Item = f64>, log_candidates: f64) -> Option<f64> {
