@@ -13,13 +13,17 @@ const HEADER: &str = "include/torch/headeronly/version.h";
 
 struct Libtorch {
     lib: PathBuf,
+    include: PathBuf,
     version: String,
 }
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     match find().and_then(check) {
-        Ok(libtorch) => link(&libtorch),
+        Ok(libtorch) => {
+            compile_shim(&libtorch);
+            link(&libtorch);
+        }
         Err(message) => {
             for line in message.lines() {
                 println!("cargo::error={line}");
@@ -68,7 +72,31 @@ fn check((lib, header): (PathBuf, PathBuf)) -> Result<Libtorch, String> {
             header.display()
         ));
     }
-    Ok(Libtorch { lib, version })
+    let include = header
+        .ancestors()
+        .nth(3)
+        .map(Path::to_path_buf)
+        .unwrap_or_default();
+    Ok(Libtorch {
+        lib,
+        include,
+        version,
+    })
+}
+
+/// Compiles the few calls that tch lacks against libtorch's own headers.
+fn compile_shim(libtorch: &Libtorch) {
+    println!("cargo::rerun-if-changed=src/native/shim.cpp");
+    cc::Build::new()
+        .cpp(true)
+        .std("c++17")
+        .opt_level(2)
+        .flag_if_supported("-fopenmp")
+        .warnings(false)
+        .include(&libtorch.include)
+        .file("src/native/shim.cpp")
+        .compile("unsaid_shim");
+    println!("cargo::rustc-link-lib=gomp");
 }
 
 /// Says where binaries, tests and doc-tests find libtorch when they run: where it was found now, or, for a binary that was

@@ -25,6 +25,8 @@ pub enum Purpose {
     ElicitationOrder,
     /// Order in which canaries are scored.
     ScoringOrder,
+    /// Weights of a model that is only timed.
+    RandomWeights,
     /// Resamples of permutation tests.
     Permutation,
 }
@@ -39,6 +41,7 @@ impl Purpose {
             Self::PairOrder => "pair-order",
             Self::ElicitationOrder => "elicitation-order",
             Self::ScoringOrder => "scoring-order",
+            Self::RandomWeights => "random-weights",
             Self::Permutation => "permutation",
         }
     }

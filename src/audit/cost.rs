@@ -67,6 +67,21 @@ impl Cost {
     }
 }
 
+/// Operations of one full step of a phase, without its evaluations.
+#[must_use]
+pub(super) fn step_flops(audit: &Audit, config: &NeoxConfig, phase: Phase) -> f64 {
+    let counter = Counter::new(audit, config);
+    let freeze = if phase == Phase::Two {
+        audit.phase2.freeze
+    } else {
+        Freeze::None
+    };
+    counter.training(
+        counter.terms(phase) * audit.optimisation(phase).batch,
+        freeze,
+    )
+}
+
 /// Counts what an audit of a model will cost.
 #[must_use]
 pub fn cost(audit: &Audit, config: &NeoxConfig) -> Cost {

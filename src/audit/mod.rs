@@ -1,5 +1,6 @@
 //! The story of a run: plant, probe, judge, write, resume.
 
+pub mod bench;
 mod cell;
 mod cost;
 mod outlook;

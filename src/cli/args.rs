@@ -41,6 +41,9 @@ pub(super) enum Command {
     /// Validate specs and say what each will cost
     #[command(after_help = "Example:\n  unsaid check audits/*.toml")]
     Check(CheckArgs),
+    /// Time the phases' steps on this machine against its own measured matrix-product peak
+    #[command(after_help = "Example:\n  unsaid bench --shape 160m --phase 3 --json")]
+    Bench(BenchArgs),
     /// Say what was found on this machine: libtorch, devices, memory, caches
     #[command(after_help = "Example:\n  unsaid doctor --device cuda")]
     Doctor(DoctorArgs),
@@ -153,6 +156,28 @@ pub(super) struct CheckArgs {
     pub(super) specs: Vec<PathBuf>,
     #[command(flatten)]
     pub(super) spec_args: SpecArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BenchArgs {
+    /// A published Pythia shape, as 14m or 160m; weights are random
+    #[arg(long, default_value = "160m")]
+    pub(super) shape: String,
+    /// 1, 2 or 3
+    #[arg(long, default_value_t = 3, value_name = "P")]
+    pub(super) phase: u8,
+    /// Rows of each loss term
+    #[arg(long, default_value_t = 128, value_name = "B")]
+    pub(super) batch: usize,
+    /// Timed steps, after one that warms up
+    #[arg(long, default_value_t = 3, value_name = "K")]
+    pub(super) repeat: usize,
+    /// auto, cpu, cuda or cuda:N
+    #[arg(long, default_value = "auto", value_parser = parse_device)]
+    pub(super) device: Request,
+    /// One JSON object instead of a sentence
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,7 @@
 //! The command line: arguments to a call, events to progress bars, results to exit codes. The only place that prints.
 
 mod args;
+mod bench;
 mod check;
 mod doctor;
 mod exit;
@@ -35,6 +36,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Score(args) => score::score(&args),
         Command::Report(args) => report::report(&args),
+        Command::Bench(args) => bench::run(&args),
         Command::Check(args) => check::check(&args),
         Command::Doctor(args) => doctor::doctor(&args),
     };

@@ -2,6 +2,7 @@
 
 mod neox;
 mod params;
+mod random;
 mod rotary;
 mod scoring;
 pub mod shapes;

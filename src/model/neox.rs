@@ -4,9 +4,10 @@ use std::path::Path;
 
 use tch::{Kind, Tensor, no_grad};
 
+use super::ModelError;
 use super::params::{Params, Part, to_i64};
 use super::rotary::Rotary;
-use super::{ModelError, vocabulary};
+use super::vocabulary::{self, Workspace};
 use crate::checkpoint::{CheckpointError, Folder, NeoxConfig, WeightsFile};
 use crate::device::Device;
 use crate::units::TokenId;
@@ -37,6 +38,7 @@ pub struct Neox {
     layer_slots: Vec<usize>,
     final_norm_slot: usize,
     output_slot: usize,
+    workspace: Workspace,
 }
 
 /// Names, shapes and parts of all tensors, in the order of the flat buffer.
@@ -120,7 +122,7 @@ impl Neox {
         Ok(())
     }
 
-    fn zeros(config: NeoxConfig, device: Device) -> Result<Self, ModelError> {
+    pub(super) fn zeros(config: NeoxConfig, device: Device) -> Result<Self, ModelError> {
         let params = Params::zeros(layout(&config), device)?;
         let half = config.layers / 2;
         // One input embedding before the lower layers, two tensors of the final norm before the upper ones.
@@ -130,6 +132,7 @@ impl Neox {
         Ok(Self {
             final_norm_slot: 1 + half * LAYER.len(),
             output_slot: params.slots().len() - 1,
+            workspace: Workspace::default(),
             layer_slots,
             config,
             params,
@@ -268,28 +271,35 @@ impl Neox {
         ))
     }
 
+    /// Memory for logits.
+    pub(super) fn workspace(&self) -> &Workspace {
+        &self.workspace
+    }
+
     /// Log-probabilities of `targets` `[tokens]` from detached hidden states `[tokens, hidden]`, and the derivatives of a
     /// loss over them. `loss` gives its numbers and its derivative by each log-probability, `[tokens]`.
     ///
-    /// Returns those numbers, and the loss's derivatives by the hidden states and, where `output_trains`, by the output
-    /// embedding.
+    /// Returns those numbers and the loss's derivative by the hidden states; that by the output embedding is added to
+    /// `grad_output` `[vocabulary, hidden]` where given.
     pub fn vocabulary_loss(
         &self,
         hidden: &Tensor,
         targets: &Tensor,
-        output_trains: bool,
+        grad_output: Option<&Tensor>,
         loss: impl FnOnce(&Tensor) -> Result<(Tensor, Tensor), tch::TchError>,
-    ) -> Result<(Tensor, (Tensor, Option<Tensor>)), tch::TchError> {
-        let scored = vocabulary::forward(hidden, self.output(), targets, true)?;
-        let (numbers, slope) = no_grad(|| loss(&scored.logprobs))?;
-        let grads = vocabulary::backward(
+    ) -> Result<(Tensor, Tensor), tch::TchError> {
+        let output = self.output().f_detach()?;
+        let scored = vocabulary::forward(hidden, &output, targets, true, &self.workspace)?;
+        let (numbers, slopes) = no_grad(|| loss(&scored.logprobs))?;
+        let grad = vocabulary::backward(
             hidden,
-            self.output(),
+            &output,
             targets,
-            scored,
-            &slope,
-            output_trains,
+            &scored,
+            &slopes,
+            grad_output,
+            &self.workspace,
         )?;
-        Ok((numbers, (grads.hidden, grads.output)))
+        Ok((numbers, grad))
     }
 }

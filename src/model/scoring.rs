@@ -23,7 +23,8 @@ impl Neox {
         let hidden = self
             .hidden(&inputs)?
             .f_view([-1, to_i64(self.config().hidden_size)])?;
-        let scored = vocabulary::forward(&hidden, self.output(), &targets, false)?;
+        let scored =
+            vocabulary::forward(&hidden, self.output(), &targets, false, self.workspace())?;
         let logprobs = Vec::<f32>::try_from(&scored.logprobs)?;
         let letters = match alphabet {
             None => Vec::new(),

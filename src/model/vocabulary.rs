@@ -1,27 +1,21 @@
 //! From hidden states to log-probabilities and back, without the logits of all tokens at once.
 //!
-//! Autograd stops at the hidden states: the forward pass keeps target log-probabilities and log-normalisers, and the
-//! backward pass recomputes the logits a chunk of tokens at a time.
+//! Autograd stops at the hidden states. The logits are made a tile at a time (some tokens by some of the vocabulary) and
+//! each tile is passed over once while it is in cache. Where the logits of all tokens fit in [`KEEP`], they stay for the
+//! backward pass; else it makes them again.
 
-use tch::{Kind, Tensor, no_grad};
+use tch::{Device, Kind, Tensor, no_grad};
 
-/// Largest block of logits held at once, in floats (64 MiB).
-const CHUNK: i64 = 16 << 20;
+use crate::native;
 
-#[cfg(not(test))]
-fn chunk_floats() -> i64 {
-    CHUNK
-}
+/// Floats of one tile (8 MiB): it stays in the last-level cache between the product and the pass over it.
+const TILE: i64 = 2 << 20;
 
-#[cfg(test)]
-thread_local! {
-    static TEST_CHUNK: std::cell::Cell<i64> = const { std::cell::Cell::new(CHUNK) };
-}
+/// Tokens of one tile.
+const TILE_TOKENS: i64 = 1024;
 
-#[cfg(test)]
-fn chunk_floats() -> i64 {
-    TEST_CHUNK.get()
-}
+/// Most floats of logits that are kept for the backward pass (512 MiB).
+const KEEP: i64 = 128 << 20;
 
 /// What the forward pass leaves.
 #[derive(Debug)]
@@ -30,64 +24,188 @@ pub struct TokenLogprobs {
     pub logprobs: Tensor,
     /// Log of the sum of the exponentials of each token's logits. `[tokens]`
     normalisers: Tensor,
-    /// Probabilities, kept where one chunk held them all. `[tokens, vocabulary]`
-    probabilities: Option<Tensor>,
+    /// Whether the workspace still holds the logits.
+    is_kept: bool,
 }
 
-/// Gradients of a loss with respect to hidden states and output embedding.
-#[derive(Debug)]
-pub(crate) struct VocabularyGrads {
-    /// `[tokens, hidden]`
-    pub(crate) hidden: Tensor,
-    /// `[vocabulary, hidden]`, where asked.
-    pub(crate) output: Option<Tensor>,
+/// Memory for logits, kept from step to step: fresh memory would have to be mapped and zeroed each time.
+#[derive(Debug, Default)]
+pub(crate) struct Workspace(std::cell::RefCell<Option<Tensor>>);
+
+impl Workspace {
+    /// At least `floats` floats on the CPU.
+    fn floats(&self, floats: i64) -> Result<Tensor, tch::TchError> {
+        let mut held = self.0.borrow_mut();
+        match &*held {
+            Some(tensor) if tensor.size()[0] >= floats => Ok(tensor.shallow_clone()),
+            _ => {
+                // The old one goes before the new one is asked for.
+                *held = None;
+                let fresh = Tensor::f_empty([floats], (Kind::Float, Device::Cpu))?;
+                *held = Some(fresh.shallow_clone());
+                Ok(fresh)
+            }
+        }
+    }
 }
 
-/// First token and length of each chunk.
-fn chunks(hidden: &Tensor, output: &Tensor) -> impl Iterator<Item = (i64, i64)> {
-    let (tokens, vocabulary) = (hidden.size()[0], output.size()[0]);
-    let step = (chunk_floats() / vocabulary).clamp(1, tokens.max(1));
-    (0..tokens)
-        .step_by(usize::try_from(step).unwrap_or(1))
-        .map(move |from| (from, step.min(tokens - from)))
+/// A block of logits: tokens `token..token + tokens` by vocabulary `from..from + width`.
+struct Tile {
+    token: i64,
+    tokens: i64,
+    from: i64,
+    width: i64,
 }
 
-fn logits(hidden: &Tensor, output: &Tensor) -> Result<Tensor, tch::TchError> {
-    hidden.f_matmul(&output.f_tr()?)
+/// How many floats the logits are cut into.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    tile: i64,
+    keep: i64,
+}
+
+const LIMITS: Limits = Limits {
+    tile: TILE,
+    keep: KEEP,
+};
+
+impl Limits {
+    fn tiles(self, tokens: i64, vocabulary: i64) -> impl Iterator<Item = Tile> {
+        let rows = TILE_TOKENS.min(self.tile).min(tokens).max(1);
+        let columns = (self.tile / rows).clamp(1, vocabulary.max(1));
+        steps(tokens, rows).flat_map(move |(token, tokens)| {
+            steps(vocabulary, columns).map(move |(from, width)| Tile {
+                token,
+                tokens,
+                from,
+                width,
+            })
+        })
+    }
+}
+
+/// First place and length of each piece of `0..n`.
+fn steps(n: i64, piece: i64) -> impl Iterator<Item = (i64, i64)> {
+    let count = if n == 0 { 0 } else { (n - 1) / piece + 1 };
+    (0..count).map(move |i| (i * piece, piece.min(n - i * piece)))
+}
+
+impl Tile {
+    /// Where its logits lie: behind those of the tiles before it where all are kept, else at the beginning.
+    fn place(&self, buffer: &Tensor, vocabulary: i64, keep: bool) -> Result<Tensor, tch::TchError> {
+        let offset = if keep {
+            self.token * vocabulary + self.tokens * self.from
+        } else {
+            0
+        };
+        buffer
+            .f_narrow(0, offset, self.tokens * self.width)?
+            .f_view([self.tokens, self.width])
+    }
+
+    fn fill(&self, logits: &Tensor, hidden: &Tensor, output: &Tensor) -> Result<(), tch::TchError> {
+        let columns = output.f_narrow(0, self.from, self.width)?.f_tr()?;
+        let rows = hidden.f_narrow(0, self.token, self.tokens)?;
+        rows.f_mm_out(logits, &columns).map(|_| ())
+    }
+
+    fn range(&self) -> std::ops::Range<usize> {
+        let start = usize::try_from(self.token).unwrap_or(0);
+        start..start + usize::try_from(self.tokens).unwrap_or(0)
+    }
+
+    fn first_column(&self) -> usize {
+        usize::try_from(self.from).unwrap_or(0)
+    }
 }
 
 /// Log-probabilities of `targets` `[tokens]` (int64) from `hidden` `[tokens, hidden]` and `output` `[vocabulary, hidden]`.
+///
+/// With `keep` the logits stay in the workspace for [`backward`], where there is room; nothing else may use it meanwhile.
 pub(crate) fn forward(
     hidden: &Tensor,
     output: &Tensor,
     targets: &Tensor,
     keep: bool,
+    workspace: &Workspace,
 ) -> Result<TokenLogprobs, tch::TchError> {
     no_grad(|| {
-        let tokens = hidden.size()[0];
-        let like = (Kind::Float, hidden.device());
-        let logprobs = Tensor::f_empty([tokens], like)?;
-        let normalisers = Tensor::f_empty([tokens], like)?;
-        let mut probabilities = None;
-        for (from, n) in chunks(hidden, output) {
-            let mut logits = logits(&hidden.f_narrow(0, from, n)?, output)?;
-            let norm = logits.f_logsumexp([1i64].as_slice(), false)?;
-            let target = targets.f_narrow(0, from, n)?.f_unsqueeze(1)?;
-            let target = logits.f_gather(1, &target, false)?.f_squeeze_dim(1)?;
-            logprobs
-                .f_narrow(0, from, n)?
-                .f_copy_(&target.f_sub(&norm)?)?;
-            normalisers.f_narrow(0, from, n)?.f_copy_(&norm)?;
-            if keep && n == tokens {
-                let _ = logits.f_sub_(&norm.f_unsqueeze(1)?)?.f_exp_()?;
-                probabilities = Some(logits);
-            }
+        if hidden.device() == Device::Cpu {
+            forward_tiled(hidden, output, targets, keep, workspace, LIMITS)
+        } else {
+            forward_chunked(hidden, output, targets)
         }
-        Ok(TokenLogprobs {
-            logprobs,
-            normalisers,
-            probabilities,
-        })
+    })
+}
+
+fn forward_tiled(
+    hidden: &Tensor,
+    output: &Tensor,
+    targets: &Tensor,
+    keep: bool,
+    workspace: &Workspace,
+    limits: Limits,
+) -> Result<TokenLogprobs, tch::TchError> {
+    let (tokens, vocabulary) = (hidden.size()[0], output.size()[0]);
+    let is_kept = keep && tokens * vocabulary <= limits.keep;
+    let buffer = workspace.floats(if is_kept {
+        tokens * vocabulary
+    } else {
+        limits.tile
+    })?;
+    let hidden = hidden.f_contiguous()?;
+    let targets = Vec::<i64>::try_from(targets)?;
+    let mut max = vec![f32::NEG_INFINITY; targets.len()];
+    let mut sum = vec![0.0; targets.len()];
+    let mut logprobs = vec![0.0; targets.len()];
+    for tile in limits.tiles(tokens, vocabulary) {
+        let logits = tile.place(&buffer, vocabulary, is_kept)?;
+        tile.fill(&logits, &hidden, output)?;
+        let at = tile.range();
+        native::take_tile(
+            &logits,
+            tile.first_column(),
+            &targets[at.clone()],
+            &mut max[at.clone()],
+            &mut sum[at.clone()],
+            &mut logprobs[at],
+        )?;
+    }
+    for ((logprob, top), total) in logprobs.iter_mut().zip(&mut max).zip(sum) {
+        *top += total.ln();
+        *logprob -= *top;
+    }
+    Ok(TokenLogprobs {
+        logprobs: Tensor::f_from_slice(&logprobs)?,
+        normalisers: Tensor::f_from_slice(&max)?,
+        is_kept,
+    })
+}
+
+/// On a GPU: whole rows of the vocabulary, some tokens at a time.
+fn forward_chunked(
+    hidden: &Tensor,
+    output: &Tensor,
+    targets: &Tensor,
+) -> Result<TokenLogprobs, tch::TchError> {
+    let (tokens, vocabulary) = (hidden.size()[0], output.size()[0]);
+    let like = (Kind::Float, hidden.device());
+    let logprobs = Tensor::f_empty([tokens], like)?;
+    let normalisers = Tensor::f_empty([tokens], like)?;
+    for (from, n) in steps(tokens, (KEEP / vocabulary).max(1)) {
+        let logits = hidden.f_narrow(0, from, n)?.f_matmul(&output.f_tr()?)?;
+        let norm = logits.f_logsumexp([1i64].as_slice(), false)?;
+        let target = targets.f_narrow(0, from, n)?.f_unsqueeze(1)?;
+        let target = logits.f_gather(1, &target, false)?.f_squeeze_dim(1)?;
+        logprobs
+            .f_narrow(0, from, n)?
+            .f_copy_(&target.f_sub(&norm)?)?;
+        normalisers.f_narrow(0, from, n)?.f_copy_(&norm)?;
+    }
+    Ok(TokenLogprobs {
+        logprobs,
+        normalisers,
+        is_kept: false,
     })
 }
 
@@ -100,52 +218,120 @@ pub(crate) fn candidates(
 ) -> Result<Tensor, tch::TchError> {
     no_grad(|| {
         let rows = output.f_index_select(0, candidates)?;
-        logits(hidden, &rows)?.f_sub(&scored.normalisers.f_unsqueeze(1)?)
+        hidden
+            .f_matmul(&rows.f_tr()?)?
+            .f_sub(&scored.normalisers.f_unsqueeze(1)?)
     })
 }
 
-/// Gradients of a loss whose derivative by each log-probability is `grad` `[tokens]`.
+/// The derivative by the hidden states `[tokens, hidden]` of a loss whose derivative by each log-probability is `slopes`
+/// `[tokens]`; that by the output embedding is added to `grad_output` `[vocabulary, hidden]` where given.
 pub(crate) fn backward(
     hidden: &Tensor,
     output: &Tensor,
     targets: &Tensor,
-    scored: TokenLogprobs,
-    grad: &Tensor,
-    output_trains: bool,
-) -> Result<VocabularyGrads, tch::TchError> {
+    scored: &TokenLogprobs,
+    slopes: &Tensor,
+    grad_output: Option<&Tensor>,
+    workspace: &Workspace,
+) -> Result<Tensor, tch::TchError> {
     no_grad(|| {
-        let grad_hidden = hidden.f_empty_like()?;
-        let mut grad_output = if output_trains {
-            Some(output.f_zeros_like()?)
+        if hidden.device() == Device::Cpu {
+            backward_tiled(
+                hidden,
+                output,
+                targets,
+                scored,
+                slopes,
+                grad_output,
+                workspace,
+                LIMITS,
+            )
         } else {
-            None
-        };
-        let mut kept = scored.probabilities;
-        for (from, n) in chunks(hidden, output) {
-            let h = hidden.f_narrow(0, from, n)?;
-            let mut d = if let Some(probabilities) = kept.take() {
-                probabilities
-            } else {
-                let norm = scored.normalisers.f_narrow(0, from, n)?.f_unsqueeze(1)?;
-                logits(&h, output)?.f_sub_(&norm)?.f_exp_()?
-            };
-            // d logits = grad · (one-hot(target) − p)
-            let g = grad.f_narrow(0, from, n)?.f_unsqueeze(1)?;
-            let _ = d.f_mul_(&g.f_neg()?)?;
-            let target = targets.f_narrow(0, from, n)?.f_unsqueeze(1)?;
-            let _ = d.f_scatter_add_(1, &target, &g)?;
-            grad_hidden
-                .f_narrow(0, from, n)?
-                .f_copy_(&d.f_matmul(output)?)?;
-            if let Some(total) = &mut grad_output {
-                let _ = total.f_addmm_(&d.f_tr()?, &h)?;
-            }
+            backward_chunked(hidden, output, targets, scored, slopes, grad_output)
         }
-        Ok(VocabularyGrads {
-            hidden: grad_hidden,
-            output: grad_output,
-        })
     })
+}
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "backward's, and the limits that tests make small"
+)]
+fn backward_tiled(
+    hidden: &Tensor,
+    output: &Tensor,
+    targets: &Tensor,
+    scored: &TokenLogprobs,
+    slopes: &Tensor,
+    grad_output: Option<&Tensor>,
+    workspace: &Workspace,
+    limits: Limits,
+) -> Result<Tensor, tch::TchError> {
+    let (tokens, vocabulary) = (hidden.size()[0], output.size()[0]);
+    let buffer = workspace.floats(if scored.is_kept {
+        tokens * vocabulary
+    } else {
+        limits.tile
+    })?;
+    let hidden = hidden.f_contiguous()?;
+    let targets = Vec::<i64>::try_from(targets)?;
+    let normalisers = Vec::<f32>::try_from(&scored.normalisers)?;
+    let slopes = Vec::<f32>::try_from(slopes)?;
+    let grad_hidden = hidden.f_zeros_like()?;
+    for tile in limits.tiles(tokens, vocabulary) {
+        let mut d = tile.place(&buffer, vocabulary, scored.is_kept)?;
+        if !scored.is_kept {
+            tile.fill(&d, &hidden, output)?;
+        }
+        let at = tile.range();
+        native::tile_to_slopes(
+            &mut d,
+            tile.first_column(),
+            &targets[at.clone()],
+            &normalisers[at.clone()],
+            &slopes[at],
+        )?;
+        let columns = output.f_narrow(0, tile.from, tile.width)?;
+        let _ = grad_hidden
+            .f_narrow(0, tile.token, tile.tokens)?
+            .f_addmm_(&d, &columns)?;
+        if let Some(total) = grad_output {
+            let rows = hidden.f_narrow(0, tile.token, tile.tokens)?;
+            let _ = total
+                .f_narrow(0, tile.from, tile.width)?
+                .f_addmm_(&d.f_tr()?, &rows)?;
+        }
+    }
+    Ok(grad_hidden)
+}
+
+fn backward_chunked(
+    hidden: &Tensor,
+    output: &Tensor,
+    targets: &Tensor,
+    scored: &TokenLogprobs,
+    slopes: &Tensor,
+    grad_output: Option<&Tensor>,
+) -> Result<Tensor, tch::TchError> {
+    let (tokens, vocabulary) = (hidden.size()[0], output.size()[0]);
+    let grad_hidden = hidden.f_empty_like()?;
+    for (from, n) in steps(tokens, (KEEP / vocabulary).max(1)) {
+        let h = hidden.f_narrow(0, from, n)?;
+        let norm = scored.normalisers.f_narrow(0, from, n)?.f_unsqueeze(1)?;
+        let mut d = h.f_matmul(&output.f_tr()?)?.f_sub_(&norm)?.f_exp_()?;
+        // d logits = slope · (one-hot(target) − p)
+        let slope = slopes.f_narrow(0, from, n)?.f_unsqueeze(1)?;
+        let _ = d.f_mul_(&slope.f_neg()?)?;
+        let target = targets.f_narrow(0, from, n)?.f_unsqueeze(1)?;
+        let _ = d.f_scatter_add_(1, &target, &slope)?;
+        grad_hidden
+            .f_narrow(0, from, n)?
+            .f_copy_(&d.f_matmul(output)?)?;
+        if let Some(total) = grad_output {
+            let _ = total.shallow_clone().f_addmm_(&d.f_tr()?, &h)?;
+        }
+    }
+    Ok(grad_hidden)
 }
 
 #[cfg(test)]
@@ -154,7 +340,7 @@ mod tests {
 
     fn filled(shape: [i64; 2], step: f64) -> Tensor {
         let n = shape[0] * shape[1];
-        (Tensor::arange(n, (Kind::Float, tch::Device::Cpu)) * step)
+        (Tensor::arange(n, (Kind::Float, Device::Cpu)) * step)
             .sin()
             .view(shape)
     }
@@ -163,31 +349,57 @@ mod tests {
         f64::try_from((a - b).abs().max()).unwrap()
     }
 
-    /// One chunk (probabilities kept), several with a short last one (logits recomputed), and one token a chunk, against
-    /// libtorch's own log-softmax and its derivative.
+    /// Logits kept and made again, in tiles of every awkward size, and a GPU's chunks, against libtorch's own log-softmax
+    /// and its derivative.
     #[test]
-    fn chunks_change_nothing_and_derivatives_are_autograds() {
+    fn tiles_change_nothing_and_derivatives_are_autograds() {
         let (tokens, width, vocabulary) = (7, 5, 11);
         let hidden = filled([tokens, width], 0.7).set_requires_grad(true);
         let output = filled([vocabulary, width], 1.3).set_requires_grad(true);
         let targets = Tensor::from_slice(&[0i64, 10, 3, 3, 7, 1, 9]);
-        let slope = filled([1, tokens], 0.9).view([tokens]);
+        let slopes = filled([1, tokens], 0.9).view([tokens]);
         let letters = Tensor::from_slice(&[2i64, 9]);
         let all = hidden.matmul(&output.tr()).log_softmax(-1, Kind::Float);
         let theirs = all.gather(1, &targets.unsqueeze(1), false).squeeze_dim(1);
-        let loss = (&theirs * &slope).sum(Kind::Float);
+        let loss = (&theirs * &slopes).sum(Kind::Float);
         let grads = Tensor::run_backward(&[loss], &[&hidden, &output], false, false);
         let (h, u) = (hidden.detach(), output.detach());
-        for chunk in [CHUNK, 3 * vocabulary, 1] {
-            TEST_CHUNK.set(chunk);
-            let scored = forward(&h, &u, &targets, true).unwrap();
-            assert_eq!(scored.probabilities.is_some(), chunk == CHUNK);
+        let check = |scored: &TokenLogprobs, backward: &dyn Fn(&Tensor) -> Tensor| {
             assert!(difference(&scored.logprobs, &theirs.detach()) < 1e-6);
-            let some = candidates(&h, &u, &scored, &letters).unwrap();
+            let some = candidates(&h, &u, scored, &letters).unwrap();
             assert!(difference(&some, &all.detach().index_select(1, &letters)) < 1e-6);
-            let ours = backward(&h, &u, &targets, scored, &slope, true).unwrap();
-            assert!(difference(&ours.hidden, &grads[0]) < 1e-6);
-            assert!(difference(&ours.output.unwrap(), &grads[1]) < 1e-6);
+            // What was there stays: derivatives are added.
+            let total = u.ones_like();
+            assert!(difference(&backward(&total), &grads[0]) < 1e-6);
+            assert!(difference(&total, &(&grads[1] + 1.0)) < 1e-6);
+        };
+        let workspace = Workspace::default();
+        for tile in [TILE, 30, 8, 1] {
+            for keep in [KEEP, 0] {
+                let limits = Limits { tile, keep };
+                let scored =
+                    no_grad(|| forward_tiled(&h, &u, &targets, true, &workspace, limits)).unwrap();
+                assert_eq!(scored.is_kept, keep > 0);
+                check(&scored, &|total| {
+                    no_grad(|| {
+                        backward_tiled(
+                            &h,
+                            &u,
+                            &targets,
+                            &scored,
+                            &slopes,
+                            Some(total),
+                            &workspace,
+                            limits,
+                        )
+                    })
+                    .unwrap()
+                });
+            }
         }
+        let scored = no_grad(|| forward_chunked(&h, &u, &targets)).unwrap();
+        check(&scored, &|total| {
+            no_grad(|| backward_chunked(&h, &u, &targets, &scored, &slopes, Some(total))).unwrap()
+        });
     }
 }

@@ -9,7 +9,7 @@ mod trainer;
 pub use batch::{DpoTerm, LikelihoodTerm, StepBatch, TermName};
 pub use phase::{Control, PhasePlan, run_phase, trainable_parts};
 pub use schedule::learning_rate;
-pub use trainer::{Settings, StepReport, Trainer};
+pub use trainer::{Parts, Settings, StepReport, Trainer};
 
 use crate::units::Phase;
 

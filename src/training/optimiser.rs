@@ -2,6 +2,8 @@
 
 use tch::{Kind, Tensor, no_grad};
 
+use crate::native::{AdamWStep, fused_adamw};
+
 /// `AdamW`'s β₁, β₂ and ε. Source: recipe.md, Optimiser.
 const BETAS: [f64; 2] = [0.9, 0.999];
 const EPSILON: f64 = 1e-8;
@@ -34,24 +36,14 @@ impl AdamW {
         learning_rate: f64,
     ) -> Result<(), tch::TchError> {
         self.steps += 1;
-        let [beta1, beta2] = BETAS;
-        let correction1 = 1.0 - beta1.powi(self.steps);
-        let correction2 = 1.0 - beta2.powi(self.steps);
-        no_grad(|| {
-            let _ = self.mean.f_lerp_(grad, 1.0 - beta1)?;
-            let _ = self.square.f_mul_scalar_(beta2)?;
-            let _ = self
-                .square
-                .f_addcmul_(&grad.f_mul_scalar(1.0 - beta2)?, grad)?;
-            let _ = parameters.f_mul_scalar_(1.0 - learning_rate * self.weight_decay)?;
-            let mut bottom = self.square.f_sqrt()?;
-            let _ = bottom
-                .f_div_scalar_(correction2.sqrt())?
-                .f_add_scalar_(EPSILON)?;
-            let top = self.mean.f_mul_scalar(-learning_rate / correction1)?;
-            let _ = parameters.f_addcdiv_(&top, &bottom)?;
-            Ok(())
-        })
+        let how = AdamWStep {
+            step: f64::from(self.steps),
+            learning_rate,
+            betas: BETAS,
+            weight_decay: self.weight_decay,
+            epsilon: EPSILON,
+        };
+        no_grad(|| fused_adamw(parameters, grad, &mut self.mean, &mut self.square, how))
     }
 }
 

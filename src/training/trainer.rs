@@ -1,5 +1,7 @@
 //! One training step: one forward pass for all terms, a hand-made derivative of the vocabulary, one optimiser pass.
 
+use std::time::Instant;
+
 use tch::{Kind, Tensor, no_grad};
 
 use super::batch::{StepBatch, TermName};
@@ -13,6 +15,19 @@ pub struct Settings {
     pub weight_decay: f64,
     /// Largest gradient norm over all trainable tensors together.
     pub max_grad_norm: f64,
+}
+
+/// Where a step's time went, in seconds of the host. On a GPU work is only queued, so these are times to queue it.
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
+pub struct Parts {
+    /// Forward pass of the body.
+    pub forward: f64,
+    /// Vocabulary, forward and backward.
+    pub vocabulary: f64,
+    /// Backward pass of the body.
+    pub backward: f64,
+    /// Clipping and the optimiser.
+    pub optimiser: f64,
 }
 
 /// What a step found.
@@ -30,6 +45,8 @@ pub struct StepReport {
     pub chosen: Option<f64>,
     /// The same of the rejected rows.
     pub rejected: Option<f64>,
+    /// Where its time went.
+    pub parts: Parts,
 }
 
 /// Trains some parts of a model with a fresh optimiser.
@@ -80,33 +97,44 @@ impl<'m> Trainer<'m> {
         batch: &StepBatch,
         learning_rate: f64,
     ) -> Result<StepReport, tch::TchError> {
-        let numbers = self.gradient(batch)?;
+        let mut parts = Parts::default();
+        let _ = no_grad(|| self.grad.f_zero_())?;
+        let numbers = self.gradient(batch, &mut parts)?;
+        let clock = Instant::now();
         let norm = clip(&mut self.grad, self.max_grad_norm)?;
         self.optimiser
             .step(&mut self.parameters, &self.grad, learning_rate)?;
         let all = Tensor::f_cat(&[numbers, norm.f_view([1i64])?], 0)?;
-        report(batch, &Vec::<f32>::try_from(&all)?, learning_rate)
+        let mut report = report(batch, &Vec::<f32>::try_from(&all)?, learning_rate)?;
+        parts.optimiser = clock.elapsed().as_secs_f64();
+        report.parts = parts;
+        Ok(report)
     }
 
     /// Fills the flat gradient; gives the loss and its terms as one tensor.
-    fn gradient(&mut self, batch: &StepBatch) -> Result<Tensor, tch::TchError> {
+    fn gradient(&mut self, batch: &StepBatch, parts: &mut Parts) -> Result<Tensor, tch::TchError> {
+        let clock = Instant::now();
         let rows = batch.rows();
         let (inputs, targets) = self.model.batch(&rows)?;
         let hidden = self.model.hidden(&inputs)?;
         let width = hidden.size()[2];
         let flat = hidden.f_view([-1, width])?;
-        let (loss, grads) = self.model.vocabulary_loss(
-            &flat.f_detach()?,
-            &targets,
-            self.output_trains(),
-            |lp| {
-                let loss = batch.loss(&lp.f_view([to_i64(rows.len()), -1])?)?;
-                let slope = loss.grad.f_view([-1i64])?;
-                Ok((loss.numbers, slope))
-            },
-        )?;
+        parts.forward = clock.elapsed().as_secs_f64();
+        let clock = Instant::now();
+        let grad_output = self
+            .output_trains()
+            .then(|| &self.grad_views[self.grad_views.len() - 1]);
+        let (loss, grad_hidden) =
+            self.model
+                .vocabulary_loss(&flat.f_detach()?, &targets, grad_output, |lp| {
+                    let loss = batch.loss(&lp.f_view([to_i64(rows.len()), -1])?)?;
+                    let slope = loss.grad.f_view([-1i64])?;
+                    Ok((loss.numbers, slope))
+                })?;
+        parts.vocabulary = clock.elapsed().as_secs_f64();
+        let clock = Instant::now();
         // The scalar whose derivative by the hidden states is the one just made.
-        let scalar = flat.f_mul(&grads.0)?.f_sum(Kind::Float)?;
+        let scalar = flat.f_mul(&grad_hidden)?.f_sum(Kind::Float)?;
         let params = self.model.params();
         let body: Vec<&Tensor> = self
             .trainable
@@ -117,13 +145,10 @@ impl<'m> Trainer<'m> {
             .collect();
         let body_grads = Tensor::f_run_backward(&[scalar], &body, false, false)?;
         no_grad(|| {
-            for (view, grad) in self
-                .grad_views
-                .iter_mut()
-                .zip(body_grads.iter().chain(&grads.1))
-            {
-                view.f_copy_(grad)?;
+            for (view, grad) in self.grad_views.iter_mut().zip(&body_grads) {
+                let _ = view.f_add_(grad)?;
             }
+            parts.backward = clock.elapsed().as_secs_f64();
             Ok(loss)
         })
     }
@@ -161,6 +186,7 @@ fn report(
         rejected,
         grad_norm: next()?,
         learning_rate,
+        parts: Parts::default(),
     })
 }
 

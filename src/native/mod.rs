@@ -1,6 +1,12 @@
 //! The only module with `unsafe`: calls into the system's loader that no safe crate covers.
 #![allow(unsafe_code)]
 
+mod rows;
+mod torch;
+
+pub(crate) use rows::{take_tile, tile_to_slopes};
+pub(crate) use torch::{AdamWStep, fused_adamw};
+
 use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
