@@ -12,6 +12,9 @@ use crate::checkpoint::{CheckpointError, Folder, NeoxConfig, WeightsFile};
 use crate::device::Device;
 use crate::units::TokenId;
 
+/// Most floats of activations that one forward pass leaves for its backward pass (2 GiB).
+const ACTIVATIONS: usize = 512 << 20;
+
 /// Tensors of one layer, in the order of their slots.
 const LAYER: [&str; 12] = [
     "input_layernorm.weight",
@@ -269,6 +272,19 @@ impl Neox {
             all.f_narrow(1, 0, n)?,
             all.f_narrow(1, 1, n)?.f_reshape([-1i64])?,
         ))
+    }
+
+    /// Pieces that a step over `tokens` is best cut into, at most `most`: small enough for the activations to stay within
+    /// [`ACTIVATIONS`] and, on the CPU, for the logits to be kept. The same on every machine.
+    pub fn pieces(&self, tokens: usize, most: usize) -> usize {
+        let config = &self.config;
+        let layer = 20 * config.hidden_size + 2 * config.intermediate_size;
+        let by_activations = (tokens * layer * config.layers).div_ceil(ACTIVATIONS);
+        let by_logits = match self.device {
+            Device::CPU => (tokens * config.vocab_size).div_ceil(vocabulary::KEPT),
+            _ => 1,
+        };
+        by_activations.max(by_logits).clamp(1, most.max(1))
     }
 
     /// Memory for logits.

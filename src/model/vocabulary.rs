@@ -17,6 +17,9 @@ const TILE_TOKENS: i64 = 1024;
 /// Most floats of logits that are kept for the backward pass (512 MiB).
 const KEEP: i64 = 128 << 20;
 
+/// [`KEEP`], for whoever cuts a batch into pieces.
+pub(super) const KEPT: usize = 128 << 20;
+
 /// What the forward pass leaves.
 #[derive(Debug)]
 pub struct TokenLogprobs {

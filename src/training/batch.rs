@@ -91,34 +91,88 @@ impl StepBatch {
         dpo.chain(self.likelihood.iter().map(|t| t.name)).collect()
     }
 
-    /// The loss from log-probabilities `[rows, time]`, in the order of [`Self::rows`].
-    pub(super) fn loss(&self, logprobs: &Tensor) -> Result<Loss, tch::TchError> {
+    /// Rows in all.
+    pub(super) fn len(&self) -> usize {
+        let pairs = self.dpo.as_ref().map_or(0, |d| 2 * d.chosen.len());
+        pairs + self.likelihood.iter().map(|t| t.rows.len()).sum::<usize>()
+    }
+
+    /// Tokens a row that go through the model.
+    pub(super) fn rows_time(&self) -> usize {
+        let pairs = self.dpo.iter().flat_map(|d| &d.chosen);
+        let mut rows = pairs.chain(self.likelihood.iter().flat_map(|t| &t.rows));
+        rows.next().map_or(0, |row| row.len().saturating_sub(1))
+    }
+
+    /// Rows of the shortest term: a batch has no more pieces than that.
+    pub(super) fn shortest(&self) -> usize {
+        let pairs = self.dpo.iter().map(|d| d.chosen.len());
+        pairs
+            .chain(self.likelihood.iter().map(|t| t.rows.len()))
+            .min()
+            .unwrap_or(0)
+    }
+
+    /// The `k`-th of `of` pieces: the same share of every term, pairs kept together.
+    pub(super) fn piece(&self, k: usize, of: usize) -> Self {
+        let range = |n: usize| n * k / of..n * (k + 1) / of;
+        Self {
+            dpo: self.dpo.as_ref().map(|d| {
+                let at = range(d.chosen.len());
+                DpoTerm {
+                    weight: d.weight,
+                    beta: d.beta,
+                    chosen: d.chosen[at.clone()].to_vec(),
+                    rejected: d.rejected[at.clone()].to_vec(),
+                    reference_chosen: d.reference_chosen[at.clone()].to_vec(),
+                    reference_rejected: d.reference_rejected[at].to_vec(),
+                }
+            }),
+            likelihood: self
+                .likelihood
+                .iter()
+                .map(|t| LikelihoodTerm {
+                    name: t.name,
+                    weight: t.weight,
+                    rows: t.rows[range(t.rows.len())].to_vec(),
+                })
+                .collect(),
+        }
+    }
+
+    /// This piece's part of the loss of `whole`, from log-probabilities `[rows, time]` in the order of [`Self::rows`]:
+    /// means are over the rows of `whole`, so that the pieces' numbers and derivatives add up.
+    pub(super) fn loss(&self, logprobs: &Tensor, whole: &Self) -> Result<Loss, tch::TchError> {
         let grad = logprobs.f_zeros_like()?;
+        let time = *logprobs.size().last().unwrap_or(&1) as f64;
         let mut total = Tensor::f_zeros([0i64; 0].as_slice(), (Kind::Float, logprobs.device()))?;
         let mut terms = Vec::new();
         let mut means = Vec::new();
         let mut from = 0;
-        if let Some(dpo) = &self.dpo {
-            let n = len(&dpo.chosen);
+        if let (Some(dpo), Some(all)) = (&self.dpo, &whole.dpo) {
+            let (n, share) = (len(&dpo.chosen), 1.0 / all.chosen.len().max(1) as f64);
             let chosen = logprobs.f_narrow(0, 0, n)?;
             let rejected = logprobs.f_narrow(0, n, n)?;
-            let (value, slope) = dpo.value(&chosen, &rejected)?;
-            let slope = slope.f_mul_scalar(dpo.weight)?.f_unsqueeze(1)?;
+            let (value, slope) = dpo.sums(&chosen, &rejected)?;
+            let value = value.f_mul_scalar(share)?;
+            let slope = slope.f_mul_scalar(dpo.weight * share)?.f_unsqueeze(1)?;
             grad.f_narrow(0, 0, n)?
                 .f_copy_(&slope.f_expand_as(&chosen)?)?;
             grad.f_narrow(0, n, n)?
                 .f_copy_(&slope.f_neg()?.f_expand_as(&rejected)?)?;
             total = total.f_add(&value.f_mul_scalar(dpo.weight)?)?;
             terms.push(value);
-            means = vec![chosen.f_mean(Kind::Float)?, rejected.f_mean(Kind::Float)?];
+            for rows in [chosen, rejected] {
+                means.push(rows.f_sum(Kind::Float)?.f_mul_scalar(share / time)?);
+            }
             from = 2 * n;
         }
-        for term in &self.likelihood {
+        for (term, all) in self.likelihood.iter().zip(&whole.likelihood) {
             let n = len(&term.rows);
-            let part = logprobs.f_narrow(0, from, n)?;
-            let value = part.f_mean(Kind::Float)?.f_neg()?;
-            let slope = -term.weight / part.numel() as f64;
-            let _ = grad.f_narrow(0, from, n)?.f_fill_(slope)?;
+            let slope = -1.0 / (all.rows.len().max(1) as f64 * time);
+            let value = logprobs.f_narrow(0, from, n)?.f_sum(Kind::Float)?;
+            let value = value.f_mul_scalar(slope)?;
+            let _ = grad.f_narrow(0, from, n)?.f_fill_(term.weight * slope)?;
             total = total.f_add(&value.f_mul_scalar(term.weight)?)?;
             terms.push(value);
             from += n;
@@ -132,16 +186,16 @@ impl StepBatch {
 }
 
 impl DpoTerm {
-    /// The term, and its derivative by each chosen row's summed log-probability (the rejected row's is its negative).
-    fn value(&self, chosen: &Tensor, rejected: &Tensor) -> Result<(Tensor, Tensor), tch::TchError> {
+    /// The term summed over pairs, and its derivative by each chosen row's summed log-probability (the rejected row's is
+    /// its negative).
+    fn sums(&self, chosen: &Tensor, rejected: &Tensor) -> Result<(Tensor, Tensor), tch::TchError> {
         let sum = |rows: &Tensor| rows.f_sum_dim_intlist([1i64].as_slice(), false, Kind::Float);
         let device = chosen.device();
         let up = sum(chosen)?.f_sub(&on(&self.reference_chosen, device)?)?;
         let down = sum(rejected)?.f_sub(&on(&self.reference_rejected, device)?)?;
         let margin = up.f_sub(&down)?.f_mul_scalar(self.beta)?;
-        let value = margin.f_log_sigmoid()?.f_mean(Kind::Float)?.f_neg()?;
-        let scale = -self.beta / margin.numel().max(1) as f64;
-        let slope = margin.f_neg()?.f_sigmoid()?.f_mul_scalar(scale)?;
+        let value = margin.f_log_sigmoid()?.f_sum(Kind::Float)?.f_neg()?;
+        let slope = margin.f_neg()?.f_sigmoid()?.f_mul_scalar(-self.beta)?;
         Ok((value, slope))
     }
 }
@@ -184,7 +238,7 @@ mod tests {
         let leaf = Tensor::from_slice(&values)
             .view([7, 2])
             .set_requires_grad(true);
-        let loss = batch.loss(&leaf).unwrap();
+        let loss = batch.loss(&leaf, &batch).unwrap();
         let total = loss.numbers.get(0);
         let grads = Tensor::run_backward(&[total], &[&leaf], false, false);
         let difference = f64::try_from((&grads[0] - &loss.grad).abs().max()).unwrap();

@@ -98,7 +98,6 @@ impl<'m> Trainer<'m> {
         learning_rate: f64,
     ) -> Result<StepReport, tch::TchError> {
         let mut parts = Parts::default();
-        let _ = no_grad(|| self.grad.f_zero_())?;
         let numbers = self.gradient(batch, &mut parts)?;
         let clock = Instant::now();
         let norm = clip(&mut self.grad, self.max_grad_norm)?;
@@ -111,15 +110,40 @@ impl<'m> Trainer<'m> {
         Ok(report)
     }
 
-    /// Fills the flat gradient; gives the loss and its terms as one tensor.
+    /// Fills the flat gradient, a piece of the batch at a time; gives the loss and its terms as one tensor.
     fn gradient(&mut self, batch: &StepBatch, parts: &mut Parts) -> Result<Tensor, tch::TchError> {
+        let _ = no_grad(|| self.grad.f_zero_())?;
+        let time = batch.rows_time();
+        let pieces = self.model.pieces(batch.len() * time, batch.shortest());
+        let mut numbers: Option<Tensor> = None;
+        for k in 0..pieces {
+            let found = if pieces == 1 {
+                self.add_gradient(batch, batch, parts)?
+            } else {
+                self.add_gradient(&batch.piece(k, pieces), batch, parts)?
+            };
+            numbers = Some(match numbers {
+                Some(sum) => sum.f_add(&found)?,
+                None => found,
+            });
+        }
+        numbers.ok_or_else(|| tch::TchError::Shape("a step without rows".into()))
+    }
+
+    /// Adds the gradient of one piece of `whole`; gives its part of the loss and its terms.
+    fn add_gradient(
+        &mut self,
+        piece: &StepBatch,
+        whole: &StepBatch,
+        parts: &mut Parts,
+    ) -> Result<Tensor, tch::TchError> {
         let clock = Instant::now();
-        let rows = batch.rows();
+        let rows = piece.rows();
         let (inputs, targets) = self.model.batch(&rows)?;
         let hidden = self.model.hidden(&inputs)?;
         let width = hidden.size()[2];
         let flat = hidden.f_view([-1, width])?;
-        parts.forward = clock.elapsed().as_secs_f64();
+        parts.forward += clock.elapsed().as_secs_f64();
         let clock = Instant::now();
         let grad_output = self
             .output_trains()
@@ -127,11 +151,11 @@ impl<'m> Trainer<'m> {
         let (loss, grad_hidden) =
             self.model
                 .vocabulary_loss(&flat.f_detach()?, &targets, grad_output, |lp| {
-                    let loss = batch.loss(&lp.f_view([to_i64(rows.len()), -1])?)?;
+                    let loss = piece.loss(&lp.f_view([to_i64(rows.len()), -1])?, whole)?;
                     let slope = loss.grad.f_view([-1i64])?;
                     Ok((loss.numbers, slope))
                 })?;
-        parts.vocabulary = clock.elapsed().as_secs_f64();
+        parts.vocabulary += clock.elapsed().as_secs_f64();
         let clock = Instant::now();
         // The scalar whose derivative by the hidden states is the one just made.
         let scalar = flat.f_mul(&grad_hidden)?.f_sum(Kind::Float)?;
@@ -148,7 +172,7 @@ impl<'m> Trainer<'m> {
             for (view, grad) in self.grad_views.iter_mut().zip(&body_grads) {
                 let _ = view.f_add_(grad)?;
             }
-            parts.backward = clock.elapsed().as_secs_f64();
+            parts.backward += clock.elapsed().as_secs_f64();
             Ok(loss)
         })
     }
