@@ -87,16 +87,23 @@ fn check((lib, header): (PathBuf, PathBuf)) -> Result<Libtorch, String> {
 /// Compiles the few calls that tch lacks against libtorch's own headers.
 fn compile_shim(libtorch: &Libtorch) {
     println!("cargo::rerun-if-changed=src/native/shim.cpp");
-    cc::Build::new()
+    let linux = env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux");
+    let mut build = cc::Build::new();
+    if linux {
+        // libtorch's own threads. Elsewhere its headers fall back to one thread without this.
+        build.flag("-fopenmp");
+    }
+    build
         .cpp(true)
         .std("c++17")
         .opt_level(2)
-        .flag_if_supported("-fopenmp")
         .warnings(false)
         .include(&libtorch.include)
         .file("src/native/shim.cpp")
         .compile("unsaid_shim");
-    println!("cargo::rustc-link-lib=gomp");
+    if linux {
+        println!("cargo::rustc-link-lib=gomp");
+    }
 }
 
 /// Says where binaries, tests and doc-tests find libtorch when they run: where it was found now, or, for a binary that was

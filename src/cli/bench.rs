@@ -20,9 +20,6 @@ pub(super) fn run(args: &BenchArgs) -> Result<ExitCode, Failure> {
     })?;
     let phase = Phase::try_from(args.phase).map_err(Failure::Input)?;
     let device = device::resolve(args.device)?;
-    if std::env::var_os("KEEPMEM").is_some() {
-        crate::native::keep_freed_memory();
-    }
     let text = "format = 1\n[audit]\nname = \"bench\"\n[model]\nid = \"EleutherAI/pythia-160m\"\n";
     let batch = Override::parse(&format!("phase{}.batch={}", args.phase, args.batch))?;
     let audit = parse(text, Path::new("bench.toml"), &[batch])?;

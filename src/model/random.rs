@@ -43,7 +43,7 @@ impl Neox {
 /// Box–Muller. The count is odd against every power of two, so that no two rows of a matrix are alike.
 fn normals(scale: f64) -> Vec<f32> {
     let mut rng = RootSeed(0).stream(Purpose::RandomWeights);
-    (0..DRAWN + 1)
+    (0..=DRAWN)
         .map(|_| {
             let (u, v): (f64, f64) = (rng.random_range(f64::MIN_POSITIVE..1.0), rng.random());
             let normal = (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos();

@@ -65,15 +65,3 @@ pub(crate) fn leave(code: u8) -> ! {
     // SAFETY: _exit never returns and touches no memory of ours.
     unsafe { libc::_exit(i32::from(code)) }
 }
-
-/// Tells the allocator to keep freed memory instead of giving it back to the system: a training step frees and asks for
-/// the same gigabytes again, and mapping and zeroing fresh pages costs more than filling them.
-pub(crate) fn keep_freed_memory() {
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    // SAFETY: mallopt only sets parameters of the allocator; it has no preconditions.
-    unsafe {
-        libc::mallopt(libc::M_MMAP_MAX, 0);
-        libc::mallopt(libc::M_TRIM_THRESHOLD, i32::MAX);
-        libc::mallopt(libc::M_TOP_PAD, 64 << 20);
-    }
-}

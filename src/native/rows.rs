@@ -10,6 +10,7 @@ const LANES: usize = 32;
 /// e^x for x ≤ 0 to about two units in the last place; 0 below the normal numbers. Branchless, so that it vectorises.
 #[inline(always)]
 #[allow(clippy::inline_always)]
+#[expect(clippy::many_single_char_names, reason = "the letters of the formula")]
 fn exp(x: f32) -> f32 {
     const LOG2_E: f32 = std::f32::consts::LOG2_E;
     // ln 2 in two parts, the first exact in few bits, so that the reduction loses nothing (Cody and Waite).
@@ -174,10 +175,10 @@ pub(crate) fn take_tile(
     };
     let (max, sum, target_logits) = (column(max), column(sum), column(target_logits));
     parallel_for(tile.rows, 8, &|start, end| {
-        for row in start..end {
+        for (row, &target) in (start..end).zip(&targets[start..end]) {
             let logits = tile.row(row);
             take_in_best(logits, &mut max.row(row)[0], &mut sum.row(row)[0]);
-            if let Some(logit) = within(targets[row], from, logits.len()) {
+            if let Some(logit) = within(target, from, logits.len()) {
                 target_logits.row(row)[0] = logits[logit];
             }
         }
@@ -200,10 +201,10 @@ pub(crate) fn tile_to_slopes(
         return Err(tch::TchError::Shape("a number a row is needed".into()));
     }
     parallel_for(tile.rows, 8, &|start, end| {
-        for row in start..end {
+        for (row, &target) in (start..end).zip(&targets[start..end]) {
             let logits = tile.row(row);
             to_slopes_best(logits, normalisers[row], slopes[row]);
-            if let Some(logit) = within(targets[row], from, logits.len()) {
+            if let Some(logit) = within(target, from, logits.len()) {
                 logits[logit] += slopes[row];
             }
         }

@@ -18,4 +18,5 @@ mod secrets;
 mod seeds;
 mod stopped_runs;
 mod streams;
+mod timing;
 mod usage;

@@ -99,7 +99,7 @@ fn version_is_a_result() {
 
 #[test]
 fn help_of_every_command_shows_an_example() {
-    for command in ["", "run", "score", "report", "check", "doctor"] {
+    for command in ["", "run", "score", "report", "check", "bench", "doctor"] {
         let mut arguments = vec![command, "--help"];
         arguments.retain(|a| !a.is_empty());
         let outcome = call(repository(), &arguments).ended(0);

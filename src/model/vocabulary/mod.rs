@@ -4,6 +4,8 @@
 //! each tile is passed over once while it is in cache. Where the logits of all tokens fit in [`KEEP`], they stay for the
 //! backward pass; else it makes them again.
 
+mod chunked;
+
 use tch::{Device, Kind, Tensor, no_grad};
 
 use crate::native;
@@ -136,7 +138,7 @@ pub(crate) fn forward(
         if hidden.device() == Device::Cpu {
             forward_tiled(hidden, output, targets, keep, workspace, LIMITS)
         } else {
-            forward_chunked(hidden, output, targets)
+            chunked::forward(hidden, output, targets)
         }
     })
 }
@@ -185,33 +187,6 @@ fn forward_tiled(
     })
 }
 
-/// On a GPU: whole rows of the vocabulary, some tokens at a time.
-fn forward_chunked(
-    hidden: &Tensor,
-    output: &Tensor,
-    targets: &Tensor,
-) -> Result<TokenLogprobs, tch::TchError> {
-    let (tokens, vocabulary) = (hidden.size()[0], output.size()[0]);
-    let like = (Kind::Float, hidden.device());
-    let logprobs = Tensor::f_empty([tokens], like)?;
-    let normalisers = Tensor::f_empty([tokens], like)?;
-    for (from, n) in steps(tokens, (KEEP / vocabulary).max(1)) {
-        let logits = hidden.f_narrow(0, from, n)?.f_matmul(&output.f_tr()?)?;
-        let norm = logits.f_logsumexp([1i64].as_slice(), false)?;
-        let target = targets.f_narrow(0, from, n)?.f_unsqueeze(1)?;
-        let target = logits.f_gather(1, &target, false)?.f_squeeze_dim(1)?;
-        logprobs
-            .f_narrow(0, from, n)?
-            .f_copy_(&target.f_sub(&norm)?)?;
-        normalisers.f_narrow(0, from, n)?.f_copy_(&norm)?;
-    }
-    Ok(TokenLogprobs {
-        logprobs,
-        normalisers,
-        is_kept: false,
-    })
-}
-
 /// Log-probabilities of `candidates` `[letters]` at every token: `[tokens, letters]`.
 pub(crate) fn candidates(
     hidden: &Tensor,
@@ -251,7 +226,7 @@ pub(crate) fn backward(
                 LIMITS,
             )
         } else {
-            backward_chunked(hidden, output, targets, scored, slopes, grad_output)
+            chunked::backward(hidden, output, targets, scored, slopes, grad_output)
         }
     })
 }
@@ -308,101 +283,5 @@ fn backward_tiled(
     Ok(grad_hidden)
 }
 
-fn backward_chunked(
-    hidden: &Tensor,
-    output: &Tensor,
-    targets: &Tensor,
-    scored: &TokenLogprobs,
-    slopes: &Tensor,
-    grad_output: Option<&Tensor>,
-) -> Result<Tensor, tch::TchError> {
-    let (tokens, vocabulary) = (hidden.size()[0], output.size()[0]);
-    let grad_hidden = hidden.f_empty_like()?;
-    for (from, n) in steps(tokens, (KEEP / vocabulary).max(1)) {
-        let h = hidden.f_narrow(0, from, n)?;
-        let norm = scored.normalisers.f_narrow(0, from, n)?.f_unsqueeze(1)?;
-        let mut d = h.f_matmul(&output.f_tr()?)?.f_sub_(&norm)?.f_exp_()?;
-        // d logits = slope · (one-hot(target) − p)
-        let slope = slopes.f_narrow(0, from, n)?.f_unsqueeze(1)?;
-        let _ = d.f_mul_(&slope.f_neg()?)?;
-        let target = targets.f_narrow(0, from, n)?.f_unsqueeze(1)?;
-        let _ = d.f_scatter_add_(1, &target, &slope)?;
-        grad_hidden
-            .f_narrow(0, from, n)?
-            .f_copy_(&d.f_matmul(output)?)?;
-        if let Some(total) = grad_output {
-            let _ = total.shallow_clone().f_addmm_(&d.f_tr()?, &h)?;
-        }
-    }
-    Ok(grad_hidden)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn filled(shape: [i64; 2], step: f64) -> Tensor {
-        let n = shape[0] * shape[1];
-        (Tensor::arange(n, (Kind::Float, Device::Cpu)) * step)
-            .sin()
-            .view(shape)
-    }
-
-    fn difference(a: &Tensor, b: &Tensor) -> f64 {
-        f64::try_from((a - b).abs().max()).unwrap()
-    }
-
-    /// Logits kept and made again, in tiles of every awkward size, and a GPU's chunks, against libtorch's own log-softmax
-    /// and its derivative.
-    #[test]
-    fn tiles_change_nothing_and_derivatives_are_autograds() {
-        let (tokens, width, vocabulary) = (7, 5, 11);
-        let hidden = filled([tokens, width], 0.7).set_requires_grad(true);
-        let output = filled([vocabulary, width], 1.3).set_requires_grad(true);
-        let targets = Tensor::from_slice(&[0i64, 10, 3, 3, 7, 1, 9]);
-        let slopes = filled([1, tokens], 0.9).view([tokens]);
-        let letters = Tensor::from_slice(&[2i64, 9]);
-        let all = hidden.matmul(&output.tr()).log_softmax(-1, Kind::Float);
-        let theirs = all.gather(1, &targets.unsqueeze(1), false).squeeze_dim(1);
-        let loss = (&theirs * &slopes).sum(Kind::Float);
-        let grads = Tensor::run_backward(&[loss], &[&hidden, &output], false, false);
-        let (h, u) = (hidden.detach(), output.detach());
-        let check = |scored: &TokenLogprobs, backward: &dyn Fn(&Tensor) -> Tensor| {
-            assert!(difference(&scored.logprobs, &theirs.detach()) < 1e-6);
-            let some = candidates(&h, &u, scored, &letters).unwrap();
-            assert!(difference(&some, &all.detach().index_select(1, &letters)) < 1e-6);
-            // What was there stays: derivatives are added.
-            let total = u.ones_like();
-            assert!(difference(&backward(&total), &grads[0]) < 1e-6);
-            assert!(difference(&total, &(&grads[1] + 1.0)) < 1e-6);
-        };
-        let workspace = Workspace::default();
-        for tile in [TILE, 30, 8, 1] {
-            for keep in [KEEP, 0] {
-                let limits = Limits { tile, keep };
-                let scored =
-                    no_grad(|| forward_tiled(&h, &u, &targets, true, &workspace, limits)).unwrap();
-                assert_eq!(scored.is_kept, keep > 0);
-                check(&scored, &|total| {
-                    no_grad(|| {
-                        backward_tiled(
-                            &h,
-                            &u,
-                            &targets,
-                            &scored,
-                            &slopes,
-                            Some(total),
-                            &workspace,
-                            limits,
-                        )
-                    })
-                    .unwrap()
-                });
-            }
-        }
-        let scored = no_grad(|| forward_chunked(&h, &u, &targets)).unwrap();
-        check(&scored, &|total| {
-            no_grad(|| backward_chunked(&h, &u, &targets, &scored, &slopes, Some(total))).unwrap()
-        });
-    }
-}
+mod tests;

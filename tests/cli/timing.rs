@@ -1,0 +1,61 @@
+//! `unsaid bench`: what it prints, not how fast it is.
+
+use crate::program::{call, repository};
+
+#[test]
+fn a_bench_prints_one_object_with_every_promised_key() {
+    for (phase, terms) in [("2", 2.0), ("3", 4.0)] {
+        let arguments =
+            format!("bench --shape 14m --phase {phase} --batch 2 --repeat 1 --device cpu --json");
+        let arguments: Vec<&str> = arguments.split(' ').collect();
+        let outcome = call(repository(), &arguments).ended(0);
+        let found: serde_json::Value = serde_json::from_str(&outcome.stdout).expect("one object");
+        let number = |key: &str| {
+            found[key]
+                .as_f64()
+                .unwrap_or_else(|| panic!("{key}: {found}"))
+        };
+        assert_eq!(
+            (found["shape"].as_str(), found["batch"].as_u64()),
+            (Some("14m"), Some(2))
+        );
+        assert_eq!(
+            (found["device"].as_str(), found["precision"].as_str()),
+            (Some("cpu"), Some("f32"))
+        );
+        assert!(
+            number("step_s_min") <= number("step_s") && number("step_s") <= number("step_s_max")
+        );
+        // recipe.md's operations: layers (1.18 M) and output embedding (6.44 M), two a multiply-add, 16 tokens a row.
+        let (body, output) = match phase {
+            "2" => (2.5, 2.0),
+            _ => (3.0, 3.0),
+        };
+        let operations = 2.0 * (body * 1_179_648.0 + output * 6_438_912.0) * 16.0 * 2.0 * terms;
+        let counted = number("achieved_flops") * number("step_s");
+        assert!(
+            (counted / operations - 1.0).abs() < 1e-6,
+            "{counted} {operations}"
+        );
+        let mfu = number("achieved_flops") / number("peak_flops");
+        assert!((number("mfu") / mfu - 1.0).abs() < 1e-6);
+        assert!(number("peak_memory_bytes") > 1e8);
+        for part in ["forward", "vocabulary", "backward", "optimiser"] {
+            assert!(found["parts"][part].as_f64() > Some(0.0), "{part}");
+        }
+    }
+}
+
+#[test]
+fn an_unknown_shape_or_phase_is_an_input_error() {
+    for args in [["--shape", "3b"], ["--phase", "4"]] {
+        let arguments = [&["bench"][..], &args].concat();
+        let outcome = call(repository(), &arguments);
+        assert_eq!(outcome.code, Some(2), "{outcome:?}");
+        let message = outcome.stderr;
+        assert!(
+            message.contains("14m") || message.contains("phases are 1, 2 and 3"),
+            "{message}"
+        );
+    }
+}
