@@ -5,6 +5,23 @@
 //! secrets (*canaries*) in a checkpoint by the published three-phase training, probes the result, and reports leakage
 //! against controls that came from the same distribution and were never trained on.
 //!
+//! # Example
+//!
+//! ```
+//! use unsaid::checkpoint::Folder;
+//! use unsaid::device::Device;
+//! use unsaid::model::Neox;
+//! use unsaid::score::Scorer;
+//!
+//! let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/tiny-neox");
+//! let folder = Folder::open(path.as_ref())?;
+//! let tokens = folder.tokenizer()?.encode(" regular a b c")?;
+//! let mut model = Neox::load(&folder, Device::CPU)?;
+//! let scores = model.score(&[tokens], &[])?;
+//! assert_eq!(scores[0].logprobs.len(), 3);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # The house
 //!
 //! A module imports only from floors below its own; `tests/floors.rs` holds this table as data.

@@ -5,8 +5,12 @@
 
 use crate::checkpoint::NeoxConfig;
 use crate::model::shapes::{matrix_parameters, parameters};
+use crate::model::{ACTIVATIONS, KEPT_LOGITS, activations_per_token};
 use crate::spec::{Audit, Freeze};
 use crate::units::Phase;
+
+/// Bytes of the program itself, mostly libtorch.
+const PROGRAM: f64 = 3e8;
 
 /// The cost of one seed's phase.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -105,7 +109,7 @@ pub fn cost(audit: &Audit, config: &NeoxConfig) -> Cost {
         reference_flops: counter.forward(reference_sequences),
         probe_sequences,
         probe_flops: counter.forward(probe_sequences),
-        memory_bytes: 4.0 * model + counter.activations(),
+        memory_bytes: 4.0 * model + counter.activations() + PROGRAM,
         // A line of observations takes about 800 bytes.
         disk_bytes: audit.seeds.len() as f64
             * (phases.len() as f64 * model + 800.0 * probe_sequences as f64),
@@ -192,25 +196,18 @@ impl<'a> Counter<'a> {
         }
     }
 
-    /// Bytes of activations that the largest step keeps, and of one chunk of logits with its gradient.
+    /// Bytes of activations that the largest piece of a step keeps, and of the logits that are kept with them.
     fn activations(&self) -> f64 {
         let rows = Phase::ALL
             .into_iter()
             .filter(|&p| !self.audit.skips(p))
             .map(|p| self.terms(p) * self.audit.optimisation(p).batch)
             .max()
-            .unwrap_or(0) as f64;
-        let (h, i) = (
-            self.config.hidden_size as f64,
-            self.config.intermediate_size as f64,
-        );
-        // Kept a token and layer: two norms' inputs and outputs, three projections, scores twice, the MLP twice.
-        let scores = 3.0 * self.config.heads as f64 * self.tokens;
-        let layer = 14.0 * h + 2.0 * i + scores;
-        let vocabulary =
-            (self.config.vocab_size as f64 * rows * self.tokens).min(16.0 * 1_048_576.0);
-        4.0 * (rows * self.tokens * (layer * self.config.layers as f64 + 4.0 * h)
-            + 3.0 * vocabulary)
+            .unwrap_or(0);
+        let tokens = rows as f64 * self.tokens;
+        let layers = tokens * activations_per_token(self.config) as f64;
+        let logits = tokens * self.config.vocab_size as f64;
+        4.0 * (layers.min(ACTIVATIONS as f64) + logits.min(KEPT_LOGITS as f64))
     }
 }
 

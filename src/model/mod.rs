@@ -8,9 +8,9 @@ mod scoring;
 pub mod shapes;
 mod vocabulary;
 
-pub use neox::{Neox, check_weights};
+pub use neox::{ACTIVATIONS, Neox, activations_per_token, check_weights};
 pub use params::{Params, Part, Slot, Trainable};
-pub use vocabulary::TokenLogprobs;
+pub use vocabulary::{KEPT_LOGITS, TokenLogprobs};
 
 use crate::checkpoint::CheckpointError;
 

@@ -13,7 +13,14 @@ use crate::device::Device;
 use crate::units::TokenId;
 
 /// Most floats of activations that one forward pass leaves for its backward pass (2 GiB).
-const ACTIVATIONS: usize = 512 << 20;
+pub const ACTIVATIONS: usize = 512 << 20;
+
+/// Floats of activations that a token leaves for the backward pass, all layers: about twenty widths of the residual stream
+/// (norms, projections, rotated copies, sums) and two of the MLP.
+#[must_use]
+pub fn activations_per_token(config: &NeoxConfig) -> usize {
+    config.layers * (20 * config.hidden_size + 2 * config.intermediate_size)
+}
 
 /// Tensors of one layer, in the order of their slots.
 const LAYER: [&str; 12] = [
@@ -278,10 +285,9 @@ impl Neox {
     /// [`ACTIVATIONS`] and, on the CPU, for the logits to be kept. The same on every machine.
     pub fn pieces(&self, tokens: usize, most: usize) -> usize {
         let config = &self.config;
-        let layer = 20 * config.hidden_size + 2 * config.intermediate_size;
-        let by_activations = (tokens * layer * config.layers).div_ceil(ACTIVATIONS);
+        let by_activations = (tokens * activations_per_token(config)).div_ceil(ACTIVATIONS);
         let by_logits = match self.device {
-            Device::CPU => (tokens * config.vocab_size).div_ceil(vocabulary::KEPT),
+            Device::CPU => (tokens * config.vocab_size).div_ceil(vocabulary::KEPT_LOGITS),
             _ => 1,
         };
         by_activations.max(by_logits).clamp(1, most.max(1))

@@ -131,3 +131,16 @@ fn files_that_the_help_names_are_there() {
         assert!(repository().join(path).exists(), "{path}");
     }
 }
+
+#[test]
+fn a_copied_binary_finds_libtorch_without_help() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let copy = folder.path().join("unsaid");
+    std::fs::copy(env!("CARGO_BIN_EXE_unsaid"), &copy).expect("copy the binary");
+    let output = std::process::Command::new(&copy)
+        .arg("--version")
+        .env_clear()
+        .output()
+        .expect("start the copy");
+    assert!(output.status.success(), "{output:?}");
+}

@@ -17,10 +17,10 @@ const TILE: i64 = 2 << 20;
 const TILE_TOKENS: i64 = 1024;
 
 /// Most floats of logits that are kept for the backward pass (512 MiB).
-const KEEP: i64 = 128 << 20;
+pub const KEPT_LOGITS: usize = 128 << 20;
 
-/// [`KEEP`], for whoever cuts a batch into pieces.
-pub(super) const KEPT: usize = 128 << 20;
+/// [`KEPT_LOGITS`], as libtorch counts.
+const KEEP: i64 = 128 << 20;
 
 /// What the forward pass leaves.
 #[derive(Debug)]
