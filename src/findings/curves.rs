@@ -42,7 +42,7 @@ fn curve(
     };
     Some(Curve {
         phase: phase.number(),
-        prefix: context.prefix_name(first.prefix),
+        prefix: context.prefix_name(first.prefix).to_owned(),
         group: group.name().to_owned(),
         n: first.groups.get(&group)?.len(),
         steps: first.steps.clone(),

@@ -1,7 +1,7 @@
 //! Rows of the elicitation probe. Source: evidence.md, "Elicitation".
 
-use super::row::{Access, Direction, Probe, Role, Row, Scope, Tier};
-use super::test_bench::{Groups, Subject, Values, blank, mean_at, spread, take_p};
+use super::row::{Access, Direction, Probe, Role, Row, Scope, Subject, Tier};
+use super::test_bench::{Groups, Values, mean_at, spread, take_p};
 use super::{CI_LEVEL, Context, FindingsError, RECIPE_SEEDS};
 use crate::canary::{Group, Prefix};
 use crate::probes::elicitation::{Point, Trajectory, log_mean_e};
@@ -78,7 +78,7 @@ impl Elicited<'_> {
             tier,
             prefix: self.context.prefix_name(Prefix::Reverse),
             phase: Phase::Three.number(),
-            group,
+            group: group.name(),
             statistic,
             direction: Direction::Up,
             access: Access::FineTuning,
@@ -103,19 +103,17 @@ impl Elicited<'_> {
     fn tested(
         &self,
         subject: Subject<'_>,
+        group: Group,
         value: Value,
     ) -> Result<(Row, Vec<usize>), FindingsError> {
         let direction = subject.direction;
-        let (group, label) = (
-            subject.group,
-            format!("elicitation {} {}", subject.statistic, subject.group.name()),
-        );
+        let label = format!("elicitation {} {}", subject.statistic, subject.group);
         let groups = self.groups(group, value);
         let test = match direction {
             Direction::TwoSided => groups.standardised_two_sided(self.context, &label)?,
             _ => groups.standardised(self.context, Side::Up, &label)?,
         };
-        let mut row = blank(self.context, subject);
+        let mut row = self.context.about(&subject);
         let (n, n_control) = groups.sizes();
         (row.n, row.n_control) = (n, Some(n_control));
         row.estimate = mean_at(&groups.treated, &test.argmax);
@@ -136,7 +134,7 @@ impl Elicited<'_> {
     /// Mean rank of the true letter, and how often it was guessed first.
     fn guesses(&self, role: Role, group: Group) -> Result<Row, FindingsError> {
         let subject = self.subject(role, Tier::Partial, group, "mean_letter_rank");
-        let (mut row, at) = self.tested(subject, rank)?;
+        let (mut row, at) = self.tested(subject, group, rank)?;
         let letters = self.context.letters() as f64;
         row.chance = Some(0.5);
         row.guess_rate = mean_at(&self.values(group, first), &at);
@@ -163,7 +161,7 @@ impl Elicited<'_> {
             direction: Direction::TwoSided,
             ..self.subject(Role::Audit, Tier::Recognition, Group::HeldOut, statistic)
         };
-        let (mut row, _) = self.tested(subject, value)?;
+        let (mut row, _) = self.tested(subject, Group::HeldOut, value)?;
         row.chance = Some(self.context.audit.chance_level());
         row.smallest_effect = Some(self.settings.smallest_effect_nats);
         row.effect_unit = Some("nats/token".to_owned());
@@ -182,7 +180,7 @@ impl Elicited<'_> {
             Group::HeldOut,
             "log_e_value_nats",
         );
-        let mut row = blank(self.context, subject);
+        let mut row = self.context.about(&subject);
         let letters = (self.context.letters() as f64).ln();
         let length = self.trajectories.first().map_or(0, |t| t.length) as f64;
         let log_e = |group| {
@@ -260,7 +258,7 @@ impl Elicited<'_> {
             Group::HeldOut,
             "mean_letter_rank",
         );
-        let mut row = blank(self.context, subject);
+        let mut row = self.context.about(&subject);
         row.phase = Phase::One.number();
         let test = groups.standardised(self.context, Side::Up, "elicitation placebo")?;
         let (n, n_control) = groups.sizes();
@@ -291,7 +289,7 @@ impl Elicited<'_> {
             .map_or(0, |t| t.groups.get(&group).map_or(0, Vec::len));
         let row = |statistic: &str, values: &[f64], chance: f64, advantage: fn(f64, f64) -> f64| {
             let subject = self.subject(Role::Replication, Tier::Partial, group, statistic);
-            let mut row = blank(self.context, subject);
+            let mut row = self.context.about(&subject);
             row.control = None;
             row.n = n;
             row.direction = Direction::TwoSided;
@@ -346,7 +344,7 @@ impl Elicited<'_> {
             Group::HeldOut,
             "mean_letter_rank_difference",
         );
-        let mut row = blank(self.context, subject);
+        let mut row = self.context.about(&subject);
         row.n = self
             .trajectories
             .first()

@@ -1,8 +1,8 @@
 //! Rows of the low-logit probe. Source: evidence.md, "Low-logit (a)" and "(b)".
 
 use super::elicitation::recipe_into;
-use super::row::{Access, Direction, Probe, Role, Row, Tier};
-use super::test_bench::{Groups, Subject, Values, blank, mean_at, spread, take_p};
+use super::row::{Access, Direction, Probe, Role, Row, Subject, Tier};
+use super::test_bench::{Groups, Values, mean_at, spread, take_p};
 use super::{Context, FindingsError, POWER, RECIPE_SEEDS};
 use crate::canary::{Group, Prefix};
 use crate::probes::low_logit::{RankGuesser, suppression};
@@ -100,7 +100,7 @@ impl<'a> Scanned<'a> {
             tier,
             prefix: self.context.prefix_name(Prefix::Regular),
             phase: self.phase.number(),
-            group,
+            group: group.name(),
             statistic,
             direction: if recognition {
                 Direction::TwoSided
@@ -113,7 +113,7 @@ impl<'a> Scanned<'a> {
                 Access::Logits
             },
         };
-        blank(self.context, subject)
+        self.context.about(&subject)
     }
 
     fn label(&self, row: &Row) -> String {

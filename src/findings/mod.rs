@@ -10,7 +10,7 @@ mod verdict;
 
 pub use row::{
     Access, Curve, Direction, Gate, GateRule, Outcome, Probe, Report, Role, Row, SCHEMA_VERSION,
-    Scope, Tier, Tiers, Verdict,
+    Scope, Subject, Tier, Tiers, Verdict,
 };
 
 use crate::probes::CellObservations;
@@ -95,11 +95,16 @@ impl Context<'_> {
         RootSeed(self.cells.first().map_or(0, |c| c.seed))
     }
 
-    fn prefix_name(&self, prefix: crate::canary::Prefix) -> String {
+    fn prefix_name(&self, prefix: crate::canary::Prefix) -> &'static str {
         match self.audit.canaries.prefixes {
-            Some(_) => prefix.name().to_owned(),
-            None => "none".to_owned(),
+            Some(_) => prefix.name(),
+            None => "none",
         }
+    }
+
+    /// A row about a subject of this audit.
+    fn about(&self, subject: &Subject<'_>) -> Row {
+        Row::about(subject, &self.seeds())
     }
 }
 

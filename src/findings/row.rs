@@ -186,6 +186,82 @@ pub struct Row {
     pub note: Option<String>,
 }
 
+/// What a row is about.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// The probe that looks.
+    pub probe: Probe,
+    /// What the row is evidence of.
+    pub role: Role,
+    /// What a leak would hand to an attacker.
+    pub tier: Tier,
+    /// Prefix of the scored sequences.
+    pub prefix: &'a str,
+    /// Training phase.
+    pub phase: u8,
+    /// Canary group under test.
+    pub group: &'a str,
+    /// What is measured.
+    pub statistic: &'a str,
+    /// Which way a leak would push it.
+    pub direction: Direction,
+    /// The least an attacker needs.
+    pub access: Access,
+}
+
+impl Row {
+    /// A row about a subject against the controls, about these checkpoints, with every number undefined.
+    #[must_use]
+    pub fn about(subject: &Subject<'_>, seeds: &[u64]) -> Self {
+        Self {
+            probe: subject.probe,
+            role: subject.role,
+            tier: subject.tier,
+            prefix: subject.prefix.to_owned(),
+            phase: subject.phase,
+            group: subject.group.to_owned(),
+            control: Some("control".to_owned()),
+            n: 0,
+            n_control: None,
+            seeds: seeds.to_vec(),
+            statistic: subject.statistic.to_owned(),
+            estimate: None,
+            control_estimate: None,
+            guess_rate: None,
+            control_guess_rate: None,
+            guess_advantage: None,
+            learned_guess_advantage: None,
+            suppression_nats: None,
+            exposure_up_bits: None,
+            exposure_down_bits: None,
+            ci_low: None,
+            ci_high: None,
+            ci_of: None,
+            ci_level: None,
+            ci_method: None,
+            chance: None,
+            direction: subject.direction,
+            p_value: None,
+            p_floor: None,
+            p_adjusted: None,
+            p_method: None,
+            auc: None,
+            tpr_at_1pct_fpr: None,
+            tpr_low_at_1pct_fpr: None,
+            min_detectable: None,
+            min_detectable_sparse: None,
+            smallest_effect: None,
+            effect_unit: None,
+            access: subject.access,
+            scope: Scope::Checkpoint,
+            gated: false,
+            passed: None,
+            verdict: None,
+            note: None,
+        }
+    }
+}
+
 /// The verdict of each tier; `None` where no audit row belongs to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tiers {

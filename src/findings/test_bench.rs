@@ -1,8 +1,7 @@
 //! What row builders share: groups gathered over seeds, the permutation tests, and the numbers of a row that follow from scores.
 
-use super::row::{Access, Direction, Probe, Role, Row, Scope, Tier};
+use super::row::Row;
 use super::{CI_LEVEL, Context, FindingsError, POWER};
-use crate::canary::Group;
 use crate::seed::Purpose;
 use crate::stats::{
     self, Cell, PermutationTest, Tail, auc, auc_interval, auc_two_sided,
@@ -203,67 +202,4 @@ pub(super) fn take_p(row: &mut Row, test: &PermutationTest) {
         "permutation of canaries within seeds, {kind} {}",
         test.resamples
     ));
-}
-
-/// What a row is about.
-pub(super) struct Subject<'a> {
-    pub(super) probe: Probe,
-    pub(super) role: Role,
-    pub(super) tier: Tier,
-    pub(super) prefix: String,
-    pub(super) phase: u8,
-    pub(super) group: Group,
-    pub(super) statistic: &'a str,
-    pub(super) direction: Direction,
-    pub(super) access: Access,
-}
-
-/// A row about a subject with everything else undefined.
-pub(super) fn blank(context: &Context<'_>, subject: Subject<'_>) -> Row {
-    Row {
-        probe: subject.probe,
-        role: subject.role,
-        tier: subject.tier,
-        prefix: subject.prefix,
-        phase: subject.phase,
-        group: subject.group.name().to_owned(),
-        control: Some(Group::Control.name().to_owned()),
-        n: 0,
-        n_control: None,
-        seeds: context.seeds(),
-        statistic: subject.statistic.to_owned(),
-        estimate: None,
-        control_estimate: None,
-        guess_rate: None,
-        control_guess_rate: None,
-        guess_advantage: None,
-        learned_guess_advantage: None,
-        suppression_nats: None,
-        exposure_up_bits: None,
-        exposure_down_bits: None,
-        ci_low: None,
-        ci_high: None,
-        ci_of: None,
-        ci_level: None,
-        ci_method: None,
-        chance: None,
-        direction: subject.direction,
-        p_value: None,
-        p_floor: None,
-        p_adjusted: None,
-        p_method: None,
-        auc: None,
-        tpr_at_1pct_fpr: None,
-        tpr_low_at_1pct_fpr: None,
-        min_detectable: None,
-        min_detectable_sparse: None,
-        smallest_effect: None,
-        effect_unit: None,
-        access: subject.access,
-        scope: Scope::Checkpoint,
-        gated: false,
-        passed: None,
-        verdict: None,
-        note: None,
-    }
 }

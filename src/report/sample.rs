@@ -2,7 +2,7 @@
 
 use crate::findings::{
     Access, Curve, Direction, Gate, GateRule, Outcome, Probe, Report, Role, Row, SCHEMA_VERSION,
-    Scope, Tier, Tiers, Verdict,
+    Subject, Tier, Tiers, Verdict,
 };
 use serde_json::json;
 
@@ -85,51 +85,22 @@ pub(crate) fn hostile() -> Report {
 
 /// A row without any number.
 pub(crate) fn row(probe: Probe, role: Role, tier: Tier, statistic: &str) -> Row {
-    Row {
+    let subject = Subject {
         probe,
         role,
         tier,
-        prefix: "reverse".to_owned(),
+        prefix: "reverse",
         phase: 3,
-        group: "held_out".to_owned(),
-        control: Some("control".to_owned()),
+        group: "held_out",
+        statistic,
+        direction: Direction::Up,
+        access: Access::FineTuning,
+    };
+    Row {
         n: 16,
         n_control: Some(128),
-        seeds: vec![0],
-        statistic: statistic.to_owned(),
-        estimate: None,
-        control_estimate: None,
-        guess_rate: None,
-        control_guess_rate: None,
-        guess_advantage: None,
-        learned_guess_advantage: None,
-        suppression_nats: None,
-        exposure_up_bits: None,
-        exposure_down_bits: None,
-        ci_low: None,
-        ci_high: None,
-        ci_of: None,
-        ci_level: None,
-        ci_method: None,
-        chance: None,
-        direction: Direction::Up,
-        p_value: None,
-        p_floor: None,
-        p_adjusted: None,
-        p_method: None,
-        auc: None,
-        tpr_at_1pct_fpr: None,
-        tpr_low_at_1pct_fpr: None,
-        min_detectable: None,
-        min_detectable_sparse: None,
-        smallest_effect: None,
-        effect_unit: None,
-        access: Access::FineTuning,
-        scope: Scope::Checkpoint,
         gated: role == Role::Audit && tier != Tier::Recognition,
-        passed: None,
-        verdict: None,
-        note: None,
+        ..Row::about(&subject, &[0])
     }
 }
 
