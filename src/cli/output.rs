@@ -1,6 +1,7 @@
 //! Writing to the terminal: results to standard output, everything else to standard error.
 
 use std::io::{self, ErrorKind, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use console::Term;
 
@@ -20,8 +21,16 @@ pub(super) fn result(text: &str) -> Result<(), Failure> {
         })
 }
 
-/// Writes the one message of a failed command.
+/// Set once the user asked for log lines that machines read.
+static JSON: AtomicBool = AtomicBool::new(false);
+
+/// Writes the one message of a failed command, as a line of JSON where the log is that.
 pub(super) fn error(message: &str) {
+    if JSON.load(Ordering::Relaxed) {
+        let line = serde_json::json!({ "level": "ERROR", "message": message });
+        let _ = writeln!(io::stderr(), "{line}");
+        return;
+    }
     let label = console::style("error:").for_stderr().red().bold();
     // Where standard error is closed there is nobody to tell.
     let _ = writeln!(io::stderr(), "{label} {message}");
@@ -29,6 +38,9 @@ pub(super) fn error(message: &str) {
 
 /// Writes what a user can do next.
 pub(super) fn hint(message: &str) {
+    if JSON.load(Ordering::Relaxed) {
+        return;
+    }
     let _ = writeln!(io::stderr(), "hint: {message}");
 }
 
@@ -47,6 +59,7 @@ pub(super) fn color() -> bool {
 
 /// Starts logging on standard error.
 pub(super) fn start_log(log: &LogArgs) {
+    JSON.store(log.log_format == LogFormat::Json, Ordering::Relaxed);
     if log.quiet {
         return;
     }

@@ -28,6 +28,7 @@ pub(super) fn spec(
 }
 
 pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
+    output::start_log(&args.log);
     let precision = args.precision.map(|p| match p {
         PrecisionArg::Auto => "model.precision=\"auto\"",
         PrecisionArg::F32 => "model.precision=\"f32\"",
@@ -41,7 +42,6 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     let audit = spec(&args.spec, &args.spec_args, more)?;
     // Before any other use of libtorch: its CUDA half registers on first touch only.
     let device = device::resolve(args.device)?;
-    output::start_log(&args.log);
     watch_signals()?;
     let options = Options {
         out: args

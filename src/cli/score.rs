@@ -27,8 +27,8 @@ struct Line {
 }
 
 pub(super) fn score(args: &ScoreArgs) -> Result<ExitCode, Failure> {
-    let device = device::resolve(args.device)?;
     output::start_log(&args.log);
+    let device = device::resolve(args.device)?;
     watch_signals()?;
     let folder = Folder::open(&args.model)?;
     let mut model = load(&folder, device)?;

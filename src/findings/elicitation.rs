@@ -1,10 +1,12 @@
 //! Rows of the elicitation probe. Source: evidence.md, "Elicitation".
 
-use super::row::{Access, Direction, Probe, Role, Row, Scope, Subject, Tier};
+use super::recipe::recipe_into;
+use super::row::{Access, Direction, Probe, Role, Row, Subject, Tier};
 use super::test_bench::{Groups, Values, mean_at, spread, take_p};
-use super::{CI_LEVEL, Context, FindingsError, RECIPE_SEEDS};
+use super::{Context, FindingsError, RECIPE_SEEDS};
 use crate::canary::{Group, Prefix};
 use crate::probes::elicitation::{Point, Trajectory, log_mean_e};
+use crate::probes::{CellObservations, LetterScores};
 use crate::spec::{Elicitation, PositiveControl};
 use crate::stats::permutation::Direction as Side;
 use crate::stats::{mean, one_sample_t};
@@ -61,8 +63,8 @@ pub(super) fn rows(
         elicited.relative("mean_alphabet_logprob_nats_per_token", alphabet_logprob)?,
         elicited.exact(),
         elicited.guesses(Role::PositiveControl, Group::Useful)?,
-        elicited.placebo()?,
     ];
+    rows.extend(elicited.placebos()?);
     for group in [Group::HeldOut, Group::Control] {
         rows.extend(elicited.replication(group));
     }
@@ -228,47 +230,79 @@ impl Elicited<'_> {
         (-((audit.useful() as f64).ln() - log_all).exp()).ln_1p()
     }
 
-    /// The test of guesses on the reference, which never saw a canary.
-    fn placebo(&self) -> Result<Row, FindingsError> {
-        let values = |group| -> Result<Vec<Values>, FindingsError> {
-            self.context
-                .cells
-                .iter()
-                .map(|cell| {
-                    let snapshot = cell.snapshot(Phase::One, Prefix::Reverse);
-                    let snapshot = snapshot.ok_or_else(|| FindingsError::Missing {
-                        seed: cell.seed,
-                        what: "the reference under the reverse prefix".to_owned(),
-                    })?;
-                    Ok(snapshot
-                        .group(group)
-                        .iter()
-                        .map(|s| vec![s.mean_rank()])
-                        .collect())
-                })
-                .collect()
-        };
-        let groups = Groups {
-            treated: values(Group::HeldOut)?,
-            control: values(Group::Control)?,
-        };
-        let subject = self.subject(
+    /// The tests on the reference, which never saw a canary: of guesses, and two-sided of likelihood.
+    fn placebos(&self) -> Result<[Row; 2], FindingsError> {
+        let guesses = self.subject(
             Role::Placebo,
             Tier::Partial,
             Group::HeldOut,
             "mean_letter_rank",
         );
+        let likelihood = Subject {
+            direction: Direction::TwoSided,
+            ..self.subject(
+                Role::Placebo,
+                Tier::Recognition,
+                Group::HeldOut,
+                "mean_logprob_nats_per_token",
+            )
+        };
+        Ok([
+            self.placebo(guesses, 0.5, LetterScores::mean_rank)?,
+            self.placebo(
+                likelihood,
+                self.context.audit.chance_level(),
+                LetterScores::mean_logprob,
+            )?,
+        ])
+    }
+
+    fn placebo(
+        &self,
+        subject: Subject<'_>,
+        chance: f64,
+        value: fn(&LetterScores) -> f64,
+    ) -> Result<Row, FindingsError> {
+        let groups = Groups {
+            treated: self.reference_values(Group::HeldOut, value)?,
+            control: self.reference_values(Group::Control, value)?,
+        };
+        let label = format!("elicitation placebo {}", subject.statistic);
+        let test = match subject.direction {
+            Direction::TwoSided => groups.standardised_two_sided(self.context, &label)?,
+            _ => groups.standardised(self.context, Side::Up, &label)?,
+        };
         let mut row = self.context.about(&subject);
         row.phase = Phase::One.number();
-        let test = groups.standardised(self.context, Side::Up, "elicitation placebo")?;
         let (n, n_control) = groups.sizes();
         (row.n, row.n_control) = (n, Some(n_control));
         row.estimate = mean_at(&groups.treated, &test.argmax);
         row.control_estimate = mean_at(&groups.control, &test.argmax);
-        row.chance = Some(0.5);
+        row.chance = Some(chance);
         take_p(&mut row, &test);
         groups.separate_into(&mut row);
         Ok(row)
+    }
+
+    /// A number of every canary of a group under the reverse prefix, from the reference.
+    fn reference_values(
+        &self,
+        group: Group,
+        value: fn(&LetterScores) -> f64,
+    ) -> Result<Vec<Values>, FindingsError> {
+        let of = |cell: &CellObservations| {
+            let snapshot = cell.snapshot(Phase::One, Prefix::Reverse);
+            let snapshot = snapshot.ok_or_else(|| FindingsError::Missing {
+                seed: cell.seed,
+                what: "the reference under the reverse prefix".to_owned(),
+            })?;
+            Ok(snapshot
+                .group(group)
+                .iter()
+                .map(|s| vec![value(s)])
+                .collect())
+        };
+        self.context.cells.iter().map(of).collect()
     }
 
     /// The paper's own: the maximum over phase 3 of the group's mean log-likelihood, t-tests over seeds against chance.
@@ -353,28 +387,5 @@ impl Elicited<'_> {
         row.n_control = self.trajectories.first().map(controls);
         recipe_into(&mut row, &differences?, 1.0);
         Some(row)
-    }
-}
-
-/// A t-test of per-seed differences from 0, into a row; `sign` −1 where a leak makes them negative.
-pub(super) fn recipe_into(row: &mut Row, differences: &[f64], sign: f64) {
-    row.scope = Scope::Recipe;
-    row.chance = Some(0.0);
-    row.estimate = mean(differences);
-    let signed: Vec<f64> = differences.iter().map(|d| sign * d).collect();
-    if let (Some(upper), Some(test)) = (one_sample_t(&signed, 0.0), one_sample_t(differences, 0.0))
-    {
-        row.p_value = Some(upper.p_upper());
-        row.p_method = Some(format!(
-            "one-sample t over seeds, {} degrees of freedom, one-sided",
-            test.df
-        ));
-        row.ci_low = Some(test.interval.low);
-        row.ci_high = Some(test.interval.high);
-        row.ci_of = Some("estimate".to_owned());
-        row.ci_level = Some(CI_LEVEL);
-        row.ci_method = Some(test.interval.method.to_owned());
-    } else {
-        row.note = Some("the seeds do not differ: no spread, so no test".to_owned());
     }
 }

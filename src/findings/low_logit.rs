@@ -1,6 +1,6 @@
 //! Rows of the low-logit probe. Source: evidence.md, "Low-logit (a)" and "(b)".
 
-use super::elicitation::recipe_into;
+use super::recipe::recipe_into;
 use super::row::{Access, Direction, Probe, Role, Row, Subject, Tier};
 use super::test_bench::{Groups, Values, mean_at, spread, take_p};
 use super::{Context, FindingsError, POWER, RECIPE_SEEDS};

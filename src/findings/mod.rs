@@ -4,6 +4,7 @@ mod curves;
 mod elicitation;
 mod gate;
 mod low_logit;
+mod recipe;
 mod row;
 mod test_bench;
 mod verdict;

@@ -59,6 +59,15 @@ fn json_logs_are_json_lines() {
         log.iter()
             .all(|line| line["level"].is_string() && line["timestamp"].is_string())
     );
+    let refused = bench.run("out", &["--log-format", "json", "--seed", "7"]);
+    let last = refused.stderr.lines().last().expect("an error");
+    let last: Value = serde_json::from_str(last).expect("a line of JSON");
+    assert_eq!(last["level"], "ERROR", "{last}");
+    assert!(
+        last["message"]
+            .as_str()
+            .is_some_and(|m| m.contains("another run"))
+    );
 }
 
 #[test]
