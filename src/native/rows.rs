@@ -18,8 +18,10 @@ fn exp(x: f32) -> f32 {
     const LN2_LOW: f32 = -2.121_944_4e-4;
     // Adding and taking away 1.5 · 2^23 rounds to a whole number.
     const ROUND: f32 = 12_582_912.0;
-    let x = x.max(-87.0);
-    let n = x.mul_add(LOG2_E, ROUND) - ROUND;
+    // Not `max`, which would drop a NaN: what is no number must come out as none.
+    let x = if x < -87.0 { -87.0 } else { x };
+    let rounded = x.mul_add(LOG2_E, ROUND);
+    let n = rounded - ROUND;
     let r = n.mul_add(-LN2_LOW, n.mul_add(-LN2_HIGH, x));
     // Minimax on |r| ≤ ½ ln 2 (Cephes expf).
     let mut p = 1.987_569_1e-4_f32;
@@ -29,8 +31,8 @@ fn exp(x: f32) -> f32 {
     p = p.mul_add(r, 1.666_666_5e-1);
     p = p.mul_add(r, 0.5);
     let e = (p * r).mul_add(r, r) + 1.0;
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    let scale = f32::from_bits(((n as i32 + 127) as u32) << 23);
+    // The low bits of `rounded` are n; shifted into the exponent they make 2^n, and all other bits fall out.
+    let scale = f32::from_bits((rounded.to_bits() << 23).wrapping_add(127 << 23));
     e * scale
 }
 
@@ -69,10 +71,11 @@ fn sum_of_exp(row: &[f32], shift: f32) -> f32 {
 #[allow(clippy::inline_always)]
 fn take_in(row: &[f32], max: &mut f32, sum: &mut f32) {
     let top = max.max(maximum(row));
-    let old = if *sum > 0.0 {
-        *sum * exp(*max - top)
+    // Before the first tile there is nothing to carry over, and −∞ − top would be no exponent.
+    let old = if *max == f32::NEG_INFINITY {
+        *sum
     } else {
-        0.0
+        *sum * exp(*max - top)
     };
     *sum = old + sum_of_exp(row, top);
     *max = top;
@@ -229,6 +232,23 @@ mod tests {
         }
         assert!(exp(-1e30) < 2e-38 && exp(f32::NEG_INFINITY) < 2e-38);
         assert!((exp(0.0) - 1.0).abs() < f32::EPSILON);
+    }
+
+    /// What is no number must not be summed away: a model that gives it cannot be audited.
+    #[test]
+    fn a_logit_that_is_no_number_stays_visible() {
+        for bad in [f32::NAN, f32::INFINITY] {
+            for place in [0, 40, 99] {
+                let mut row = vec![-1.0; 100];
+                row[place] = bad;
+                let (mut max, mut sum) = (f32::NEG_INFINITY, 0.0);
+                take_in_best(&row[..50], &mut max, &mut sum);
+                take_in_best(&row[50..], &mut max, &mut sum);
+                assert!(!(max + sum.ln()).is_finite(), "{bad} at {place}");
+                to_slopes_best(&mut row, 0.0, 1.0);
+                assert!(!row[place].is_finite(), "{bad} at {place}");
+            }
+        }
     }
 
     #[test]
