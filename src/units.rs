@@ -64,3 +64,8 @@ impl std::fmt::Display for Phase {
         self.number().fmt(f)
     }
 }
+
+/// A count as libtorch counts. None that fits in memory is too large.
+pub(crate) fn to_i64(n: usize) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}

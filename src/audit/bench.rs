@@ -9,7 +9,7 @@ use super::cost;
 use crate::checkpoint::NeoxConfig;
 use crate::device::Device;
 use crate::model::{ModelError, Neox};
-use crate::spec::{Audit, Freeze};
+use crate::spec::Audit;
 use crate::training::{
     DpoTerm, LikelihoodTerm, Parts, Settings, StepBatch, TermName, Trainer, trainable_parts,
 };
@@ -61,17 +61,8 @@ pub fn bench(
     let peak_flops = peak(device)?;
     let batch = audit.optimisation(phase).batch;
     let mut model = Neox::random(config.clone(), device)?;
-    let freeze = if phase == Phase::Two {
-        audit.phase2.freeze
-    } else {
-        Freeze::None
-    };
-    let optimisation = audit.optimisation(phase);
-    let settings = Settings {
-        weight_decay: optimisation.weight_decay,
-        max_grad_norm: optimisation.max_grad_norm,
-    };
-    let mut trainer = Trainer::new(&mut model, trainable_parts(freeze), settings)?;
+    let settings = Settings::from(audit.optimisation(phase));
+    let mut trainer = Trainer::new(&mut model, trainable_parts(audit.freeze(phase)), settings)?;
     let mut times = Vec::new();
     for step in 0..=repeat {
         let data = rows(phase, batch, config.vocab_size, step);

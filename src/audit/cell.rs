@@ -13,7 +13,6 @@ use crate::model::Neox;
 use crate::probes::Snapshot;
 use crate::run_dir::{CellDir, RunDirError, write_atomic, write_private};
 use crate::score::Scorer;
-use crate::spec::{Freeze, Optimisation};
 use crate::training::{PhasePlan, Settings, run_phase};
 use crate::units::Phase;
 
@@ -80,34 +79,16 @@ impl Running<'_> {
         let audit = self.setting.audit;
         if !audit.phase1.skip {
             let batches = self.corpus.fine_tuning()?;
-            self.phase(
-                Phase::One,
-                Freeze::None,
-                audit.phase1.optimisation,
-                &batches,
-                observer,
-            )?;
+            self.phase(Phase::One, &batches, observer)?;
         }
         let reference = self.reference(observer)?;
         if !audit.phase2.skip {
             let batches = self.corpus.dpo(&reference);
-            self.phase(
-                Phase::Two,
-                audit.phase2.freeze,
-                audit.phase2.optimisation,
-                &batches,
-                observer,
-            )?;
+            self.phase(Phase::Two, &batches, observer)?;
         }
         if !audit.phase3.skip {
             let batches = self.corpus.joint(&reference)?;
-            self.phase(
-                Phase::Three,
-                audit.phase3.freeze,
-                audit.phase3.optimisation,
-                &batches,
-                observer,
-            )?;
+            self.phase(Phase::Three, &batches, observer)?;
         }
         Ok(())
     }
@@ -130,8 +111,6 @@ impl Running<'_> {
     fn phase(
         &mut self,
         phase: Phase,
-        freeze: Freeze,
-        optimisation: Optimisation,
         batches: &Batches<'_>,
         observer: &mut dyn Observer,
     ) -> Result<(), AuditError> {
@@ -146,17 +125,16 @@ impl Running<'_> {
             self.model = None;
             return Ok(());
         }
+        let audit = self.setting.audit;
+        let optimisation = audit.optimisation(phase);
         let plan = PhasePlan {
             phase,
-            steps: self.setting.audit.steps(phase),
-            freeze,
+            steps: audit.steps(phase),
+            freeze: audit.freeze(phase),
             learning_rate: optimisation.learning_rate,
             warmup_steps: optimisation.warmup_steps,
             eval_every: optimisation.eval_every,
-            settings: Settings {
-                weight_decay: optimisation.weight_decay,
-                max_grad_norm: optimisation.max_grad_norm,
-            },
+            settings: Settings::from(optimisation),
         };
         let label = format!("seed {} · phase {phase}", self.seed);
         observer.event(&Event::Started {

@@ -75,14 +75,9 @@ impl Cost {
 #[must_use]
 pub(super) fn step_flops(audit: &Audit, config: &NeoxConfig, phase: Phase) -> f64 {
     let counter = Counter::new(audit, config);
-    let freeze = if phase == Phase::Two {
-        audit.phase2.freeze
-    } else {
-        Freeze::None
-    };
     counter.training(
         counter.terms(phase) * audit.optimisation(phase).batch,
-        freeze,
+        audit.freeze(phase),
     )
 }
 
@@ -176,11 +171,6 @@ impl<'a> Counter<'a> {
     fn phase(&self, phase: Phase) -> PhaseCost {
         let audit = self.audit;
         let sequences = self.terms(phase) * audit.rows(phase);
-        let freeze = match phase {
-            Phase::One => Freeze::None,
-            Phase::Two => audit.phase2.freeze,
-            Phase::Three => audit.phase3.freeze,
-        };
         let canaries = &audit.canaries;
         let evaluated = canaries.held_out.min(super::EVALUATED)
             + audit.useful().min(super::EVALUATED)
@@ -191,7 +181,7 @@ impl<'a> Counter<'a> {
             steps: audit.steps(phase),
             sequences,
             evaluations,
-            training_flops: self.training(sequences, freeze),
+            training_flops: self.training(sequences, audit.freeze(phase)),
             evaluation_flops: self.forward(evaluations * evaluated),
         }
     }

@@ -13,7 +13,7 @@ use crate::canary::{Canary, Group, Prefix};
 use crate::probes::elicitation::{Point, Trajectory};
 use crate::probes::{CellObservations, LetterScores, Snapshot};
 use crate::run_dir::{CellDir, RunDirError};
-use crate::units::Phase;
+use crate::units::{Phase, to_i64};
 
 /// One line of `observations.jsonl`.
 #[derive(Serialize, Deserialize)]
@@ -127,10 +127,7 @@ pub(super) fn trajectories_to_bytes(trajectories: &[Trajectory]) -> Result<Vec<u
     let mut arrays = Vec::new();
     for trajectory in trajectories {
         let phase = trajectory.phase;
-        let steps = trajectory
-            .steps
-            .iter()
-            .map(|&s| i64::try_from(s).unwrap_or(i64::MAX));
+        let steps = trajectory.steps.iter().map(|&s| to_i64(s));
         arrays.push((
             format!("phase{phase}.steps"),
             Array {

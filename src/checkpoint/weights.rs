@@ -9,6 +9,7 @@ use safetensors::{Dtype, SafeTensors, View};
 use tch::{Kind, Tensor};
 
 use crate::run_dir::{RunDirError, write_atomic};
+use crate::units::to_i64;
 
 /// Name of the weights file.
 pub(super) const FILE: &str = "model.safetensors";
@@ -228,11 +229,7 @@ impl WeightsFile {
             name: name.to_owned(),
             source,
         };
-        let shape: Vec<i64> = view
-            .shape()
-            .iter()
-            .map(|&n| i64::try_from(n).unwrap_or(i64::MAX))
-            .collect();
+        let shape: Vec<i64> = view.shape().iter().map(|&n| to_i64(n)).collect();
         let tensor = Tensor::f_from_data_size(view.data(), &shape, kind)
             .and_then(|t| t.f_to_kind(Kind::Float))
             .map_err(torch)?;

@@ -5,12 +5,13 @@ use std::path::Path;
 use tch::{Kind, Tensor, no_grad};
 
 use super::ModelError;
-use super::params::{Params, Part, to_i64};
+use super::params::{Params, Part};
 use super::rotary::Rotary;
 use super::vocabulary::{self, Workspace};
 use crate::checkpoint::{CheckpointError, Folder, NeoxConfig, WeightsFile};
 use crate::device::Device;
 use crate::units::TokenId;
+use crate::units::to_i64;
 
 /// Most floats of activations that one forward pass leaves for its backward pass (2 GiB).
 pub const ACTIVATIONS: usize = 512 << 20;

@@ -8,6 +8,7 @@ use std::ops::Range;
 use tch::{Kind, Tensor, no_grad};
 
 use crate::device::Device;
+use crate::units::to_i64;
 
 /// Tensors begin at multiples of this many floats (64 bytes): vector loads stay aligned, and equal on every run.
 const ALIGN: usize = 16;
@@ -48,10 +49,6 @@ impl Slot {
     fn size(&self) -> Vec<i64> {
         self.shape.iter().map(|&n| to_i64(n)).collect()
     }
-}
-
-pub(super) fn to_i64(n: usize) -> i64 {
-    i64::try_from(n).unwrap_or(i64::MAX)
 }
 
 /// All parameters of a model, in float32.

@@ -32,7 +32,7 @@ impl Neox {
                     .take(shape.iter().product())
                     .collect(),
             };
-            let size: Vec<i64> = shape.iter().map(|&n| super::params::to_i64(n)).collect();
+            let size: Vec<i64> = shape.iter().map(|&n| crate::units::to_i64(n)).collect();
             let value = Tensor::f_from_slice::<f32>(&value)?.f_view(size.as_slice())?;
             model.params_mut().set(slot, &value)?;
         }

@@ -2,9 +2,9 @@
 
 use tch::{Kind, Tensor, no_grad};
 
-use super::params::to_i64;
 use crate::checkpoint::NeoxConfig;
 use crate::device::Device;
+use crate::units::to_i64;
 
 /// Rotary tables and causal mask for one length.
 pub(super) struct Rotary {

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use tch::{Tensor, no_grad};
 
-use super::params::to_i64;
 use super::{Neox, vocabulary};
 use crate::score::{RowScore, ScoreError, Scorer};
-use crate::units::TokenId;
+use crate::units::{TokenId, to_i64};
 
 /// Tokens scored in one forward pass.
 const SCORING_TOKENS: usize = 4096;

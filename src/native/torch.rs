@@ -4,6 +4,8 @@ use std::ffi::{CStr, c_char, c_void};
 
 use tch::Tensor;
 
+use crate::units::to_i64;
+
 /// Room for a message from C++.
 const ROOM: usize = 1024;
 
@@ -98,10 +100,9 @@ pub(super) fn parallel_for(
     }
     let mut body = body;
     let context = (&raw mut body).cast::<c_void>();
-    let size = |n| i64::try_from(n).unwrap_or(i64::MAX);
     // SAFETY: `call` matches the shim's signature, and `context` stays valid until the shim returns. The bodies here do
     // not panic: an unwind across C++ would abort the process, not corrupt it.
     checked(|error| unsafe {
-        unsaid_parallel_for(size(n), size(grain), call, context, error, ROOM)
+        unsaid_parallel_for(to_i64(n), to_i64(grain), call, context, error, ROOM)
     })
 }

@@ -1,6 +1,6 @@
 //! Counts that follow from an audit: rows, steps, evaluations.
 
-use super::audit::{Audit, Optimisation};
+use super::audit::{Audit, Freeze, Optimisation};
 use crate::units::Phase;
 
 impl Audit {
@@ -37,6 +37,16 @@ impl Audit {
             Phase::One => &self.phase1.optimisation,
             Phase::Two => &self.phase2.optimisation,
             Phase::Three => &self.phase3.optimisation,
+        }
+    }
+
+    /// What does not train in a phase.
+    #[must_use]
+    pub fn freeze(&self, phase: Phase) -> Freeze {
+        match phase {
+            Phase::One => Freeze::None,
+            Phase::Two => self.phase2.freeze,
+            Phase::Three => self.phase3.freeze,
         }
     }
 

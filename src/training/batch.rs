@@ -2,7 +2,7 @@
 
 use tch::{Device, Kind, Tensor};
 
-use crate::units::TokenId;
+use crate::units::{TokenId, to_i64};
 
 /// The name of a loss term in logs and traces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -201,7 +201,7 @@ impl DpoTerm {
 }
 
 fn len(rows: &[Vec<TokenId>]) -> i64 {
-    i64::try_from(rows.len()).unwrap_or(i64::MAX)
+    to_i64(rows.len())
 }
 
 fn on(numbers: &[f32], device: Device) -> Result<Tensor, tch::TchError> {

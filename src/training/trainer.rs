@@ -7,6 +7,8 @@ use tch::{Kind, Tensor, no_grad};
 use super::batch::{StepBatch, TermName};
 use super::optimiser::{AdamW, clip};
 use crate::model::{Neox, Params, Part, Trainable};
+use crate::spec::Optimisation;
+use crate::units::to_i64;
 
 /// What stays the same over a phase.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -15,6 +17,15 @@ pub struct Settings {
     pub weight_decay: f64,
     /// Largest gradient norm over all trainable tensors together.
     pub max_grad_norm: f64,
+}
+
+impl From<&Optimisation> for Settings {
+    fn from(optimisation: &Optimisation) -> Self {
+        Self {
+            weight_decay: optimisation.weight_decay,
+            max_grad_norm: optimisation.max_grad_norm,
+        }
+    }
 }
 
 /// Where a step's time went, in seconds of the host. On a GPU work is only queued, so these are times to queue it.
@@ -128,11 +139,7 @@ impl<'m> Trainer<'m> {
         let _ = no_grad(|| self.grad.f_zero_())?;
         let mut numbers: Option<Tensor> = None;
         for k in 0..pieces {
-            let found = if pieces == 1 {
-                self.add_gradient(batch, batch, parts)?
-            } else {
-                self.add_gradient(&batch.piece(k, pieces), batch, parts)?
-            };
+            let found = self.add_gradient(&batch.piece(k, pieces), batch, parts)?;
             numbers = Some(match numbers {
                 Some(sum) => sum.f_add(&found)?,
                 None => found,
@@ -223,10 +230,6 @@ fn report(
         learning_rate,
         parts: Parts::default(),
     })
-}
-
-fn to_i64(n: usize) -> i64 {
-    i64::try_from(n).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

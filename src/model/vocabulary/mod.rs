@@ -20,7 +20,8 @@ const TILE_TOKENS: i64 = 1024;
 pub const KEPT_LOGITS: usize = 128 << 20;
 
 /// [`KEPT_LOGITS`], as libtorch counts.
-const KEEP: i64 = 128 << 20;
+#[allow(clippy::cast_possible_wrap)]
+const KEEP: i64 = KEPT_LOGITS as i64;
 
 /// What the forward pass leaves.
 #[derive(Debug)]
@@ -75,6 +76,15 @@ const LIMITS: Limits = Limits {
 };
 
 impl Limits {
+    /// Floats of the buffer: all logits where they are kept, else one tile.
+    fn room(self, tokens: i64, vocabulary: i64, is_kept: bool) -> i64 {
+        if is_kept {
+            tokens * vocabulary
+        } else {
+            self.tile
+        }
+    }
+
     fn tiles(self, tokens: i64, vocabulary: i64) -> impl Iterator<Item = Tile> {
         let rows = TILE_TOKENS.min(self.tile).min(tokens).max(1);
         let columns = (self.tile / rows).clamp(1, vocabulary.max(1));
@@ -153,11 +163,7 @@ fn forward_tiled(
 ) -> Result<TokenLogprobs, tch::TchError> {
     let (tokens, vocabulary) = (hidden.size()[0], output.size()[0]);
     let is_kept = keep && tokens * vocabulary <= limits.keep;
-    let buffer = workspace.floats(if is_kept {
-        tokens * vocabulary
-    } else {
-        limits.tile
-    })?;
+    let buffer = workspace.floats(limits.room(tokens, vocabulary, is_kept))?;
     let hidden = hidden.f_contiguous()?;
     let targets = Vec::<i64>::try_from(targets)?;
     let mut max = vec![f32::NEG_INFINITY; targets.len()];
@@ -246,11 +252,7 @@ fn backward_tiled(
     limits: Limits,
 ) -> Result<Tensor, tch::TchError> {
     let (tokens, vocabulary) = (hidden.size()[0], output.size()[0]);
-    let buffer = workspace.floats(if scored.is_kept {
-        tokens * vocabulary
-    } else {
-        limits.tile
-    })?;
+    let buffer = workspace.floats(limits.room(tokens, vocabulary, scored.is_kept))?;
     let hidden = hidden.f_contiguous()?;
     let targets = Vec::<i64>::try_from(targets)?;
     let normalisers = Vec::<f32>::try_from(&scored.normalisers)?;
