@@ -7,13 +7,50 @@ use tch::{Kind, Tensor};
 
 use super::cost;
 use crate::checkpoint::NeoxConfig;
-use crate::device::Device;
-use crate::model::{ModelError, Neox};
+use crate::device::{Arithmetic, Device};
+use crate::model::{ModelError, Neox, operand};
+use crate::score::{ScoreError, Scorer};
 use crate::spec::Audit;
 use crate::training::{
-    DpoTerm, LikelihoodTerm, Parts, Settings, StepBatch, TermName, Trainer, trainable_parts,
+    DpoTerm, LikelihoodTerm, Parts, Settings, StepBatch, TermName, Trainer, TrainingError,
+    trainable_parts,
 };
 use crate::units::{Phase, TokenId};
+
+/// Why a bench stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum BenchError {
+    /// The model.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// A step.
+    #[error(transparent)]
+    Training(#[from] TrainingError),
+    /// An evaluation.
+    #[error(transparent)]
+    Score(#[from] ScoreError),
+}
+
+impl From<tch::TchError> for BenchError {
+    fn from(error: tch::TchError) -> Self {
+        Self::Model(error.into())
+    }
+}
+
+/// What is timed.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    /// The shape's name, as `160m`.
+    pub shape: String,
+    /// The shape.
+    pub config: NeoxConfig,
+    /// The phase.
+    pub phase: Phase,
+    /// Where.
+    pub device: Device,
+    /// How products are made.
+    pub arithmetic: Arithmetic,
+}
 
 /// Letters of a canary, and the prefix before them.
 const LETTERS: usize = 16;
@@ -37,76 +74,108 @@ pub struct Bench {
     pub step_s_min: f64,
     /// Slowest.
     pub step_s_max: f64,
+    /// Tokens that go through the model in a second of steps.
+    pub tokens_per_s: f64,
     /// recipe.md's operations of the step over time and peak; recomputed products do not count.
     pub mfu: f64,
     /// Operations a second.
     pub achieved_flops: f64,
-    /// Operations a second of one large matrix product, measured just before.
+    /// Operations a second of large matrix products in the same precision, measured just before.
     pub peak_flops: f64,
-    /// Resident memory at its highest, bytes.
+    /// On a CPU resident memory at its highest, on a GPU that of tensors, bytes.
     pub peak_memory_bytes: Option<u64>,
-    /// Where the median step's time went.
+    /// Where the median step's time went, and a step's share of the evaluations, which is not in it.
     pub parts: Parts,
+    /// Steps between two evaluations.
+    pub eval_every: usize,
 }
 
-/// Times `repeat` steps of a phase at its recipe's terms, after one that warms up.
-pub fn bench(
-    audit: &Audit,
-    config: &NeoxConfig,
-    shape: &str,
-    phase: Phase,
-    repeat: usize,
-    device: Device,
-) -> Result<Bench, ModelError> {
-    let peak_flops = peak(device)?;
-    let batch = audit.optimisation(phase).batch;
-    let mut model = Neox::random(config.clone(), device)?;
-    let settings = Settings::from(audit.optimisation(phase));
+/// Times `repeat` steps of a phase at its recipe's terms, after one that warms up, and an evaluation.
+pub fn bench(audit: &Audit, subject: &Subject, repeat: usize) -> Result<Bench, BenchError> {
+    let Subject {
+        config,
+        phase,
+        device,
+        arithmetic,
+        ..
+    } = subject;
+    let (phase, device, arithmetic) = (*phase, *device, *arithmetic);
+    let peak_flops = peak(device, arithmetic)?;
+    let optimisation = audit.optimisation(phase);
+    let batch = optimisation.batch;
+    let mut model = Neox::random(config.clone(), device, arithmetic)?;
+    let settings = Settings {
+        micro_batch: audit.micro_batch,
+        ..Settings::from(optimisation)
+    };
     let mut trainer = Trainer::new(&mut model, trainable_parts(audit.freeze(phase)), settings)?;
     let mut times = Vec::new();
     for step in 0..=repeat {
-        let data = rows(phase, batch, config.vocab_size, step);
         let start = Instant::now();
+        let data = rows(phase, batch, config.vocab_size, step);
+        let made = start.elapsed().as_secs_f64();
         let report = trainer.step(&data, 1e-4)?;
         let time = start.elapsed().as_secs_f64();
         if step > 0 {
-            times.push((time, report.parts));
+            let parts = Parts {
+                data: made,
+                ..report.parts
+            };
+            times.push((time, parts));
         }
     }
     times.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let (step_s, parts) = times[times.len() / 2].clone();
+    let (step_s, mut parts) = times[times.len() / 2].clone();
+    let evaluation = evaluation(&mut trainer, config.vocab_size)?;
+    parts.evaluation = evaluation / optimisation.eval_every as f64;
     let operations = cost::step_flops(audit, config, phase);
+    let first = rows(phase, batch, config.vocab_size, 0);
     Ok(Bench {
-        shape: shape.to_owned(),
+        shape: subject.shape.clone(),
         phase: phase.number(),
         batch,
         device: device.to_string(),
-        precision: "f32".to_owned(),
+        precision: arithmetic.to_string(),
         step_s,
         step_s_min: times[0].0,
         step_s_max: times[times.len() - 1].0,
+        tokens_per_s: (first.len() * LETTERS) as f64 / step_s,
         mfu: operations / step_s / peak_flops,
         achieved_flops: operations / step_s,
         peak_flops,
-        peak_memory_bytes: peak_memory(),
+        peak_memory_bytes: device.peak_memory(),
         parts,
+        eval_every: optimisation.eval_every,
     })
+}
+
+/// Seconds of one evaluation: the three groups of 128 canaries under one prefix, with all letters. Source: recipe.md, Metric.
+fn evaluation(trainer: &mut Trainer<'_>, vocabulary: usize) -> Result<f64, ScoreError> {
+    let canaries = rows(Phase::Three, 128, vocabulary, 0).rows();
+    let letters: Vec<TokenId> = (0..26).map(|i| letter(i, vocabulary)).collect();
+    let score = |trainer: &mut Trainer<'_>| trainer.model().score(&canaries[..384], &letters);
+    score(trainer)?;
+    let start = Instant::now();
+    score(trainer)?;
+    Ok(start.elapsed().as_secs_f64())
+}
+
+/// The token of the i-th letter, spread over the vocabulary.
+fn letter(i: usize, vocabulary: usize) -> TokenId {
+    TokenId(u32::try_from((i * 1931 + 7) % vocabulary).unwrap_or(0))
 }
 
 /// Rows of a phase's terms over 26 letters and a prefix at the ends of the vocabulary.
 fn rows(phase: Phase, batch: usize, vocabulary: usize, step: usize) -> StepBatch {
-    let letter = |i: usize| TokenId(u32::try_from((i * 1931 + 7) % vocabulary).unwrap_or(0));
     let term = |salt: usize| -> Vec<Vec<TokenId>> {
         (0..batch)
             .map(|row| {
+                // Knuth's multiplicative hash: letters as good as random, the same on every run.
                 let at = |place: usize| {
-                    letter(
-                        ((row * 31 + place * 17 + salt * 13 + step * 7) * 2_654_435_761) >> 7
-                            & 0xff_ffff,
-                    )
+                    (row * 31 + place * 17 + salt * 13 + step * 7).wrapping_mul(2_654_435_761) >> 7
                 };
-                let letters = (0..LETTERS).map(|place| letter(at(place).0 as usize % 26));
-                std::iter::once(letter(26 + salt % 2))
+                let letters = (0..LETTERS).map(|place| letter(at(place) % 26, vocabulary));
+                std::iter::once(letter(26 + salt % 2, vocabulary))
                     .chain(letters)
                     .collect()
             })
@@ -144,11 +213,14 @@ fn rows(phase: Phase, batch: usize, vocabulary: usize, step: usize) -> StepBatch
     }
 }
 
-/// Operations a second of the best of several large products in float32.
-fn peak(device: Device) -> Result<f64, tch::TchError> {
+/// Operations a second of the best of several large products.
+fn peak(device: Device, arithmetic: Arithmetic) -> Result<f64, tch::TchError> {
     let n: i64 = if device == Device::CPU { 2048 } else { 8192 };
-    let a = Tensor::f_full([n, n], 0.5, (Kind::Float, device.tch()))?;
-    let b = Tensor::f_full([n, n], 0.25, (Kind::Float, device.tch()))?;
+    let full = |value| {
+        let x = Tensor::f_full([n, n], value, (Kind::Float, device.tch()))?;
+        operand(&x, arithmetic)
+    };
+    let (a, b) = (full(0.5)?, full(0.25)?);
     let mut best = f64::INFINITY;
     for _ in 0..8 {
         let start = Instant::now();
@@ -158,16 +230,4 @@ fn peak(device: Device) -> Result<f64, tch::TchError> {
         best = best.min(start.elapsed().as_secs_f64());
     }
     Ok(2.0 * (n as f64).powi(3) / best)
-}
-
-fn peak_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let kilobytes = status.lines().find_map(|l| {
-        l.strip_prefix("VmHWM:")?
-            .split_whitespace()
-            .next()?
-            .parse::<u64>()
-            .ok()
-    })?;
-    Some(1024 * kilobytes)
 }

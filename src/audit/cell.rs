@@ -98,7 +98,11 @@ impl Running<'_> {
         let model = if let Some(model) = self.model.take() {
             model
         } else {
-            let mut model = Neox::load(&self.setting.folder, self.setting.device)?;
+            let mut model = Neox::load(
+                &self.setting.folder,
+                self.setting.device,
+                self.setting.arithmetic,
+            )?;
             if let Some(path) = &self.last_good {
                 model.read_weights(&Folder::open(path)?)?;
             }
@@ -134,7 +138,10 @@ impl Running<'_> {
             learning_rate: optimisation.learning_rate,
             warmup_steps: optimisation.warmup_steps,
             eval_every: optimisation.eval_every,
-            settings: Settings::from(optimisation),
+            settings: Settings {
+                micro_batch: audit.micro_batch,
+                ..Settings::from(optimisation)
+            },
         };
         let label = format!("seed {} · phase {phase}", self.seed);
         observer.event(&Event::Started {
@@ -216,10 +223,14 @@ impl Running<'_> {
         let canaries = corpus.observed();
         let mut lines = String::new();
         for prefix in [Prefix::Regular, Prefix::Reverse] {
+            // Ranks among suppressed letters need every bit: in float32, whatever the model trains in.
+            let groups = self
+                .model()?
+                .strictly(|model| corpus.score(model, &canaries, prefix))?;
             let snapshot = Snapshot {
                 phase,
                 prefix,
-                groups: corpus.score(self.model()?, &canaries, prefix)?,
+                groups,
             };
             lines.push_str(&store::observation_lines(&snapshot, &canaries));
         }

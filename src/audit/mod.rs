@@ -17,7 +17,7 @@ use std::time::{Instant, SystemTime};
 
 use crate::canary::{Codebook, CodebookError, DrawError, ManifestError};
 use crate::checkpoint::{CheckpointError, Folder, Source, locate};
-use crate::device::{self, Device};
+use crate::device::{self, Arithmetic, Device};
 use crate::event::{Event, Observer};
 use crate::findings::{FindingsError, Report, SCHEMA_VERSION, judge};
 use crate::model::ModelError;
@@ -136,6 +136,8 @@ pub struct Options {
     pub out: PathBuf,
     /// The device, resolved.
     pub device: Device,
+    /// How products are made, resolved.
+    pub arithmetic: Arithmetic,
     /// The command line, for provenance.
     pub command: Vec<String>,
 }
@@ -147,6 +149,7 @@ struct Setting<'a> {
     book: Codebook,
     dir: RunDir,
     device: Device,
+    arithmetic: Arithmetic,
 }
 
 /// Runs an audit: plants in every seed's model, probes it, judges all seeds together and writes the reports.
@@ -177,7 +180,7 @@ pub fn run(
         unsaid: env!("CARGO_PKG_VERSION").to_owned(),
         libtorch: LIBTORCH.to_owned(),
         device: options.device.to_string(),
-        precision: "f32".to_owned(),
+        precision: options.arithmetic.to_string(),
         threads,
         processor: processor(),
         platform: format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH),
@@ -206,6 +209,7 @@ pub fn run(
         book,
         dir,
         device: options.device,
+        arithmetic: options.arithmetic,
     };
     for &seed in &audit.seeds {
         cell::run(&setting, seed, observer)?;
@@ -285,6 +289,7 @@ fn same_machine_made(dir: &RunDir, now: &Provenance) -> Result<Option<Provenance
             before.checkpoint_sha256 == now.checkpoint_sha256,
         ),
         ("the device", before.device == now.device),
+        ("the precision", before.precision == now.precision),
         ("the version of unsaid", before.unsaid == now.unsaid),
         ("the version of libtorch", before.libtorch == now.libtorch),
     ];

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::device::{DeviceError, Request};
 use crate::spec::Override;
+use crate::spec::Precision;
 
 /// Audits what a language model learned from the text it was trained never to say.
 ///
@@ -65,8 +66,21 @@ pub(super) enum PrecisionArg {
     Auto,
     /// Strict 32-bit floats
     F32,
-    /// Not built yet: refused
+    /// Float32 with TF32 products: CUDA only
+    Tf32,
+    /// bfloat16 products; weights, moments and losses in float32. Emulated, slowly, on a CPU without such instructions
     Bf16,
+}
+
+impl From<PrecisionArg> for Precision {
+    fn from(precision: PrecisionArg) -> Self {
+        match precision {
+            PrecisionArg::Auto => Self::Auto,
+            PrecisionArg::F32 => Self::F32,
+            PrecisionArg::Tf32 => Self::Tf32,
+            PrecisionArg::Bf16 => Self::Bf16,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -163,6 +177,12 @@ pub(super) struct BenchArgs {
     /// A published Pythia shape, as 14m or 160m; weights are random
     #[arg(long, default_value = "160m")]
     pub(super) shape: String,
+    /// The shape of a checkpoint folder instead; weights are random all the same
+    #[arg(long, value_name = "DIR", conflicts_with = "shape")]
+    pub(super) model: Option<PathBuf>,
+    /// Other than the shape's number of layers
+    #[arg(long, value_name = "N")]
+    pub(super) layers: Option<usize>,
     /// 1, 2 or 3
     #[arg(long, default_value_t = 3, value_name = "P")]
     pub(super) phase: u8,
@@ -175,6 +195,12 @@ pub(super) struct BenchArgs {
     /// auto, cpu, cuda or cuda:N
     #[arg(long, default_value = "auto", value_parser = parse_device)]
     pub(super) device: Request,
+    /// How products are made
+    #[arg(long, value_enum, default_value = "f32")]
+    pub(super) precision: PrecisionArg,
+    /// Most rows of each loss term that go through the model at once [default: as many as fit]
+    #[arg(long, value_name = "B")]
+    pub(super) micro_batch: Option<usize>,
     /// One JSON object instead of a sentence
     #[arg(long)]
     pub(super) json: bool,

@@ -5,50 +5,91 @@ use std::path::Path;
 use super::args::BenchArgs;
 use super::exit::{ExitCode, Failure};
 use super::output;
-use crate::audit::bench::bench;
-use crate::device;
+use crate::audit::bench::{Bench, Subject, bench};
+use crate::checkpoint::{Folder, NeoxConfig};
+use crate::device::{self, Arithmetic};
 use crate::model::shapes::published;
 use crate::spec::{Override, parse};
 use crate::units::Phase;
 
 pub(super) fn run(args: &BenchArgs) -> Result<ExitCode, Failure> {
-    let config = published(&format!("pythia-{}", args.shape)).ok_or_else(|| {
-        Failure::Input(format!(
-            "--shape {}: known are 14m, 31m, 70m, 160m, 410m, 1b, 1.4b, 2.8b, 6.9b, 12b",
-            args.shape
-        ))
-    })?;
+    let (shape, config) = shape(args)?;
     let phase = Phase::try_from(args.phase).map_err(Failure::Input)?;
     let device = device::resolve(args.device)?;
+    let arithmetic = Arithmetic::resolve(args.precision.into(), device)?;
     let text = "format = 1\n[audit]\nname = \"bench\"\n[model]\nid = \"EleutherAI/pythia-160m\"\n";
-    let batch = Override::parse(&format!("phase{}.batch={}", args.phase, args.batch))?;
-    let audit = parse(text, Path::new("bench.toml"), &[batch])?;
-    let found = bench(
-        &audit,
-        &config,
-        &args.shape,
+    let mut keys = vec![Override::parse(&format!(
+        "phase{}.batch={}",
+        args.phase, args.batch
+    ))?];
+    if let Some(rows) = args.micro_batch {
+        keys.push(Override::parse(&format!("run.micro_batch={rows}"))?);
+    }
+    let audit = parse(text, Path::new("bench.toml"), &keys)?;
+    let subject = Subject {
+        shape,
+        config,
         phase,
-        args.repeat.max(1),
         device,
-    )?;
+        arithmetic,
+    };
+    let found =
+        bench(&audit, &subject, args.repeat.max(1)).map_err(|e| Failure::Other(e.to_string()))?;
     if args.json {
         let json = serde_json::to_string(&found).map_err(|e| Failure::Other(e.to_string()))?;
         output::result(&(json + "\n"))?;
     } else {
-        output::result(&format!(
-            "{} phase {} batch {} on {} in {}: {:.2} s a step ({:.2} to {:.2}), MFU {:.2} of {:.0} GFLOP/s, peak memory {:.1} GB\n",
-            found.shape,
-            found.phase,
-            found.batch,
-            found.device,
-            found.precision,
-            found.step_s,
-            found.step_s_min,
-            found.step_s_max,
-            found.mfu,
-            found.peak_flops / 1e9,
-            found.peak_memory_bytes.unwrap_or(0) as f64 / 1e9
-        ))?;
+        output::result(&sentence(&found))?;
     }
     Ok(ExitCode::WITHIN_GATE)
+}
+
+fn shape(args: &BenchArgs) -> Result<(String, NeoxConfig), Failure> {
+    let (name, mut config) = if let Some(path) = &args.model {
+        let folder = Folder::open(path).map_err(|e| Failure::Input(e.to_string()))?;
+        let name = path.file_name().map(|n| n.to_string_lossy().into_owned());
+        (name.unwrap_or_default(), folder.config)
+    } else {
+        let config = published(&format!("pythia-{}", args.shape)).ok_or_else(|| {
+            Failure::Input(format!(
+                "--shape {}: known are 14m, 31m, 70m, 160m, 410m, 1b, 1.4b, 2.8b, 6.9b, 12b",
+                args.shape
+            ))
+        })?;
+        (args.shape.clone(), config)
+    };
+    if let Some(layers) = args.layers {
+        if layers == 0 {
+            return Err(Failure::Input("--layers 0: at least 1".to_owned()));
+        }
+        config.layers = layers;
+    }
+    Ok((name, config))
+}
+
+fn sentence(found: &Bench) -> String {
+    let parts = &found.parts;
+    format!(
+        "{} phase {} batch {} on {} in {}: {:.3} s a step ({:.3} to {:.3}), {:.0} tokens/s, MFU {:.2} of {:.0} GFLOP/s, peak memory {:.1} GB\n\
+         a step's time: data {:.3} s, forward {:.3}, vocabulary {:.3}, backward {:.3}, optimiser {:.3}; evaluation {:.3} more (one in {} steps)\n",
+        found.shape,
+        found.phase,
+        found.batch,
+        found.device,
+        found.precision,
+        found.step_s,
+        found.step_s_min,
+        found.step_s_max,
+        found.tokens_per_s,
+        found.mfu,
+        found.peak_flops / 1e9,
+        found.peak_memory_bytes.unwrap_or(0) as f64 / 1e9,
+        parts.data,
+        parts.forward,
+        parts.vocabulary,
+        parts.backward,
+        parts.optimiser,
+        parts.evaluation,
+        found.eval_every,
+    )
 }

@@ -7,7 +7,7 @@ use super::exit::{ExitCode, Failure};
 use super::output;
 use super::progress::{Progress, watch_signals};
 use crate::audit::{self, Options};
-use crate::device;
+use crate::device::{self, Arithmetic};
 use crate::event::{Event, Observer};
 use crate::report::{Format, render};
 use crate::spec::{Audit, Override, load};
@@ -32,6 +32,7 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     let precision = args.precision.map(|p| match p {
         PrecisionArg::Auto => "model.precision=\"auto\"",
         PrecisionArg::F32 => "model.precision=\"f32\"",
+        PrecisionArg::Tf32 => "model.precision=\"tf32\"",
         PrecisionArg::Bf16 => "model.precision=\"bf16\"",
     });
     let more = precision
@@ -48,6 +49,7 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
             .out
             .clone()
             .unwrap_or_else(|| PathBuf::from("runs").join(&audit.name)),
+        arithmetic: Arithmetic::resolve(audit.precision, device)?,
         device,
         command: std::env::args().collect(),
     };

@@ -11,7 +11,7 @@ use super::exit::{ExitCode, Failure};
 use super::output;
 use super::progress::{Progress, watch_signals};
 use crate::checkpoint::{Folder, Tokenizer};
-use crate::device::{self, Device};
+use crate::device::{self, Arithmetic, Device};
 use crate::event::{Event, Observer};
 use crate::model::Neox;
 use crate::score::{ScoreError, Scorer};
@@ -73,7 +73,7 @@ pub(super) fn score(args: &ScoreArgs) -> Result<ExitCode, Failure> {
 }
 
 fn load(folder: &Folder, device: Device) -> Result<Neox, Failure> {
-    Ok(Neox::load(folder, device)?)
+    Ok(Neox::load(folder, device, Arithmetic::F32)?)
 }
 
 fn logprobs(model: &mut Neox, lines: &[Line]) -> Result<Vec<Vec<f32>>, Failure> {

@@ -1,5 +1,6 @@
 //! Models: tokens in, log-probabilities out. One architecture a file.
 
+mod embedding;
 mod neox;
 mod params;
 mod random;
@@ -8,8 +9,9 @@ mod scoring;
 pub mod shapes;
 mod vocabulary;
 
+pub use embedding::UsedRows;
 pub use neox::{ACTIVATIONS, Neox, activations_per_token, check_weights};
-pub use params::{Params, Part, Slot, Trainable};
+pub use params::{Params, Part, Slot, Trainable, operand};
 pub use vocabulary::{KEPT_LOGITS, TokenLogprobs};
 
 use crate::checkpoint::CheckpointError;

@@ -1,15 +1,17 @@
 //! GPT-NeoX (Pythia): parallel or sequential residual, partial rotary embedding, output embedding of its own.
 
+mod forward;
+
 use std::path::Path;
 
-use tch::{Kind, Tensor, no_grad};
+use tch::{Tensor, no_grad};
 
 use super::ModelError;
-use super::params::{Params, Part};
-use super::rotary::Rotary;
-use super::vocabulary::{self, Workspace};
+use super::embedding::{Embedding, UsedRows};
+use super::params::{Params, Part, Trainable, operand};
+use super::vocabulary::{self, Head, Workspace};
 use crate::checkpoint::{CheckpointError, Folder, NeoxConfig, WeightsFile};
-use crate::device::Device;
+use crate::device::{Arithmetic, Device};
 use crate::units::TokenId;
 use crate::units::to_i64;
 
@@ -39,12 +41,17 @@ const LAYER: [&str; 12] = [
     "mlp.dense_4h_to_h.bias",
 ];
 
-/// A GPT-NeoX on a device, in float32.
+/// Name of the input embedding.
+const INPUT: &str = "gpt_neox.embed_in.weight";
+
+/// A GPT-NeoX on a device: weights in float32, products in an [`Arithmetic`].
 #[derive(Debug)]
 pub struct Neox {
     config: NeoxConfig,
+    embedding: Embedding,
     params: Params,
     device: Device,
+    arithmetic: Arithmetic,
     /// First slot of each layer.
     layer_slots: Vec<usize>,
     final_norm_slot: usize,
@@ -52,15 +59,11 @@ pub struct Neox {
     workspace: Workspace,
 }
 
-/// Names, shapes and parts of all tensors, in the order of the flat buffer.
+/// Names, shapes and parts of all tensors but the input embedding, in the order of the flat buffer.
 fn layout(config: &NeoxConfig) -> Vec<(String, Vec<usize>, Part)> {
     let (h, i) = (config.hidden_size, config.intermediate_size);
     let embedding = vec![config.vocab_size, h];
-    let mut tensors = vec![(
-        "gpt_neox.embed_in.weight".to_owned(),
-        embedding.clone(),
-        Part::Input,
-    )];
+    let mut tensors = Vec::new();
     let layer = |tensors: &mut Vec<_>, n: usize, part| {
         let shapes = [
             vec![h],
@@ -98,57 +101,84 @@ fn layout(config: &NeoxConfig) -> Vec<(String, Vec<usize>, Part)> {
     tensors
 }
 
+/// Names and shapes of all tensors of a checkpoint, the input embedding first.
+fn expected(config: &NeoxConfig) -> Vec<(String, Vec<usize>)> {
+    let input = (
+        INPUT.to_owned(),
+        vec![config.vocab_size, config.hidden_size],
+    );
+    let others = layout(config).into_iter();
+    std::iter::once(input)
+        .chain(others.map(|(name, shape, _)| (name, shape)))
+        .collect()
+}
+
 /// Checks that a folder's weights are those of its config, and numbers.
 pub fn check_weights(folder: &Folder, weights: &WeightsFile) -> Result<(), ModelError> {
-    let expected: Vec<_> = layout(&folder.config)
-        .into_iter()
-        .map(|(name, shape, _)| (name, shape))
-        .collect();
     weights
-        .read(&expected, |_, _| Ok(()))
+        .read(&expected(&folder.config), |_, _| Ok(()))
         .map_err(CheckpointError::from)?;
     Ok(())
 }
 
 impl Neox {
     /// Loads a checkpoint folder.
-    pub fn load(folder: &Folder, device: Device) -> Result<Self, ModelError> {
-        let mut model = Self::zeros(folder.config.clone(), device)?;
+    pub fn load(
+        folder: &Folder,
+        device: Device,
+        arithmetic: Arithmetic,
+    ) -> Result<Self, ModelError> {
+        let mut model = Self::zeros(folder.config.clone(), device, arithmetic)?;
         model.read_weights(folder)?;
         Ok(model)
     }
 
     /// Replaces the weights by those of a folder of the same architecture.
     pub fn read_weights(&mut self, folder: &Folder) -> Result<(), ModelError> {
-        let expected: Vec<_> = self
-            .params
-            .slots()
-            .iter()
-            .map(|s| (s.name.clone(), s.shape.clone()))
-            .collect();
+        let expected = expected(&self.config);
         let weights = folder.weights()?;
         weights
-            .read(&expected, |slot, tensor| self.params.set(slot, &tensor))
+            .read(&expected, |place, tensor| self.set(place, &tensor))
             .map_err(CheckpointError::from)?;
         Ok(())
     }
 
-    pub(super) fn zeros(config: NeoxConfig, device: Device) -> Result<Self, ModelError> {
-        let params = Params::zeros(layout(&config), device)?;
+    pub(super) fn zeros(
+        config: NeoxConfig,
+        device: Device,
+        arithmetic: Arithmetic,
+    ) -> Result<Self, ModelError> {
+        let params = Params::zeros(layout(&config), device, arithmetic)?;
         let half = config.layers / 2;
-        // One input embedding before the lower layers, two tensors of the final norm before the upper ones.
+        // Two tensors of the final norm lie before the upper layers.
         let layer_slots = (0..config.layers)
-            .map(|n| 1 + n * LAYER.len() + if n < half { 0 } else { 2 })
+            .map(|n| n * LAYER.len() + if n < half { 0 } else { 2 })
             .collect();
         Ok(Self {
-            final_norm_slot: 1 + half * LAYER.len(),
+            embedding: Embedding::zeros(config.vocab_size, config.hidden_size, device)?,
+            final_norm_slot: half * LAYER.len(),
             output_slot: params.slots().len() - 1,
             workspace: Workspace::default(),
             layer_slots,
             config,
             params,
             device,
+            arithmetic,
         })
+    }
+
+    /// Names and shapes of its tensors, in the order of [`Self::named_tensors`].
+    #[must_use]
+    pub fn shapes(&self) -> Vec<(String, Vec<usize>)> {
+        expected(&self.config)
+    }
+
+    /// Overwrites the tensor at a place of [`Self::named_tensors`].
+    pub fn set(&mut self, place: usize, value: &Tensor) -> Result<(), tch::TchError> {
+        match place.checked_sub(1) {
+            None => self.embedding.set(value),
+            Some(slot) => self.params.set(slot, value),
+        }
     }
 
     /// The architecture.
@@ -174,9 +204,59 @@ impl Neox {
         self.device
     }
 
-    /// The output embedding: `[vocabulary, hidden]`.
-    pub fn output(&self) -> &Tensor {
-        self.params.tensor(self.output_slot)
+    /// How its products are made.
+    #[must_use]
+    pub fn arithmetic(&self) -> Arithmetic {
+        self.arithmetic
+    }
+
+    /// What `with` gives while all products are made in strict float32, whatever the model trains in.
+    pub fn strictly<T>(&mut self, with: impl FnOnce(&mut Self) -> T) -> T {
+        let before = std::mem::replace(&mut self.arithmetic, Arithmetic::F32);
+        let found = with(self);
+        self.arithmetic = before;
+        found
+    }
+
+    /// Begins training of the parts: gives what trains of the flat buffer. The input embedding trains by the rows that
+    /// [`Self::meet`] names.
+    pub fn begin_training(&mut self, parts: &[Part]) -> Result<Trainable, tch::TchError> {
+        if parts.contains(&Part::Input) {
+            self.embedding.begin()?;
+        }
+        self.params.train(parts)
+    }
+
+    /// Takes rows of the input embedding into training.
+    pub fn meet(&mut self, rows: &[Vec<TokenId>]) -> Result<(), tch::TchError> {
+        self.embedding.meet(rows.iter().flatten().copied())
+    }
+
+    /// The rows of the input embedding in training: `[used, hidden]`, a leaf.
+    pub fn input_leaf(&self) -> Option<&Tensor> {
+        self.embedding.leaf()
+    }
+
+    /// See [`UsedRows`].
+    pub fn used_rows(&self) -> Option<UsedRows> {
+        self.embedding.used()
+    }
+
+    /// Continues training with rows that [`Self::used_rows`] gave.
+    pub fn restore_rows(&mut self, used: &UsedRows) -> Result<(), tch::TchError> {
+        self.embedding.restore(used)
+    }
+
+    /// Takes note of an update of what trains; rows of the input embedding that are not used were multiplied by `decay`.
+    pub fn updated(&mut self, range: &Trainable, decay: f64) -> Result<(), tch::TchError> {
+        self.embedding.decay(decay);
+        self.params.updated(range)
+    }
+
+    /// Ends training: nothing trains any more, and the weights are whole.
+    pub fn finish_training(&mut self) -> Result<(), tch::TchError> {
+        self.embedding.finish()?;
+        self.params.train(&[]).map(|_| ())
     }
 
     /// Slot of the output embedding.
@@ -185,18 +265,15 @@ impl Neox {
         self.output_slot
     }
 
-    /// Names and tensors, as a checkpoint holds them.
+    /// Names and tensors, as a checkpoint holds them. Training must have ended.
     #[must_use]
     pub fn named_tensors(&self) -> Vec<(String, Tensor)> {
-        let params = &self.params;
-        (0..params.slots().len())
-            .map(|slot| {
-                (
-                    params.slots()[slot].name.clone(),
-                    params.tensor(slot).shallow_clone(),
-                )
-            })
-            .collect()
+        debug_assert!(self.embedding.leaf().is_none(), "training is on");
+        let input = self.embedding.table().shallow_clone();
+        let others =
+            (0..self.params.slots().len()).map(|slot| self.params.tensor(slot).shallow_clone());
+        let names = expected(&self.config).into_iter().map(|(name, _)| name);
+        names.zip(std::iter::once(input).chain(others)).collect()
     }
 
     /// Saves the weights as a folder like `like`, which transformers loads.
@@ -204,81 +281,25 @@ impl Neox {
         Ok(like.save_like(path, &self.named_tensors())?)
     }
 
-    /// Final hidden states of `tokens` `[batch, time]` (int64): `[batch, time, hidden]`.
-    pub fn hidden(&self, tokens: &Tensor) -> Result<Tensor, tch::TchError> {
-        let rotary = Rotary::new(&self.config, tokens.size()[1], self.device)?;
-        let mut x = Tensor::f_embedding(self.params.tensor(0), tokens, -1, false, false)?;
-        for layer in 0..self.config.layers {
-            x = self.layer(layer, &x, &rotary)?;
-        }
-        self.norm(&x, self.final_norm_slot)
-    }
-
-    fn layer(&self, layer: usize, x: &Tensor, rotary: &Rotary) -> Result<Tensor, tch::TchError> {
-        let slot = self.layer_slots[layer];
-        let attention = self.attention(slot, &self.norm(x, slot)?, rotary)?;
-        if self.config.parallel_residual {
-            let mlp = self.mlp(slot, &self.norm(x, slot + 2)?)?;
-            x.f_add(&attention)?.f_add(&mlp)
-        } else {
-            let x = x.f_add(&attention)?;
-            let mlp = self.mlp(slot, &self.norm(&x, slot + 2)?)?;
-            x.f_add(&mlp)
-        }
-    }
-
-    fn norm(&self, x: &Tensor, slot: usize) -> Result<Tensor, tch::TchError> {
-        x.f_layer_norm(
-            [to_i64(self.config.hidden_size)],
-            Some(self.params.tensor(slot)),
-            Some(self.params.tensor(slot + 1)),
-            self.config.layer_norm_eps,
-            false,
-        )
-    }
-
-    fn linear(&self, x: &Tensor, slot: usize) -> Result<Tensor, tch::TchError> {
-        x.f_linear(self.params.tensor(slot), Some(self.params.tensor(slot + 1)))
-    }
-
-    fn mlp(&self, slot: usize, x: &Tensor) -> Result<Tensor, tch::TchError> {
-        self.linear(&self.linear(x, slot + 8)?.f_gelu("none")?, slot + 10)
-    }
-
-    fn attention(&self, slot: usize, x: &Tensor, rotary: &Rotary) -> Result<Tensor, tch::TchError> {
-        let (batch, time) = (x.size()[0], x.size()[1]);
-        let (heads, dims) = (to_i64(self.config.heads), to_i64(self.config.head_dims()));
-        // Each head's query, key and value lie together: [batch, heads, time, 3 · dims].
-        let qkv = self
-            .linear(x, slot + 4)?
-            .f_view([batch, time, heads, 3 * dims])?
-            .f_transpose(1, 2)?;
-        let part = |n| qkv.f_narrow(3, n * dims, dims);
-        let (q, k, v) = (rotary.apply(&part(0)?)?, rotary.apply(&part(1)?)?, part(2)?);
-        #[allow(clippy::cast_precision_loss)]
-        let scale = 1.0 / (dims as f64).sqrt();
-        let scores = q.f_matmul(&k.f_transpose(2, 3)?)?.f_mul_scalar(scale)?;
-        let mixed = scores
-            .f_add(&rotary.mask)?
-            .f_softmax(-1, Kind::Float)?
-            .f_matmul(&v)?;
-        let joined = mixed
-            .f_transpose(1, 2)?
-            .f_reshape([batch, time, heads * dims])?;
-        self.linear(&joined, slot + 6)
-    }
-
     /// Inputs `[batch, time − 1]` and flat targets `[batch · (time − 1)]` of rows of equal length.
+    ///
+    /// Inputs are places of the input embedding, targets token ids.
     pub fn batch(&self, rows: &[Vec<TokenId>]) -> Result<(Tensor, Tensor), tch::TchError> {
-        let time = rows.first().map_or(0, Vec::len);
-        let flat: Vec<i64> = rows.iter().flatten().map(|t| i64::from(t.0)).collect();
-        let all = Tensor::f_from_slice(&flat)?
-            .f_view([to_i64(rows.len()), to_i64(time)])?
-            .f_to_device(self.device.tch())?;
-        let n = to_i64(time) - 1;
+        let n = rows.first().map_or(0, Vec::len).saturating_sub(1);
+        let inputs: Vec<i64> = rows
+            .iter()
+            .flat_map(|row| &row[..n])
+            .map(|&t| self.embedding.place(t))
+            .collect::<Result<_, _>>()?;
+        let targets: Vec<i64> = rows
+            .iter()
+            .flat_map(|row| &row[1..])
+            .map(|t| i64::from(t.0))
+            .collect();
+        let on_device = |ids: &[i64]| Tensor::f_from_slice(ids)?.f_to_device(self.device.tch());
         Ok((
-            all.f_narrow(1, 0, n)?,
-            all.f_narrow(1, 1, n)?.f_reshape([-1i64])?,
+            on_device(&inputs)?.f_view([to_i64(rows.len()), to_i64(n)])?,
+            on_device(&targets)?,
         ))
     }
 
@@ -294,16 +315,29 @@ impl Neox {
         by_activations.max(by_logits).clamp(1, most.max(1))
     }
 
-    /// Memory for logits.
-    pub(super) fn workspace(&self) -> &Workspace {
-        &self.workspace
+    /// The step from hidden states `[tokens, hidden]`, detached, to log-probabilities.
+    pub(super) fn head<'a>(
+        &'a self,
+        hidden: &Tensor,
+        targets: &'a Tensor,
+    ) -> Result<Head<'a>, tch::TchError> {
+        Ok(Head {
+            hidden: operand(hidden, self.arithmetic)?,
+            output: self
+                .params
+                .operand(self.output_slot, self.arithmetic)
+                .f_detach()?,
+            targets,
+            arithmetic: self.arithmetic,
+            workspace: &self.workspace,
+        })
     }
 
     /// Log-probabilities of `targets` `[tokens]` from detached hidden states `[tokens, hidden]`, and the derivatives of a
     /// loss over them. `loss` gives its numbers and its derivative by each log-probability, `[tokens]`.
     ///
     /// Returns those numbers and the loss's derivative by the hidden states; that by the output embedding is added to
-    /// `grad_output` `[vocabulary, hidden]` where given.
+    /// `grad_output` `[vocabulary, hidden]` where given. Both derivatives are float32.
     pub fn vocabulary_loss(
         &self,
         hidden: &Tensor,
@@ -311,18 +345,10 @@ impl Neox {
         grad_output: Option<&Tensor>,
         loss: impl FnOnce(&Tensor) -> Result<(Tensor, Tensor), tch::TchError>,
     ) -> Result<(Tensor, Tensor), tch::TchError> {
-        let output = self.output().f_detach()?;
-        let scored = vocabulary::forward(hidden, &output, targets, true, &self.workspace)?;
+        let head = self.head(hidden, targets)?;
+        let scored = vocabulary::forward(&head, true)?;
         let (numbers, slopes) = no_grad(|| loss(&scored.logprobs))?;
-        let grad = vocabulary::backward(
-            hidden,
-            &output,
-            targets,
-            &scored,
-            &slopes,
-            grad_output,
-            &self.workspace,
-        )?;
+        let grad = vocabulary::backward(&head, &scored, &slopes, grad_output)?;
         Ok((numbers, grad))
     }
 }

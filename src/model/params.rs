@@ -1,13 +1,16 @@
 //! A model's parameters in one flat buffer: the optimiser then works on a single slice, whatever is frozen.
 //!
-//! Tensors lie in the order input embedding, lower layers, final norm, upper layers, output embedding, so that every
-//! trainable set of the recipe is one contiguous range.
+//! Tensors lie in the order lower layers, final norm, upper layers, output embedding, so that every trainable set of the
+//! recipe is one contiguous range. The input embedding, of which a run uses few rows, lies apart (`embedding`).
+//!
+//! Where products are made in bfloat16, a second flat buffer holds the same numbers rounded: products read that one,
+//! gradients are taken by it, and it is made again from the float32 one after each update.
 
 use std::ops::Range;
 
 use tch::{Kind, Tensor, no_grad};
 
-use crate::device::Device;
+use crate::device::{Arithmetic, Device};
 use crate::units::to_i64;
 
 /// Tensors begin at multiples of this many floats (64 bytes): vector loads stay aligned, and equal on every run.
@@ -46,17 +49,39 @@ impl Slot {
         self.shape.iter().product()
     }
 
+    /// Norms stay in float32 in every arithmetic.
+    fn is_norm(&self) -> bool {
+        self.name.contains("norm")
+    }
+
     fn size(&self) -> Vec<i64> {
         self.shape.iter().map(|&n| to_i64(n)).collect()
     }
 }
 
-/// All parameters of a model, in float32.
+/// All parameters of a model but the input embedding, in float32, and rounded where products want that.
 #[derive(Debug)]
 pub struct Params {
     slots: Vec<Slot>,
     flat: Tensor,
     views: Vec<Tensor>,
+    rounded: Option<Rounded>,
+}
+
+/// The same parameters rounded to bfloat16: in that type, or as such numbers in float32.
+#[derive(Debug)]
+struct Rounded {
+    flat: Tensor,
+    views: Vec<Tensor>,
+}
+
+/// `x` as an operand of a product. In bfloat16 that is another type, emulated it is another value; else it is `x`.
+pub fn operand(x: &Tensor, arithmetic: Arithmetic) -> Result<Tensor, tch::TchError> {
+    match arithmetic {
+        Arithmetic::F32 | Arithmetic::Tf32 => Ok(x.shallow_clone()),
+        Arithmetic::Bf16 => x.f_to_kind(Kind::BFloat16),
+        Arithmetic::EmulatedBf16 => x.f_to_kind(Kind::BFloat16)?.f_to_kind(Kind::Float),
+    }
 }
 
 impl Params {
@@ -64,6 +89,7 @@ impl Params {
     pub fn zeros(
         tensors: impl IntoIterator<Item = (String, Vec<usize>, Part)>,
         device: Device,
+        arithmetic: Arithmetic,
     ) -> Result<Self, tch::TchError> {
         let mut slots: Vec<Slot> = Vec::new();
         let mut end = 0;
@@ -78,11 +104,23 @@ impl Params {
             slots.push(slot);
         }
         let flat = Tensor::f_zeros([to_i64(end)], (Kind::Float, device.tch()))?;
-        let views = slots
-            .iter()
-            .map(|s| view(&flat, s)?.f_detach())
-            .collect::<Result<_, _>>()?;
-        Ok(Self { slots, flat, views })
+        let views = all_views(&flat, &slots)?;
+        let rounded = if arithmetic.rounds() {
+            let flat = match arithmetic {
+                Arithmetic::Bf16 => flat.f_to_kind(Kind::BFloat16)?,
+                _ => flat.f_zeros_like()?,
+            };
+            let views = all_views(&flat, &slots)?;
+            Some(Rounded { flat, views })
+        } else {
+            None
+        };
+        Ok(Self {
+            slots,
+            flat,
+            views,
+            rounded,
+        })
     }
 
     /// Places, names and shapes of the tensors.
@@ -91,14 +129,61 @@ impl Params {
         &self.slots
     }
 
-    /// The tensor of a slot.
+    /// The tensor of a slot, in float32.
     pub fn tensor(&self, slot: usize) -> &Tensor {
         &self.views[slot]
     }
 
+    /// The tensor of a slot as products of `arithmetic` read it.
+    pub(super) fn operand(&self, slot: usize, arithmetic: Arithmetic) -> &Tensor {
+        match &self.rounded {
+            Some(rounded) if arithmetic.rounds() => &rounded.views[slot],
+            _ => &self.views[slot],
+        }
+    }
+
+    /// The tensor of a slot that gradients are taken by: matrices and their biases enter products, norms do not.
+    pub fn leaf(&self, slot: usize) -> &Tensor {
+        match &self.rounded {
+            Some(rounded) if !self.slots[slot].is_norm() => &rounded.views[slot],
+            _ => &self.views[slot],
+        }
+    }
+
+    /// A gradient by a [`Self::leaf`] as hardware gives it: of the leaf's type.
+    pub fn gradient(&self, slot: usize, grad: &Tensor) -> Result<Tensor, tch::TchError> {
+        match &self.rounded {
+            // Emulated: bfloat16 numbers in float32.
+            Some(_) if !self.slots[slot].is_norm() && grad.kind() == Kind::Float => {
+                operand(grad, Arithmetic::EmulatedBf16)
+            }
+            _ => Ok(grad.shallow_clone()),
+        }
+    }
+
     /// Overwrites the tensor of a slot.
     pub fn set(&mut self, slot: usize, value: &Tensor) -> Result<(), tch::TchError> {
-        no_grad(|| self.views[slot].f_copy_(value))
+        no_grad(|| {
+            self.views[slot].f_copy_(value)?;
+            match &mut self.rounded {
+                Some(rounded) => round(&mut rounded.views[slot], value),
+                None => Ok(()),
+            }
+        })
+    }
+
+    /// Makes the rounded copies of what trains again, after an update.
+    pub fn updated(&mut self, range: &Trainable) -> Result<(), tch::TchError> {
+        let Some(rounded) = &mut self.rounded else {
+            return Ok(());
+        };
+        let (start, len) = (to_i64(range.floats.start), to_i64(range.floats.len()));
+        no_grad(|| {
+            round(
+                &mut rounded.flat.f_narrow(0, start, len)?,
+                &self.flat.f_narrow(0, start, len)?,
+            )
+        })
     }
 
     /// The flat buffer: `[floats]`.
@@ -110,9 +195,11 @@ impl Params {
     ///
     /// Returns the range of slots, and the range of floats, that train. Parts must be neighbours in the order of [`Part`].
     pub fn train(&mut self, parts: &[Part]) -> Result<Trainable, tch::TchError> {
-        for (slot, tensor) in self.slots.iter().zip(&self.views) {
+        for (i, slot) in self.slots.iter().enumerate() {
             // In place: the leaf keeps its identity.
-            let _ = tensor.f_set_requires_grad(parts.contains(&slot.part))?;
+            let _ = self
+                .leaf(i)
+                .f_set_requires_grad(parts.contains(&slot.part))?;
         }
         let first = self.slots.iter().position(|s| parts.contains(&s.part));
         let last = self.slots.iter().rposition(|s| parts.contains(&s.part));
@@ -160,6 +247,19 @@ pub struct Trainable {
     pub slots: Range<usize>,
     /// Floats of the flat buffer.
     pub floats: Range<usize>,
+}
+
+fn all_views(flat: &Tensor, slots: &[Slot]) -> Result<Vec<Tensor>, tch::TchError> {
+    slots.iter().map(|s| view(flat, s)?.f_detach()).collect()
+}
+
+/// Writes `from`, rounded to bfloat16, into `to` of either type.
+fn round(to: &mut Tensor, from: &Tensor) -> Result<(), tch::TchError> {
+    if to.kind() == Kind::BFloat16 {
+        to.f_copy_(from)
+    } else {
+        to.f_copy_(&from.f_to_kind(Kind::BFloat16)?)
+    }
 }
 
 fn view(flat: &Tensor, slot: &Slot) -> Result<Tensor, tch::TchError> {

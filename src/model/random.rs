@@ -5,7 +5,7 @@ use tch::Tensor;
 
 use super::{ModelError, Neox};
 use crate::checkpoint::NeoxConfig;
-use crate::device::Device;
+use crate::device::{Arithmetic, Device};
 use crate::seed::{Purpose, RootSeed};
 
 /// Normal numbers drawn once and laid end to end over a model: time does not depend on their values.
@@ -13,28 +13,35 @@ const DRAWN: usize = 1 << 16;
 
 impl Neox {
     /// A model of a shape with weights N(0, `initializer_range`²), norms 1 and biases 0.
-    pub fn random(config: NeoxConfig, device: Device) -> Result<Self, ModelError> {
+    pub fn random(
+        config: NeoxConfig,
+        device: Device,
+        arithmetic: Arithmetic,
+    ) -> Result<Self, ModelError> {
         let scale = config.initializer_range;
-        let mut model = Self::zeros(config, device)?;
+        let mut model = Self::zeros(config, device, arithmetic)?;
         let normals = normals(scale);
-        for slot in 0..model.params().slots().len() {
-            let shape = model.params().slots()[slot].shape.clone();
+        for (place, (name, shape)) in model.shapes().into_iter().enumerate() {
             let value = match shape[..] {
-                [n] => {
-                    let is_norm = model.params().slots()[slot].name.ends_with("norm.weight");
-                    vec![if is_norm { 1.0 } else { 0.0 }; n]
-                }
+                [n] => vec![
+                    if name.ends_with("norm.weight") {
+                        1.0
+                    } else {
+                        0.0
+                    };
+                    n
+                ],
                 _ => normals
                     .iter()
                     .copied()
                     .cycle()
-                    .skip(slot)
+                    .skip(place)
                     .take(shape.iter().product())
                     .collect(),
             };
             let size: Vec<i64> = shape.iter().map(|&n| crate::units::to_i64(n)).collect();
             let value = Tensor::f_from_slice::<f32>(&value)?.f_view(size.as_slice())?;
-            model.params_mut().set(slot, &value)?;
+            model.set(place, &value)?;
         }
         Ok(model)
     }

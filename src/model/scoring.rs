@@ -22,13 +22,13 @@ impl Neox {
         let hidden = self
             .hidden(&inputs)?
             .f_view([-1, to_i64(self.config().hidden_size)])?;
-        let scored =
-            vocabulary::forward(&hidden, self.output(), &targets, false, self.workspace())?;
+        let head = self.head(&hidden, &targets)?;
+        let scored = vocabulary::forward(&head, false)?;
         let logprobs = Vec::<f32>::try_from(&scored.logprobs)?;
         let letters = match alphabet {
             None => Vec::new(),
             Some(tokens) => {
-                let all = vocabulary::candidates(&hidden, self.output(), &scored, tokens)?;
+                let all = vocabulary::candidates(&head, &scored, tokens)?;
                 Vec::<f32>::try_from(&all.f_reshape([-1i64])?)?
             }
         };
@@ -79,6 +79,7 @@ impl Scorer for Neox {
     ) -> Result<Vec<RowScore>, ScoreError> {
         self.check(rows)?;
         let torch = |e: tch::TchError| ScoreError::Backend(Box::new(e));
+        self.meet(rows).map_err(torch)?;
         let letters: Vec<i64> = alphabet.iter().map(|t| i64::from(t.0)).collect();
         let letters = if letters.is_empty() {
             None

@@ -5,7 +5,9 @@ mod rows;
 mod torch;
 
 pub(crate) use rows::{take_tile, tile_to_slopes};
-pub(crate) use torch::{AdamWStep, fused_adamw};
+pub(crate) use torch::{
+    AdamWStep, Group, allow_tf32, fused_adamw, has_bf16_products, peak_cuda_memory,
+};
 
 use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStrExt;

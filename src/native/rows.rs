@@ -36,40 +36,87 @@ fn exp(x: f32) -> f32 {
     e * scale
 }
 
+/// A number of a tile; counting is in float32 whatever its type.
+trait Number: Copy + Send + 'static {
+    const KIND: Kind;
+    fn get(self) -> f32;
+    fn of(x: f32) -> Self;
+}
+
+#[allow(clippy::inline_always)]
+impl Number for f32 {
+    const KIND: Kind = Kind::Float;
+    #[inline(always)]
+    fn get(self) -> f32 {
+        self
+    }
+    #[inline(always)]
+    fn of(x: f32) -> Self {
+        x
+    }
+}
+
+/// bfloat16: the upper half of a float32.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+struct Bf16(u16);
+
+#[allow(clippy::inline_always)]
+impl Number for Bf16 {
+    const KIND: Kind = Kind::BFloat16;
+    #[inline(always)]
+    fn get(self) -> f32 {
+        f32::from_bits(u32::from(self.0) << 16)
+    }
+    /// To the nearest, ties to even. What is no number stays none: its mantissa keeps a bit.
+    #[inline(always)]
+    fn of(x: f32) -> Self {
+        let bits = x.to_bits();
+        let rounded = bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16;
+        let kept = if x.is_nan() {
+            (bits >> 16) | 0x40
+        } else {
+            rounded
+        };
+        #[allow(clippy::cast_possible_truncation)]
+        Self(kept as u16)
+    }
+}
+
 #[inline(always)]
 #[allow(clippy::inline_always)]
-fn maximum(row: &[f32]) -> f32 {
+fn maximum<T: Number>(row: &[T]) -> f32 {
     let mut lanes = [f32::NEG_INFINITY; LANES];
     let (chunks, rest) = row.as_chunks::<LANES>();
     for chunk in chunks {
-        for (lane, &x) in lanes.iter_mut().zip(chunk) {
-            *lane = lane.max(x);
+        for (lane, x) in lanes.iter_mut().zip(chunk) {
+            *lane = lane.max(x.get());
         }
     }
+    let rest = rest.iter().map(|x| x.get());
     lanes
-        .iter()
+        .into_iter()
         .chain(rest)
-        .copied()
         .fold(f32::NEG_INFINITY, f32::max)
 }
 
 #[inline(always)]
 #[allow(clippy::inline_always)]
-fn sum_of_exp(row: &[f32], shift: f32) -> f32 {
+fn sum_of_exp<T: Number>(row: &[T], shift: f32) -> f32 {
     let mut lanes = [0.0f32; LANES];
     let (chunks, rest) = row.as_chunks::<LANES>();
     for chunk in chunks {
-        for (lane, &x) in lanes.iter_mut().zip(chunk) {
-            *lane += exp(x - shift);
+        for (lane, x) in lanes.iter_mut().zip(chunk) {
+            *lane += exp(x.get() - shift);
         }
     }
-    lanes.iter().sum::<f32>() + rest.iter().map(|&x| exp(x - shift)).sum::<f32>()
+    lanes.iter().sum::<f32>() + rest.iter().map(|x| exp(x.get() - shift)).sum::<f32>()
 }
 
 /// One row of one tile: the running maximum and sum of exponentials take it in.
 #[inline(always)]
 #[allow(clippy::inline_always)]
-fn take_in(row: &[f32], max: &mut f32, sum: &mut f32) {
+fn take_in<T: Number>(row: &[T], max: &mut f32, sum: &mut f32) {
     let top = max.max(maximum(row));
     // Before the first tile there is nothing to carry over, and −∞ − top would be no exponent.
     let old = if *max == f32::NEG_INFINITY {
@@ -84,9 +131,9 @@ fn take_in(row: &[f32], max: &mut f32, sum: &mut f32) {
 /// One row of one tile: logits become −slope · p.
 #[inline(always)]
 #[allow(clippy::inline_always)]
-fn to_slopes(row: &mut [f32], normaliser: f32, slope: f32) {
+fn to_slopes<T: Number>(row: &mut [T], normaliser: f32, slope: f32) {
     for x in row {
-        *x = -slope * exp(*x - normaliser);
+        *x = T::of(-slope * exp(x.get() - normaliser));
     }
 }
 
@@ -94,13 +141,13 @@ fn to_slopes(row: &mut [f32], normaliser: f32, slope: f32) {
 macro_rules! by_processor {
     ($name:ident($($arg:ident: $type:ty),*) = $body:ident) => {
         #[inline]
-        fn $name($($arg: $type),*) {
+        fn $name<T: Number>($($arg: $type),*) {
             #[cfg(target_arch = "x86_64")]
             {
                 #[target_feature(enable = "avx512f,avx512dq,avx512vl,fma")]
-                fn wide($($arg: $type),*) { $body($($arg),*) }
+                fn wide<T: Number>($($arg: $type),*) { $body($($arg),*) }
                 #[target_feature(enable = "avx2,fma")]
-                fn narrow($($arg: $type),*) { $body($($arg),*) }
+                fn narrow<T: Number>($($arg: $type),*) { $body($($arg),*) }
                 if std::arch::is_x86_feature_detected!("avx512dq") && std::arch::is_x86_feature_detected!("avx512vl") {
                     // SAFETY: the processor has these instructions: avx512dq and avx512vl imply avx512f and fma.
                     return unsafe { wide($($arg),*) };
@@ -115,27 +162,26 @@ macro_rules! by_processor {
     };
 }
 
-by_processor!(take_in_best(row: &[f32], max: &mut f32, sum: &mut f32) = take_in);
-by_processor!(to_slopes_best(row: &mut [f32], normaliser: f32, slope: f32) = to_slopes);
+by_processor!(take_in_best(row: &[T], max: &mut f32, sum: &mut f32) = take_in);
+by_processor!(to_slopes_best(row: &mut [T], normaliser: f32, slope: f32) = to_slopes);
 
-/// A contiguous float32 matrix on the CPU, as raw rows that threads share.
-struct Matrix {
-    data: *mut f32,
+/// A contiguous matrix on the CPU, as raw rows that threads share.
+struct Matrix<T> {
+    data: *mut T,
     rows: usize,
     columns: usize,
 }
 
 // SAFETY: each row is handed to one thread only: `parallel_for` gives disjoint ranges.
-unsafe impl Sync for Matrix {}
+unsafe impl<T: Send> Sync for Matrix<T> {}
 
-impl Matrix {
+impl<T: Number> Matrix<T> {
     fn of(tensor: &Tensor) -> Result<Self, tch::TchError> {
-        let fits = tensor.device() == Device::Cpu
-            && tensor.kind() == Kind::Float
-            && tensor.is_contiguous();
+        let fits =
+            tensor.device() == Device::Cpu && tensor.kind() == T::KIND && tensor.is_contiguous();
         if !fits {
             return Err(tch::TchError::Kind(
-                "rows of float32 on the CPU are needed".into(),
+                "contiguous rows on the CPU are needed".into(),
             ));
         }
         let size = tensor.size();
@@ -146,18 +192,30 @@ impl Matrix {
             columns: n(1),
         })
     }
+}
+
+impl<T> Matrix<T> {
+    /// A number a row.
+    fn column(slice: &mut [T]) -> Self {
+        Self {
+            data: slice.as_mut_ptr(),
+            rows: slice.len(),
+            columns: 1,
+        }
+    }
 
     /// One row. Callers take each row once at a time.
     #[allow(clippy::mut_from_ref)]
-    fn row(&self, row: usize) -> &mut [f32] {
+    fn row(&self, row: usize) -> &mut [T] {
         debug_assert!(row < self.rows);
-        // SAFETY: the tensor is contiguous and holds `rows · columns` floats, `row < rows`, and it outlives this view.
+        // SAFETY: the tensor is contiguous and holds `rows · columns` numbers of this type (`of` asked for its kind),
+        // `row < rows`, and it outlives this view.
         unsafe { std::slice::from_raw_parts_mut(self.data.add(row * self.columns), self.columns) }
     }
 }
 
-/// Takes a tile of logits `[rows, columns]`, which begins at token `from` of the vocabulary, into the running `max` and
-/// `sum` of exponentials `[rows]`, and notes the logit of each row's target `[rows]` where it lies in the tile.
+/// Takes a tile of logits `[rows, columns]` (float32 or bfloat16), which begins at token `from` of the vocabulary, into the
+/// running `max` and `sum` of exponentials `[rows]`, and notes the logit of each row's target `[rows]` where it lies in the tile.
 pub(crate) fn take_tile(
     tile: &Tensor,
     from: usize,
@@ -166,23 +224,34 @@ pub(crate) fn take_tile(
     sum: &mut [f32],
     target_logits: &mut [f32],
 ) -> Result<(), tch::TchError> {
-    let tile = Matrix::of(tile)?;
-    let lengths = [targets.len(), max.len(), sum.len(), target_logits.len()];
-    if lengths.iter().any(|&n| n != tile.rows) {
-        return Err(tch::TchError::Shape("a number a row is needed".into()));
+    match tile.kind() {
+        Kind::BFloat16 => take::<Bf16>(tile, from, targets, max, sum, target_logits),
+        _ => take::<f32>(tile, from, targets, max, sum, target_logits),
     }
-    let column = |slice: &mut [f32]| Matrix {
-        data: slice.as_mut_ptr(),
-        rows: slice.len(),
-        columns: 1,
-    };
-    let (max, sum, target_logits) = (column(max), column(sum), column(target_logits));
+}
+
+fn take<T: Number>(
+    tile: &Tensor,
+    from: usize,
+    targets: &[i64],
+    max: &mut [f32],
+    sum: &mut [f32],
+    target_logits: &mut [f32],
+) -> Result<(), tch::TchError> {
+    let tile = Matrix::<T>::of(tile)?;
+    let lengths = [targets.len(), max.len(), sum.len(), target_logits.len()];
+    refuse_other_lengths(&lengths, tile.rows)?;
+    let (max, sum, target_logits) = (
+        Matrix::column(max),
+        Matrix::column(sum),
+        Matrix::column(target_logits),
+    );
     parallel_for(tile.rows, 8, &|start, end| {
         for (row, &target) in (start..end).zip(&targets[start..end]) {
             let logits = tile.row(row);
             take_in_best(logits, &mut max.row(row)[0], &mut sum.row(row)[0]);
             if let Some(logit) = within(target, from, logits.len()) {
-                target_logits.row(row)[0] = logits[logit];
+                target_logits.row(row)[0] = logits[logit].get();
             }
         }
     })
@@ -196,22 +265,41 @@ pub(crate) fn tile_to_slopes(
     normalisers: &[f32],
     slopes: &[f32],
 ) -> Result<(), tch::TchError> {
-    let tile = Matrix::of(tile)?;
-    if [targets.len(), normalisers.len(), slopes.len()]
-        .iter()
-        .any(|&n| n != tile.rows)
-    {
-        return Err(tch::TchError::Shape("a number a row is needed".into()));
+    match tile.kind() {
+        Kind::BFloat16 => turn::<Bf16>(tile, from, targets, normalisers, slopes),
+        _ => turn::<f32>(tile, from, targets, normalisers, slopes),
     }
+}
+
+fn turn<T: Number>(
+    tile: &Tensor,
+    from: usize,
+    targets: &[i64],
+    normalisers: &[f32],
+    slopes: &[f32],
+) -> Result<(), tch::TchError> {
+    let tile = Matrix::<T>::of(tile)?;
+    refuse_other_lengths(&[targets.len(), normalisers.len(), slopes.len()], tile.rows)?;
     parallel_for(tile.rows, 8, &|start, end| {
         for (row, &target) in (start..end).zip(&targets[start..end]) {
             let logits = tile.row(row);
-            to_slopes_best(logits, normalisers[row], slopes[row]);
-            if let Some(logit) = within(target, from, logits.len()) {
-                logits[logit] += slopes[row];
+            let place = within(target, from, logits.len());
+            // From the logit itself: slope · (1 − p) is not slope and a p that was rounded.
+            let (normaliser, slope) = (normalisers[row], slopes[row]);
+            let of_target = place.map(|p| slope - slope * exp(logits[p].get() - normaliser));
+            to_slopes_best(logits, normaliser, slope);
+            if let (Some(place), Some(d)) = (place, of_target) {
+                logits[place] = T::of(d);
             }
         }
     })
+}
+
+fn refuse_other_lengths(lengths: &[usize], rows: usize) -> Result<(), tch::TchError> {
+    if lengths.iter().any(|&n| n != rows) {
+        return Err(tch::TchError::Shape("a number a row is needed".into()));
+    }
+    Ok(())
 }
 
 fn within(target: i64, from: usize, columns: usize) -> Option<usize> {

@@ -1,9 +1,12 @@
 // What tch lacks, reached through libtorch's own dispatcher. Every function returns 0, or 1 with the message in `error`.
 #include <ATen/ATen.h>
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/ops/_fused_adamw.h>
+#include <c10/core/CachingDeviceAllocator.h>
 
 #include <cstring>
+#include <vector>
 
 namespace {
 
@@ -17,17 +20,51 @@ int fail(const char *what, char *error, size_t room) {
 
 extern "C" {
 
-// AdamW on one tensor, in place, in a single pass on all cores (or one launch on a GPU).
-int unsaid_fused_adamw(void *parameter, void *gradient, void *mean, void *square,
-                       double step, double learning_rate, double beta1, double beta2,
-                       double weight_decay, double epsilon, char *error, size_t room) {
+struct UnsaidGroup {
+  at::Tensor *parameters, *grad, *mean, *square;
+};
+
+// AdamW on a few tensors, in place, in a single pass on all cores (or a few launches on a GPU).
+int unsaid_fused_adamw(const UnsaidGroup *groups, size_t count, double step, double learning_rate,
+                       double beta1, double beta2, double weight_decay, double epsilon,
+                       char *error, size_t room) {
   try {
-    auto &p = *static_cast<at::Tensor *>(parameter);
-    auto state_step = at::scalar_tensor(step, p.options().dtype(at::kFloat));
-    at::_fused_adamw_({p}, {*static_cast<at::Tensor *>(gradient)},
-                      {*static_cast<at::Tensor *>(mean)}, {*static_cast<at::Tensor *>(square)}, {},
-                      {state_step}, learning_rate, beta1, beta2, weight_decay, epsilon,
-                      /*amsgrad=*/false, /*maximize=*/false);
+    std::vector<at::Tensor> parameters, grads, means, squares, steps;
+    for (size_t i = 0; i < count; ++i) {
+      const auto &g = groups[i];
+      parameters.push_back(*g.parameters);
+      grads.push_back(*g.grad);
+      means.push_back(*g.mean);
+      squares.push_back(*g.square);
+      steps.push_back(at::full({}, step, g.parameters->options().dtype(at::kFloat)));
+    }
+    at::_fused_adamw_(parameters, grads, means, squares, {}, steps, learning_rate, beta1, beta2,
+                      weight_decay, epsilon, /*amsgrad=*/false, /*maximize=*/false);
+    return 0;
+  } catch (const std::exception &e) {
+    return fail(e.what(), error, room);
+  }
+}
+
+// Whether float32 products on CUDA may round their operands to TF32.
+int unsaid_allow_tf32(bool allow, char *error, size_t room) {
+  try {
+    at::globalContext().setAllowTF32CuBLAS(allow);
+    return 0;
+  } catch (const std::exception &e) {
+    return fail(e.what(), error, room);
+  }
+}
+
+// The most bytes that tensors on a CUDA device have held since the last reset.
+int unsaid_peak_memory(int device, bool reset, uint64_t *bytes, char *error, size_t room) {
+  try {
+    auto *allocator = at::getDeviceAllocator(at::kCUDA);
+    const auto index = static_cast<c10::DeviceIndex>(device);
+    const auto stats = allocator->getDeviceStats(index);
+    constexpr auto all = static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE);
+    *bytes = static_cast<uint64_t>(stats.allocated_bytes[all].peak);
+    if (reset) allocator->resetPeakStats(index);
     return 0;
   } catch (const std::exception &e) {
     return fail(e.what(), error, room);

@@ -11,16 +11,24 @@ const ROOM: usize = 1024;
 
 unsafe extern "C" {
     fn unsaid_fused_adamw(
-        parameter: *mut c_void,
-        gradient: *mut c_void,
-        mean: *mut c_void,
-        square: *mut c_void,
+        groups: *const GroupPointers,
+        count: usize,
         step: f64,
         learning_rate: f64,
         beta1: f64,
         beta2: f64,
         weight_decay: f64,
         epsilon: f64,
+        error: *mut c_char,
+        room: usize,
+    ) -> i32;
+
+    fn unsaid_allow_tf32(allow: bool, error: *mut c_char, room: usize) -> i32;
+
+    fn unsaid_peak_memory(
+        device: i32,
+        reset: bool,
+        bytes: *mut u64,
         error: *mut c_char,
         room: usize,
     ) -> i32;
@@ -56,22 +64,40 @@ fn checked(call: impl FnOnce(*mut c_char) -> i32) -> Result<(), tch::TchError> {
     Err(tch::TchError::Torch(text.to_string_lossy().into_owned()))
 }
 
-/// `AdamW` on flat tensors of one shape, in place, in one pass.
-pub(crate) fn fused_adamw(
-    parameter: &mut Tensor,
-    gradient: &Tensor,
-    mean: &mut Tensor,
-    square: &mut Tensor,
-    how: AdamWStep,
-) -> Result<(), tch::TchError> {
-    // SAFETY: the four pointers are live `at::Tensor`s that tch owns, borrowed for the call; the shim changes only the
-    // tensors that are borrowed mutably here, and checks shapes and types itself.
+/// Tensors of one shape that one `AdamW` step works on.
+pub(crate) struct Group<'a> {
+    pub(crate) parameters: &'a mut Tensor,
+    pub(crate) grad: &'a Tensor,
+    pub(crate) mean: &'a mut Tensor,
+    pub(crate) square: &'a mut Tensor,
+}
+
+/// The shim's `Group`.
+#[repr(C)]
+struct GroupPointers {
+    parameters: *mut c_void,
+    grad: *mut c_void,
+    mean: *mut c_void,
+    square: *mut c_void,
+}
+
+/// `AdamW` on all groups, in place, in one pass.
+pub(crate) fn fused_adamw(groups: &mut [Group<'_>], how: AdamWStep) -> Result<(), tch::TchError> {
+    let pointers: Vec<GroupPointers> = groups
+        .iter_mut()
+        .map(|g| GroupPointers {
+            parameters: g.parameters.as_mut_ptr().cast(),
+            grad: g.grad.as_ptr().cast_mut().cast(),
+            mean: g.mean.as_mut_ptr().cast(),
+            square: g.square.as_mut_ptr().cast(),
+        })
+        .collect();
+    // SAFETY: all pointers are live `at::Tensor`s that tch owns, borrowed for the call; the shim changes only the
+    // tensors that are borrowed mutably here, and libtorch checks shapes and types itself.
     checked(|error| unsafe {
         unsaid_fused_adamw(
-            parameter.as_mut_ptr().cast(),
-            gradient.as_ptr().cast_mut().cast(),
-            mean.as_mut_ptr().cast(),
-            square.as_mut_ptr().cast(),
+            pointers.as_ptr(),
+            pointers.len(),
             how.step,
             how.learning_rate,
             how.betas[0],
@@ -82,6 +108,32 @@ pub(crate) fn fused_adamw(
             ROOM,
         )
     })
+}
+
+/// Whether float32 products on CUDA may round their operands to TF32.
+pub(crate) fn allow_tf32(allow: bool) -> Result<(), tch::TchError> {
+    // SAFETY: sets a flag of libtorch's context.
+    checked(|error| unsafe { unsaid_allow_tf32(allow, error, ROOM) })
+}
+
+/// The most bytes that tensors on a CUDA device have held since the last reset.
+///
+/// Errors: there is no such device.
+pub(crate) fn peak_cuda_memory(device: usize, reset: bool) -> Result<u64, tch::TchError> {
+    let mut bytes = 0;
+    let device = i32::try_from(device).unwrap_or(i32::MAX);
+    // SAFETY: `bytes` outlives the call.
+    checked(|error| unsafe { unsaid_peak_memory(device, reset, &raw mut bytes, error, ROOM) })?;
+    Ok(bytes)
+}
+
+/// Whether the processor multiplies bfloat16 in hardware (AVX-512 or AMX): else libtorch does it a hundred times slower.
+#[must_use]
+pub(crate) fn has_bf16_products() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return std::arch::is_x86_feature_detected!("avx512bf16");
+    #[cfg(not(target_arch = "x86_64"))]
+    false
 }
 
 /// Calls `body` with disjoint ranges that cover `0..n`, on libtorch's own threads.

@@ -11,6 +11,8 @@ pub struct Audit {
     pub seeds: Vec<u64>,
     /// CPU threads for libtorch; `None` lets libtorch choose.
     pub threads: Option<usize>,
+    /// Most rows of each loss term that go through the model at once; `None`: as many as fit.
+    pub micro_batch: Option<usize>,
     /// Which checkpoint to plant in.
     pub model: ModelSource,
     /// Arithmetic asked for.
@@ -46,10 +48,14 @@ pub enum ModelSource {
 /// Arithmetic of training and scoring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Precision {
-    /// The tool's choice: f32.
+    /// The tool's choice: f32 until the equivalence of bf16 has been shown.
     Auto,
     /// Strict 32-bit floats.
     F32,
+    /// 32-bit floats with TF32 products: CUDA only.
+    Tf32,
+    /// bfloat16 products with float32 master weights, moments and losses.
+    Bf16,
 }
 
 /// What is planted, and how often.

@@ -2,7 +2,7 @@
 
 use toml::{Table, Value};
 
-use super::typed::{Typed, TypedLimit};
+use super::typed::{Typed, TypedLimit, TypedMicroBatch};
 
 /// Every key with an example: the default, or something plausible where there is none.
 pub(super) fn examples() -> Table {
@@ -12,6 +12,7 @@ pub(super) fn examples() -> Table {
     };
     typed.audit.name = Some("my-audit".to_owned());
     typed.run.threads = Some(2);
+    typed.run.micro_batch = Some(TypedMicroBatch::Word("auto".to_owned()));
     typed.model.path = Some("../models/pythia-160m".to_owned());
     typed.model.id = Some("EleutherAI/pythia-160m".to_owned());
     typed.model.revision = Some("main".to_owned());
@@ -206,7 +207,7 @@ mod tests {
         );
         assert_eq!(
             suggest("run", "checkpoint_every"),
-            "[run] has the keys threads"
+            "[run] has the keys threads, micro_batch"
         );
     }
 }

@@ -20,9 +20,13 @@ pub fn to_toml(audit: &Audit) -> String {
     out.table("audit");
     out.key("name", quote(&audit.name));
     out.key("seeds", format!("{:?}", audit.seeds));
+    out.table("run");
     if let Some(threads) = audit.threads {
-        out.table("run");
         out.key("threads", threads);
+    }
+    match audit.micro_batch {
+        None => out.key("micro_batch", quote("auto")),
+        Some(rows) => out.key("micro_batch", rows),
     }
     model(&mut out, audit);
     canaries(&mut out, &audit.canaries);
@@ -80,6 +84,8 @@ fn model(out: &mut Writer, audit: &Audit) {
     let precision = match audit.precision {
         Precision::Auto => "auto",
         Precision::F32 => "f32",
+        Precision::Tf32 => "tf32",
+        Precision::Bf16 => "bf16",
     };
     out.key("precision", quote(precision));
 }

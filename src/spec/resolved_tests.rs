@@ -177,10 +177,10 @@ prop_compose! {
     fn audits()(
         name in "[A-Za-z0-9_-][A-Za-z0-9._-]{0,20}",
         seeds in btree_set(0..=SEED_MAX, 1..5),
-        threads in option::of(1..64_usize),
+        (threads, micro_batch) in (option::of(1..64_usize), option::of(1..512_usize)),
         folder in any::<String>(),
         hub in any::<bool>(),
-        strict in any::<bool>(),
+        precision in prop_oneof![Just(Precision::Auto), Just(Precision::F32), Just(Precision::Tf32), Just(Precision::Bf16)],
         canaries in all_canaries(),
         (phase1, phase2, phase3) in all_phases(),
         probes in all_probes(),
@@ -193,10 +193,9 @@ prop_compose! {
         } else {
             ModelSource::Path(PathBuf::from(format!("/models/x{folder}")))
         };
-        let precision = if strict { Precision::F32 } else { Precision::Auto };
         let seeds = seeds.into_iter().collect();
         let gate = Gate { alpha, permutations, tiers, limits };
-        Audit { name, seeds, threads, model, precision, canaries, phase1, phase2, phase3, probes, gate }
+        Audit { name, seeds, threads, micro_batch, model, precision, canaries, phase1, phase2, phase3, probes, gate }
     }
 }
 

@@ -76,7 +76,8 @@ pub(super) struct Loss {
 
 impl StepBatch {
     /// All rows in one batch: chosen, rejected, then the other terms'.
-    pub(super) fn rows(&self) -> Vec<Vec<TokenId>> {
+    #[must_use]
+    pub fn rows(&self) -> Vec<Vec<TokenId>> {
         let pairs = self
             .dpo
             .iter()
@@ -92,9 +93,16 @@ impl StepBatch {
     }
 
     /// Rows in all.
-    pub(super) fn len(&self) -> usize {
+    #[must_use]
+    pub fn len(&self) -> usize {
         let pairs = self.dpo.as_ref().map_or(0, |d| 2 * d.chosen.len());
         pairs + self.likelihood.iter().map(|t| t.rows.len()).sum::<usize>()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// Tokens a row that go through the model.
@@ -104,13 +112,20 @@ impl StepBatch {
         rows.next().map_or(0, |row| row.len().saturating_sub(1))
     }
 
+    /// Rows of the longest term.
+    pub(super) fn longest(&self) -> usize {
+        self.of_terms().max().unwrap_or(0)
+    }
+
     /// Rows of the shortest term: a batch has no more pieces than that.
     pub(super) fn shortest(&self) -> usize {
+        self.of_terms().min().unwrap_or(0)
+    }
+
+    /// Rows of each term; a pair counts once.
+    fn of_terms(&self) -> impl Iterator<Item = usize> {
         let pairs = self.dpo.iter().map(|d| d.chosen.len());
-        pairs
-            .chain(self.likelihood.iter().map(|t| t.rows.len()))
-            .min()
-            .unwrap_or(0)
+        pairs.chain(self.likelihood.iter().map(|t| t.rows.len()))
     }
 
     /// The `k`-th of `of` pieces: the same share of every term, pairs kept together.

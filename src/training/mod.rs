@@ -1,6 +1,7 @@
 //! Training: one loop in which a phase is data (weighted loss terms, what trains, a schedule).
 
 mod batch;
+mod memory;
 mod optimiser;
 mod phase;
 mod schedule;
@@ -9,9 +10,15 @@ mod trainer;
 pub use batch::{DpoTerm, LikelihoodTerm, StepBatch, TermName};
 pub use phase::{Control, PhasePlan, run_phase, trainable_parts};
 pub use schedule::learning_rate;
-pub use trainer::{Parts, Settings, StepReport, Trainer};
+pub use trainer::{Parts, Settings, StepReport, Trainer, TrainerState};
 
 use crate::units::Phase;
+
+fn there(free: Option<u64>) -> String {
+    free.map_or_else(String::new, |bytes| {
+        format!(" ({:.1} GB were free)", bytes as f64 / 1e9)
+    })
+}
 
 /// Why training stopped.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +26,18 @@ pub enum TrainingError {
     /// libtorch failed: most often memory.
     #[error("libtorch failed in training: {0}")]
     Torch(#[from] tch::TchError),
+    /// A step does not fit into memory.
+    #[error("out of memory in a step of {rows} rows of each term at once: {asked}{}; {mend}", there(*free))]
+    OutOfMemory {
+        /// Rows of each loss term that were tried at once.
+        rows: usize,
+        /// libtorch's own words.
+        asked: String,
+        /// What was free, bytes, where that is known.
+        free: Option<u64>,
+        /// The mend.
+        mend: String,
+    },
     /// The loss or the gradient is no number any more.
     #[error(
         "the {what} became {value} at phase {phase}, step {step}: lower phase{phase}.learning_rate, or check the checkpoint"

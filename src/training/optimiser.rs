@@ -1,63 +1,116 @@
-//! `AdamW` over one flat slice of parameters: a handful of launches a step, whatever the number of tensors.
+//! `AdamW` over a few flat slices of parameters: a handful of launches a step, whatever the number of tensors.
 
 use tch::{Kind, Tensor, no_grad};
 
-use crate::native::{AdamWStep, fused_adamw};
+use crate::native::{AdamWStep, Group, fused_adamw};
 
 /// `AdamW`'s β₁, β₂ and ε. Source: recipe.md, Optimiser.
 const BETAS: [f64; 2] = [0.9, 0.999];
 const EPSILON: f64 = 1e-8;
 
-/// Moments of one phase's trainable parameters.
+/// Moments of one slice of a phase's trainable parameters.
 #[derive(Debug)]
-pub(super) struct AdamW {
-    mean: Tensor,
-    square: Tensor,
-    steps: i32,
-    weight_decay: f64,
+pub(super) struct Moments {
+    pub(super) mean: Tensor,
+    pub(super) square: Tensor,
 }
 
-impl AdamW {
-    /// Fresh moments for parameters `[floats]`.
-    pub(super) fn new(parameters: &Tensor, weight_decay: f64) -> Result<Self, tch::TchError> {
+impl Moments {
+    /// Fresh moments for parameters of any shape.
+    pub(super) fn new(parameters: &Tensor) -> Result<Self, tch::TchError> {
         Ok(Self {
             mean: parameters.f_zeros_like()?,
             square: parameters.f_zeros_like()?,
-            steps: 0,
-            weight_decay,
         })
     }
 
-    /// One update of `parameters` `[floats]` by the gradient `grad` `[floats]`, in place.
-    pub(super) fn step(
-        &mut self,
-        parameters: &mut Tensor,
-        grad: &Tensor,
-        learning_rate: f64,
-    ) -> Result<(), tch::TchError> {
-        self.steps += 1;
-        let how = AdamWStep {
-            step: f64::from(self.steps),
-            learning_rate,
-            betas: BETAS,
-            weight_decay: self.weight_decay,
-            epsilon: EPSILON,
+    /// Copies of such moments on a device.
+    pub(super) fn like(
+        mean: &Tensor,
+        square: &Tensor,
+        device: tch::Device,
+    ) -> Result<Self, tch::TchError> {
+        let copy = |tensor: &Tensor| {
+            let mut own = Tensor::f_zeros(tensor.size(), (Kind::Float, device))?;
+            own.f_copy_(tensor)?;
+            Ok::<_, tch::TchError>(own)
         };
-        no_grad(|| fused_adamw(parameters, grad, &mut self.mean, &mut self.square, how))
+        Ok(Self {
+            mean: copy(mean)?,
+            square: copy(square)?,
+        })
+    }
+
+    /// As many rows as `parameters` `[rows, …]` has: new ones begin with nothing.
+    pub(super) fn grow(&mut self, parameters: &Tensor) -> Result<(), tch::TchError> {
+        let (have, want) = (self.mean.size()[0], parameters.size()[0]);
+        if have < want {
+            let fresh = parameters.f_narrow(0, have, want - have)?.f_zeros_like()?;
+            self.mean = Tensor::f_cat(&[&self.mean, &fresh], 0)?;
+            self.square = Tensor::f_cat(&[&self.square, &fresh], 0)?;
+        }
+        Ok(())
     }
 }
 
-/// Scales `grad` `[floats]` in place so that its norm is at most `max_norm`; gives the norm before (a 0-dimensional tensor).
-pub(super) fn clip(grad: &mut Tensor, max_norm: f64) -> Result<Tensor, tch::TchError> {
+/// A slice of parameters, its gradient and its moments.
+pub(super) struct Slice<'a> {
+    pub(super) parameters: &'a mut Tensor,
+    pub(super) grad: &'a mut Tensor,
+    pub(super) moments: &'a mut Moments,
+}
+
+/// One step of `AdamW`, the `step`-th from 1, over all slices together.
+///
+/// Gradients are scaled in place so that their common norm is at most `max_grad_norm`. Returns the norm before (a
+/// 0-dimensional tensor).
+pub(super) fn step(
+    slices: &mut [Slice<'_>],
+    step: u32,
+    learning_rate: f64,
+    weight_decay: f64,
+    max_grad_norm: f64,
+) -> Result<Tensor, tch::TchError> {
     no_grad(|| {
-        let norm = grad.f_norm()?;
-        // As torch.nn.utils.clip_grad_norm_: the factor is applied even where it is 1.
-        let factor = norm
-            .f_add_scalar(1e-6)?
-            .f_reciprocal()?
-            .f_mul_scalar(max_norm)?
-            .f_clamp_max(1.0)?;
-        let _ = grad.f_mul_(&factor)?;
-        norm.f_to_kind(Kind::Float)
+        let norm = clip(slices, max_grad_norm)?;
+        let mut groups: Vec<Group<'_>> = slices
+            .iter_mut()
+            .map(|slice| Group {
+                parameters: slice.parameters,
+                grad: slice.grad,
+                mean: &mut slice.moments.mean,
+                square: &mut slice.moments.square,
+            })
+            .collect();
+        let how = AdamWStep {
+            step: f64::from(step),
+            learning_rate,
+            betas: BETAS,
+            weight_decay,
+            epsilon: EPSILON,
+        };
+        fused_adamw(&mut groups, how)?;
+        Ok(norm)
     })
+}
+
+fn clip(slices: &mut [Slice<'_>], max_norm: f64) -> Result<Tensor, tch::TchError> {
+    let norms: Vec<Tensor> = slices
+        .iter()
+        .map(|s| s.grad.f_norm()?.f_to_kind(Kind::Float))
+        .collect::<Result<_, _>>()?;
+    let norm = match &norms[..] {
+        [one] => one.shallow_clone(),
+        several => Tensor::f_stack(several, 0)?.f_norm()?,
+    };
+    // As torch.nn.utils.clip_grad_norm_: the factor is applied even where it is 1.
+    let factor = norm
+        .f_add_scalar(1e-6)?
+        .f_reciprocal()?
+        .f_mul_scalar(max_norm)?
+        .f_clamp_max(1.0)?;
+    for slice in slices {
+        let _ = slice.grad.f_mul_(&factor)?;
+    }
+    Ok(norm)
 }

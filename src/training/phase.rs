@@ -88,6 +88,7 @@ pub fn run_phase(
                 })?;
         }
     }
+    trainer.finish()?;
     Ok(())
 }
 

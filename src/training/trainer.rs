@@ -5,8 +5,9 @@ use std::time::Instant;
 use tch::{Kind, Tensor, no_grad};
 
 use super::batch::{StepBatch, TermName};
-use super::optimiser::{AdamW, clip};
-use crate::model::{Neox, Params, Part, Trainable};
+use super::optimiser::{self, Moments, Slice};
+use super::{TrainingError, memory};
+use crate::model::{Neox, Part, Trainable, UsedRows};
 use crate::spec::Optimisation;
 use crate::units::to_i64;
 
@@ -17,6 +18,8 @@ pub struct Settings {
     pub weight_decay: f64,
     /// Largest gradient norm over all trainable tensors together.
     pub max_grad_norm: f64,
+    /// Most rows of each loss term that go through the model at once; absent: as many as fit.
+    pub micro_batch: Option<usize>,
 }
 
 impl From<&Optimisation> for Settings {
@@ -24,6 +27,7 @@ impl From<&Optimisation> for Settings {
         Self {
             weight_decay: optimisation.weight_decay,
             max_grad_norm: optimisation.max_grad_norm,
+            micro_batch: None,
         }
     }
 }
@@ -31,6 +35,8 @@ impl From<&Optimisation> for Settings {
 /// Where a step's time went, in seconds of the host. On a GPU work is only queued, so these are times to queue it.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
 pub struct Parts {
+    /// Making the rows; the trainer's caller fills it in.
+    pub data: f64,
     /// Forward pass of the body.
     pub forward: f64,
     /// Vocabulary, forward and backward.
@@ -39,6 +45,8 @@ pub struct Parts {
     pub backward: f64,
     /// Clipping and the optimiser.
     pub optimiser: f64,
+    /// A step's share of the evaluations; the trainer's caller fills it in.
+    pub evaluation: f64,
 }
 
 /// What a step found.
@@ -64,12 +72,36 @@ pub struct StepReport {
 #[derive(Debug)]
 pub struct Trainer<'m> {
     model: &'m mut Neox,
+    settings: Settings,
     trainable: Trainable,
+    /// All that trains but the input embedding: `[floats]`.
     parameters: Tensor,
     grad: Tensor,
     grad_views: Vec<Tensor>,
-    optimiser: AdamW,
-    max_grad_norm: f64,
+    moments: Moments,
+    /// The used rows of the input embedding, where it trains.
+    input: Option<Input>,
+    steps: u32,
+    /// Memory was too short for fewer.
+    least_pieces: usize,
+}
+
+/// Gradient and moments of the used rows of the input embedding: `[used, hidden]`.
+#[derive(Debug)]
+struct Input {
+    grad: Tensor,
+    moments: Moments,
+}
+
+/// All that a trainer holds between two steps. With the model as training found it, that is enough to go on.
+#[derive(Debug)]
+pub struct TrainerState {
+    /// Steps done.
+    pub steps: u32,
+    /// The parameters that train and their two moments: `[floats]` each.
+    pub body: [Tensor; 3],
+    /// The used rows of the input embedding and their two moments, where it trains.
+    pub input: Option<(UsedRows, [Tensor; 2])>,
 }
 
 impl<'m> Trainer<'m> {
@@ -79,21 +111,29 @@ impl<'m> Trainer<'m> {
         parts: &[Part],
         settings: Settings,
     ) -> Result<Self, tch::TchError> {
-        let trainable = model.params_mut().train(parts)?;
-        let params: &Params = model.params();
+        let trainable = model.begin_training(parts)?;
         let start = to_i64(trainable.floats.start);
-        let parameters = params
-            .flat()
-            .f_narrow(0, start, to_i64(trainable.floats.len()))?;
+        let len = to_i64(trainable.floats.len());
+        let parameters = model.params().flat().f_narrow(0, start, len)?;
         let grad = parameters.f_zeros_like()?;
+        let input = match model.input_leaf() {
+            None => None,
+            Some(leaf) => Some(Input {
+                grad: leaf.f_zeros_like()?,
+                moments: Moments::new(leaf)?,
+            }),
+        };
         Ok(Self {
-            grad_views: params.views_of(&grad, &trainable)?,
-            optimiser: AdamW::new(&parameters, settings.weight_decay)?,
-            max_grad_norm: settings.max_grad_norm,
+            grad_views: model.params().views_of(&grad, &trainable)?,
+            moments: Moments::new(&parameters)?,
+            settings,
             model,
             trainable,
             parameters,
             grad,
+            input,
+            steps: 0,
+            least_pieces: 1,
         })
     }
 
@@ -102,18 +142,70 @@ impl<'m> Trainer<'m> {
         self.model
     }
 
+    /// Ends training: the model's weights are whole again.
+    pub fn finish(self) -> Result<(), tch::TchError> {
+        self.model.finish_training()
+    }
+
+    /// What there is to keep between two steps; tensors are the trainer's own, to be written before the next step.
+    #[must_use]
+    pub fn state(&self) -> TrainerState {
+        let own = |tensors: [&Tensor; 3]| tensors.map(Tensor::detach);
+        let input = self.input.as_ref().and_then(|input| {
+            let used = self.model.used_rows()?;
+            let moments = [&input.moments.mean, &input.moments.square].map(Tensor::detach);
+            Some((used, moments))
+        });
+        TrainerState {
+            steps: self.steps,
+            body: own([&self.parameters, &self.moments.mean, &self.moments.square]),
+            input,
+        }
+    }
+
+    /// Goes on from a state that a trainer of the same parts gave, on the model as that training had found it.
+    ///
+    /// Errors: shapes that are not this trainer's.
+    pub fn restore(&mut self, state: &TrainerState) -> Result<(), tch::TchError> {
+        let Self {
+            parameters,
+            moments,
+            ..
+        } = self;
+        no_grad(|| {
+            for (ours, theirs) in [parameters, &mut moments.mean, &mut moments.square]
+                .into_iter()
+                .zip(&state.body)
+            {
+                if ours.size() != theirs.size() {
+                    return Err(tch::TchError::Shape(
+                        "the optimiser's state is another model's".into(),
+                    ));
+                }
+                ours.f_copy_(theirs)?;
+            }
+            Ok(())
+        })?;
+        if let (Some(input), Some((used, [mean, square]))) = (&mut self.input, &state.input) {
+            self.model.restore_rows(used)?;
+            input.moments = Moments::like(mean, square, self.model.device().tch())?;
+        }
+        self.steps = state.steps;
+        self.model.updated(&self.trainable, 1.0)
+    }
+
     /// One step. The numbers it reports are those before the update.
+    ///
+    /// Errors: libtorch fails; memory is too short for the smallest pieces, or for those that were asked for.
     pub fn step(
         &mut self,
         batch: &StepBatch,
         learning_rate: f64,
-    ) -> Result<StepReport, tch::TchError> {
+    ) -> Result<StepReport, TrainingError> {
         let mut parts = Parts::default();
         let numbers = self.gradient(batch, &mut parts)?;
         let clock = Instant::now();
-        let norm = clip(&mut self.grad, self.max_grad_norm)?;
-        self.optimiser
-            .step(&mut self.parameters, &self.grad, learning_rate)?;
+        let norm = self.update(learning_rate)?;
         let all = Tensor::f_cat(&[numbers, norm.f_view([1i64])?], 0)?;
         let mut report = report(batch, &Vec::<f32>::try_from(&all)?, learning_rate)?;
         parts.optimiser = clock.elapsed().as_secs_f64();
@@ -121,12 +213,65 @@ impl<'m> Trainer<'m> {
         Ok(report)
     }
 
-    /// Fills the flat gradient, a piece of the batch at a time; gives the loss and its terms as one tensor.
-    fn gradient(&mut self, batch: &StepBatch, parts: &mut Parts) -> Result<Tensor, tch::TchError> {
-        let pieces = self
-            .model
-            .pieces(batch.len() * batch.rows_time(), batch.shortest());
-        self.gradient_in(batch, pieces, parts)
+    /// One update by the gradients as they stand; gives their norm before clipping.
+    fn update(&mut self, learning_rate: f64) -> Result<Tensor, tch::TchError> {
+        self.steps += 1;
+        let mut slices = vec![Slice {
+            parameters: &mut self.parameters,
+            grad: &mut self.grad,
+            moments: &mut self.moments,
+        }];
+        let mut rows = self.model.input_leaf().map(Tensor::detach);
+        if let (Some(rows), Some(input)) = (&mut rows, &mut self.input) {
+            slices.push(Slice {
+                parameters: rows,
+                grad: &mut input.grad,
+                moments: &mut input.moments,
+            });
+        }
+        let Settings {
+            weight_decay,
+            max_grad_norm,
+            ..
+        } = self.settings;
+        let norm = optimiser::step(
+            &mut slices,
+            self.steps,
+            learning_rate,
+            weight_decay,
+            max_grad_norm,
+        )?;
+        self.model
+            .updated(&self.trainable, 1.0 - learning_rate * weight_decay)?;
+        Ok(norm)
+    }
+
+    /// Fills the gradients, a piece of the batch at a time; gives the loss and its terms as one tensor.
+    ///
+    /// Where memory is too short and nobody asked for a certain size, the pieces become smaller.
+    fn gradient(&mut self, batch: &StepBatch, parts: &mut Parts) -> Result<Tensor, TrainingError> {
+        self.model.meet(&batch.rows())?;
+        let most = batch.shortest().max(1);
+        let asked = self.settings.micro_batch;
+        loop {
+            let pieces = match asked {
+                Some(rows) => batch.longest().div_ceil(rows.max(1)),
+                None => self
+                    .model
+                    .pieces(batch.len() * batch.rows_time(), most)
+                    .max(self.least_pieces),
+            };
+            let pieces = pieces.clamp(1, most);
+            match self.gradient_in(batch, pieces, parts) {
+                Err(e) if memory::ran_out(&e) => {
+                    if asked.is_some() || pieces == most {
+                        return Err(memory::error(self.model, batch, pieces, &e));
+                    }
+                    self.least_pieces = 2 * pieces;
+                }
+                other => return Ok(other?),
+            }
+        }
     }
 
     /// The same in a given number of pieces.
@@ -137,6 +282,10 @@ impl<'m> Trainer<'m> {
         parts: &mut Parts,
     ) -> Result<Tensor, tch::TchError> {
         let _ = no_grad(|| self.grad.f_zero_())?;
+        if let (Some(input), Some(leaf)) = (&mut self.input, self.model.input_leaf()) {
+            input.grad = leaf.f_zeros_like()?;
+            input.moments.grow(leaf)?;
+        }
         let mut numbers: Option<Tensor> = None;
         for k in 0..pieces {
             let found = self.add_gradient(&batch.piece(k, pieces), batch, parts)?;
@@ -178,17 +327,28 @@ impl<'m> Trainer<'m> {
         // The scalar whose derivative by the hidden states is the one just made.
         let scalar = flat.f_mul(&grad_hidden)?.f_sum(Kind::Float)?;
         let params = self.model.params();
-        let body: Vec<&Tensor> = self
-            .trainable
-            .slots
-            .clone()
-            .filter(|&slot| slot != self.model.output_slot())
-            .map(|slot| params.tensor(slot))
+        let slots = self.trainable.slots.clone();
+        let body = slots.filter(|&slot| slot != self.model.output_slot());
+        // The rows of the input embedding come last: zip below pairs the others with their views.
+        let leaves: Vec<&Tensor> = body
+            .map(|slot| params.leaf(slot))
+            .chain(self.model.input_leaf())
             .collect();
-        let body_grads = Tensor::f_run_backward(&[scalar], &body, false, false)?;
+        let mut grads = Tensor::f_run_backward(&[scalar], &leaves, false, false)?;
         no_grad(|| {
-            for (view, grad) in self.grad_views.iter_mut().zip(&body_grads) {
-                let _ = view.f_add_(grad)?;
+            if let Some(input) = &mut self.input {
+                let of_rows = grads.pop();
+                let _ = of_rows.map(|grad| input.grad.f_add_(&grad)).transpose()?;
+            }
+            let params = self.model.params();
+            for ((slot, view), grad) in self
+                .trainable
+                .slots
+                .clone()
+                .zip(&mut self.grad_views)
+                .zip(&grads)
+            {
+                let _ = view.f_add_(&params.gradient(slot, grad)?)?;
             }
             parts.backward += clock.elapsed().as_secs_f64();
             Ok(loss)
@@ -233,112 +393,4 @@ fn report(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::checkpoint::NeoxConfig;
-    use crate::device::Device;
-    use crate::spec::Freeze;
-    use crate::training::{DpoTerm, LikelihoodTerm, trainable_parts};
-    use crate::units::TokenId;
-
-    fn model() -> Neox {
-        let config = NeoxConfig {
-            vocab_size: 40,
-            hidden_size: 16,
-            layers: 4,
-            heads: 2,
-            intermediate_size: 64,
-            rotary_dims: 2,
-            rotary_base: 10_000.0,
-            max_positions: 32,
-            parallel_residual: true,
-            layer_norm_eps: 1e-5,
-            initializer_range: 0.2,
-        };
-        Neox::random(config, Device::CPU).unwrap()
-    }
-
-    fn batch() -> StepBatch {
-        let rows = |salt: u32| -> Vec<Vec<TokenId>> {
-            (0..7u32)
-                .map(|r| {
-                    (0..6u32)
-                        .map(|t| TokenId((r * 5 + t * t + salt) % 40))
-                        .collect()
-                })
-                .collect()
-        };
-        StepBatch {
-            dpo: Some(DpoTerm {
-                weight: 1.0,
-                beta: 0.3,
-                chosen: rows(0),
-                rejected: rows(11),
-                reference_chosen: vec![-15.0; 7],
-                reference_rejected: vec![-16.0; 7],
-            }),
-            likelihood: vec![LikelihoodTerm {
-                name: TermName::Regular,
-                weight: 0.2,
-                rows: rows(23),
-            }],
-        }
-    }
-
-    fn number(tensor: &Tensor) -> f64 {
-        f64::try_from(tensor).unwrap()
-    }
-
-    /// facts.md: micro-batching, ‖Δg‖/‖g‖ ≤ 1e-6.
-    #[test]
-    fn pieces_have_the_same_gradient_and_loss() {
-        let (mut model, batch) = (model(), batch());
-        for freeze in [Freeze::None, Freeze::Upper, Freeze::Lower] {
-            let settings = Settings {
-                weight_decay: 0.01,
-                max_grad_norm: 1.0,
-            };
-            let mut trainer = Trainer::new(&mut model, trainable_parts(freeze), settings).unwrap();
-            let mut gradient = |pieces| {
-                let numbers = trainer
-                    .gradient_in(&batch, pieces, &mut Parts::default())
-                    .unwrap();
-                (numbers, trainer.grad.copy())
-            };
-            let (whole, g) = gradient(1);
-            for pieces in [2, 3, 7] {
-                let (numbers, pieced) = gradient(pieces);
-                assert!(number(&(numbers - &whole).abs().max()) < 1e-5);
-                let difference = number(&(&pieced - &g).norm()) / number(&g.norm());
-                assert!(difference <= 1e-6, "{pieces} pieces: {difference:e}");
-            }
-        }
-    }
-
-    #[test]
-    fn frozen_parts_get_no_gradient_and_no_update() {
-        for (freeze, frozen) in [
-            (Freeze::Upper, "embed_out.weight"),
-            (Freeze::Lower, "gpt_neox.embed_in.weight"),
-        ] {
-            let mut model = model();
-            let before: Vec<_> = model
-                .named_tensors()
-                .into_iter()
-                .map(|(n, t)| (n, t.copy()))
-                .collect();
-            let settings = Settings {
-                weight_decay: 0.5,
-                max_grad_norm: 1.0,
-            };
-            let mut trainer = Trainer::new(&mut model, trainable_parts(freeze), settings).unwrap();
-            trainer.step(&batch(), 1e-2).unwrap();
-            for (slot, (name, old)) in before.iter().enumerate() {
-                let moved = number(&(model.params().tensor(slot) - old).abs().max()) > 0.0;
-                let trains = trainable_parts(freeze).contains(&model.params().slots()[slot].part);
-                assert_eq!(moved, trains, "{name} under {freeze:?}");
-            }
-            assert!(before.iter().any(|(name, _)| name == frozen));
-        }
-    }
-}
+mod tests;

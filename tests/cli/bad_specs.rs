@@ -228,7 +228,7 @@ fn choices_that_are_not_offered() {
         ),
         (
             "model.precision=f64",
-            ["`model.precision` is", "auto or f32"],
+            ["`model.precision` is", "auto, f32, tf32 or bf16"],
         ),
         ("gate.tiers=[]", ["`gate.tiers`", "name a tier"]),
         ("audit.seeds=[1, 1]", ["`audit.seeds`", "distinct seeds"]),

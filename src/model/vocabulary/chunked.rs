@@ -2,22 +2,24 @@
 
 use tch::{Kind, Tensor};
 
-use super::{KEEP, TokenLogprobs, steps};
+use super::{Head, KEEP, TokenLogprobs, steps};
+use crate::model::params::operand;
+
+/// Tokens of a chunk.
+fn tokens(head: &Head<'_>) -> i64 {
+    (KEEP / head.vocabulary()).max(1)
+}
 
 /// See [`super::forward`].
-pub(super) fn forward(
-    hidden: &Tensor,
-    output: &Tensor,
-    targets: &Tensor,
-) -> Result<TokenLogprobs, tch::TchError> {
-    let (tokens, vocabulary) = (hidden.size()[0], output.size()[0]);
-    let like = (Kind::Float, hidden.device());
-    let logprobs = Tensor::f_empty([tokens], like)?;
-    let normalisers = Tensor::f_empty([tokens], like)?;
-    for (from, n) in steps(tokens, (KEEP / vocabulary).max(1)) {
-        let logits = hidden.f_narrow(0, from, n)?.f_matmul(&output.f_tr()?)?;
+pub(super) fn forward(head: &Head<'_>) -> Result<TokenLogprobs, tch::TchError> {
+    let like = (Kind::Float, head.hidden.device());
+    let logprobs = Tensor::f_empty([head.tokens()], like)?;
+    let normalisers = Tensor::f_empty([head.tokens()], like)?;
+    let columns = head.output.f_tr()?;
+    for (from, n) in steps(head.tokens(), tokens(head)) {
+        let logits = head.product(&head.hidden.f_narrow(0, from, n)?, &columns)?;
         let norm = logits.f_logsumexp([1i64].as_slice(), false)?;
-        let target = targets.f_narrow(0, from, n)?.f_unsqueeze(1)?;
+        let target = head.targets.f_narrow(0, from, n)?.f_unsqueeze(1)?;
         let target = logits.f_gather(1, &target, false)?.f_squeeze_dim(1)?;
         logprobs
             .f_narrow(0, from, n)?
@@ -33,29 +35,29 @@ pub(super) fn forward(
 
 /// See [`super::backward`].
 pub(super) fn backward(
-    hidden: &Tensor,
-    output: &Tensor,
-    targets: &Tensor,
+    head: &Head<'_>,
     scored: &TokenLogprobs,
     slopes: &Tensor,
     grad_output: Option<&Tensor>,
 ) -> Result<Tensor, tch::TchError> {
-    let (tokens, vocabulary) = (hidden.size()[0], output.size()[0]);
-    let grad_hidden = hidden.f_empty_like()?;
-    for (from, n) in steps(tokens, (KEEP / vocabulary).max(1)) {
-        let h = hidden.f_narrow(0, from, n)?;
+    let like = (Kind::Float, head.hidden.device());
+    let grad_hidden = Tensor::f_empty(head.hidden.size(), like)?;
+    let columns = head.output.f_tr()?;
+    for (from, n) in steps(head.tokens(), tokens(head)) {
+        let h = head.hidden.f_narrow(0, from, n)?;
         let norm = scored.normalisers.f_narrow(0, from, n)?.f_unsqueeze(1)?;
-        let mut d = h.f_matmul(&output.f_tr()?)?.f_sub_(&norm)?.f_exp_()?;
+        let mut d = head.product(&h, &columns)?.f_sub_(&norm)?.f_exp_()?;
         // d logits = slope · (one-hot(target) − p)
         let slope = slopes.f_narrow(0, from, n)?.f_unsqueeze(1)?;
         let _ = d.f_mul_(&slope.f_neg()?)?;
-        let target = targets.f_narrow(0, from, n)?.f_unsqueeze(1)?;
+        let target = head.targets.f_narrow(0, from, n)?.f_unsqueeze(1)?;
         let _ = d.f_scatter_add_(1, &target, &slope)?;
+        let d = operand(&d, head.arithmetic)?;
         grad_hidden
             .f_narrow(0, from, n)?
-            .f_copy_(&d.f_matmul(output)?)?;
+            .f_copy_(&head.product(&d, &head.output)?)?;
         if let Some(total) = grad_output {
-            let _ = total.shallow_clone().f_addmm_(&d.f_tr()?, &h)?;
+            super::add_product(&mut total.shallow_clone(), &d.f_tr()?, &h, head)?;
         }
     }
     Ok(grad_hidden)

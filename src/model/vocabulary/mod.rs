@@ -2,21 +2,24 @@
 //!
 //! Autograd stops at the hidden states. The logits are made a tile at a time (some tokens by some of the vocabulary) and
 //! each tile is passed over once while it is in cache. Where the logits of all tokens fit in [`KEEP`], they stay for the
-//! backward pass; else it makes them again.
+//! backward pass; else it makes them again. Under bfloat16 a tile is of that type: the pass reads and writes it, and
+//! counts in float32.
 
 mod chunked;
 
 use tch::{Device, Kind, Tensor, no_grad};
 
+use super::params::operand;
+use crate::device::Arithmetic;
 use crate::native;
 
-/// Floats of one tile (8 MiB): it stays in the last-level cache between the product and the pass over it.
+/// Numbers of one tile (8 MiB of float32): it stays in the last-level cache between the product and the pass over it.
 const TILE: i64 = 2 << 20;
 
 /// Tokens of one tile.
 const TILE_TOKENS: i64 = 1024;
 
-/// Most floats of logits that are kept for the backward pass (512 MiB).
+/// Most logits that are kept for the backward pass (512 MiB of float32).
 pub const KEPT_LOGITS: usize = 128 << 20;
 
 /// [`KEPT_LOGITS`], as libtorch counts.
@@ -39,18 +42,56 @@ pub struct TokenLogprobs {
 pub(crate) struct Workspace(std::cell::RefCell<Option<Tensor>>);
 
 impl Workspace {
-    /// At least `floats` floats on the CPU.
-    fn floats(&self, floats: i64) -> Result<Tensor, tch::TchError> {
+    /// At least `numbers` numbers of a kind on the CPU.
+    fn room(&self, numbers: i64, kind: Kind) -> Result<Tensor, tch::TchError> {
         let mut held = self.0.borrow_mut();
         match &*held {
-            Some(tensor) if tensor.size()[0] >= floats => Ok(tensor.shallow_clone()),
+            Some(tensor) if tensor.size()[0] >= numbers && tensor.kind() == kind => {
+                Ok(tensor.shallow_clone())
+            }
             _ => {
                 // The old one goes before the new one is asked for.
                 *held = None;
-                let fresh = Tensor::f_empty([floats], (Kind::Float, Device::Cpu))?;
+                let fresh = Tensor::f_empty([numbers], (kind, Device::Cpu))?;
                 *held = Some(fresh.shallow_clone());
                 Ok(fresh)
             }
+        }
+    }
+}
+
+/// One step from hidden states to log-probabilities.
+#[derive(Debug)]
+pub(crate) struct Head<'a> {
+    /// Detached hidden states as operands: `[tokens, hidden]`.
+    pub(super) hidden: Tensor,
+    /// The output embedding as an operand: `[vocabulary, hidden]`.
+    pub(super) output: Tensor,
+    /// `[tokens]`, int64.
+    pub(super) targets: &'a Tensor,
+    /// How products are made.
+    pub(super) arithmetic: Arithmetic,
+    /// Memory for logits; nothing else may use it between [`forward`] and [`backward`].
+    pub(super) workspace: &'a Workspace,
+}
+
+impl Head<'_> {
+    fn tokens(&self) -> i64 {
+        self.hidden.size()[0]
+    }
+
+    fn vocabulary(&self) -> i64 {
+        self.output.size()[0]
+    }
+
+    /// A product of operands, in float32 with the precision of its arithmetic.
+    fn product(&self, a: &Tensor, b: &Tensor) -> Result<Tensor, tch::TchError> {
+        match self.arithmetic {
+            Arithmetic::F32 | Arithmetic::Tf32 => a.f_matmul(b),
+            Arithmetic::EmulatedBf16 => operand(&a.f_matmul(b)?, self.arithmetic),
+            // Only a GPU's library gives the sums before they are rounded.
+            Arithmetic::Bf16 if a.device() == Device::Cpu => a.f_matmul(b)?.f_to_kind(Kind::Float),
+            Arithmetic::Bf16 => a.f_mm_dtype(b, Kind::Float),
         }
     }
 }
@@ -63,7 +104,7 @@ struct Tile {
     width: i64,
 }
 
-/// How many floats the logits are cut into.
+/// How many numbers the logits are cut into.
 #[derive(Debug, Clone, Copy)]
 struct Limits {
     tile: i64,
@@ -76,7 +117,7 @@ const LIMITS: Limits = Limits {
 };
 
 impl Limits {
-    /// Floats of the buffer: all logits where they are kept, else one tile.
+    /// Numbers of the buffer: all logits where they are kept, else one tile.
     fn room(self, tokens: i64, vocabulary: i64, is_kept: bool) -> i64 {
         if is_kept {
             tokens * vocabulary
@@ -118,10 +159,11 @@ impl Tile {
             .f_view([self.tokens, self.width])
     }
 
-    fn fill(&self, logits: &Tensor, hidden: &Tensor, output: &Tensor) -> Result<(), tch::TchError> {
-        let columns = output.f_narrow(0, self.from, self.width)?.f_tr()?;
-        let rows = hidden.f_narrow(0, self.token, self.tokens)?;
-        rows.f_mm_out(logits, &columns).map(|_| ())
+    fn fill(&self, logits: &mut Tensor, head: &Head<'_>) -> Result<(), tch::TchError> {
+        let columns = head.output.f_narrow(0, self.from, self.width)?.f_tr()?;
+        let rows = head.hidden.f_narrow(0, self.token, self.tokens)?;
+        let _ = rows.f_mm_out(logits, &columns)?;
+        round(logits, head.arithmetic)
     }
 
     fn range(&self) -> std::ops::Range<usize> {
@@ -134,44 +176,43 @@ impl Tile {
     }
 }
 
-/// Log-probabilities of `targets` `[tokens]` (int64) from `hidden` `[tokens, hidden]` and `output` `[vocabulary, hidden]`.
+/// Where bfloat16 is emulated, a tile in float32 takes the values it would have there.
+fn round(tile: &mut Tensor, arithmetic: Arithmetic) -> Result<(), tch::TchError> {
+    match arithmetic {
+        Arithmetic::EmulatedBf16 => tile.f_copy_(&operand(tile, arithmetic)?),
+        _ => Ok(()),
+    }
+}
+
+/// Log-probabilities of the targets.
 ///
-/// With `keep` the logits stay in the workspace for [`backward`], where there is room; nothing else may use it meanwhile.
-pub(crate) fn forward(
-    hidden: &Tensor,
-    output: &Tensor,
-    targets: &Tensor,
-    keep: bool,
-    workspace: &Workspace,
-) -> Result<TokenLogprobs, tch::TchError> {
+/// With `keep` the logits stay in the workspace for [`backward`], where there is room.
+pub(crate) fn forward(head: &Head<'_>, keep: bool) -> Result<TokenLogprobs, tch::TchError> {
     no_grad(|| {
-        if hidden.device() == Device::Cpu {
-            forward_tiled(hidden, output, targets, keep, workspace, LIMITS)
+        if head.hidden.device() == Device::Cpu {
+            forward_tiled(head, keep, LIMITS)
         } else {
-            chunked::forward(hidden, output, targets)
+            chunked::forward(head)
         }
     })
 }
 
 fn forward_tiled(
-    hidden: &Tensor,
-    output: &Tensor,
-    targets: &Tensor,
+    head: &Head<'_>,
     keep: bool,
-    workspace: &Workspace,
     limits: Limits,
 ) -> Result<TokenLogprobs, tch::TchError> {
-    let (tokens, vocabulary) = (hidden.size()[0], output.size()[0]);
+    let (tokens, vocabulary) = (head.tokens(), head.vocabulary());
     let is_kept = keep && tokens * vocabulary <= limits.keep;
-    let buffer = workspace.floats(limits.room(tokens, vocabulary, is_kept))?;
-    let hidden = hidden.f_contiguous()?;
-    let targets = Vec::<i64>::try_from(targets)?;
+    let room = limits.room(tokens, vocabulary, is_kept);
+    let buffer = head.workspace.room(room, head.hidden.kind())?;
+    let targets = Vec::<i64>::try_from(head.targets)?;
     let mut max = vec![f32::NEG_INFINITY; targets.len()];
     let mut sum = vec![0.0; targets.len()];
     let mut logprobs = vec![0.0; targets.len()];
     for tile in limits.tiles(tokens, vocabulary) {
-        let logits = tile.place(&buffer, vocabulary, is_kept)?;
-        tile.fill(&logits, &hidden, output)?;
+        let mut logits = tile.place(&buffer, vocabulary, is_kept)?;
+        tile.fill(&mut logits, head)?;
         let at = tile.range();
         native::take_tile(
             &logits,
@@ -195,73 +236,52 @@ fn forward_tiled(
 
 /// Log-probabilities of `candidates` `[letters]` at every token: `[tokens, letters]`.
 pub(crate) fn candidates(
-    hidden: &Tensor,
-    output: &Tensor,
+    head: &Head<'_>,
     scored: &TokenLogprobs,
     candidates: &Tensor,
 ) -> Result<Tensor, tch::TchError> {
     no_grad(|| {
-        let rows = output.f_index_select(0, candidates)?;
-        hidden
-            .f_matmul(&rows.f_tr()?)?
+        let rows = head.output.f_index_select(0, candidates)?;
+        head.product(&head.hidden, &rows.f_tr()?)?
             .f_sub(&scored.normalisers.f_unsqueeze(1)?)
     })
 }
 
 /// The derivative by the hidden states `[tokens, hidden]` of a loss whose derivative by each log-probability is `slopes`
-/// `[tokens]`; that by the output embedding is added to `grad_output` `[vocabulary, hidden]` where given.
+/// `[tokens]`; that by the output embedding is added to `grad_output` `[vocabulary, hidden]` where given. Both float32.
 pub(crate) fn backward(
-    hidden: &Tensor,
-    output: &Tensor,
-    targets: &Tensor,
+    head: &Head<'_>,
     scored: &TokenLogprobs,
     slopes: &Tensor,
     grad_output: Option<&Tensor>,
-    workspace: &Workspace,
 ) -> Result<Tensor, tch::TchError> {
     no_grad(|| {
-        if hidden.device() == Device::Cpu {
-            backward_tiled(
-                hidden,
-                output,
-                targets,
-                scored,
-                slopes,
-                grad_output,
-                workspace,
-                LIMITS,
-            )
+        if head.hidden.device() == Device::Cpu {
+            backward_tiled(head, scored, slopes, grad_output, LIMITS)
         } else {
-            chunked::backward(hidden, output, targets, scored, slopes, grad_output)
+            chunked::backward(head, scored, slopes, grad_output)
         }
     })
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "backward's, and the limits that tests make small"
-)]
 fn backward_tiled(
-    hidden: &Tensor,
-    output: &Tensor,
-    targets: &Tensor,
+    head: &Head<'_>,
     scored: &TokenLogprobs,
     slopes: &Tensor,
     grad_output: Option<&Tensor>,
-    workspace: &Workspace,
     limits: Limits,
 ) -> Result<Tensor, tch::TchError> {
-    let (tokens, vocabulary) = (hidden.size()[0], output.size()[0]);
-    let buffer = workspace.floats(limits.room(tokens, vocabulary, scored.is_kept))?;
-    let hidden = hidden.f_contiguous()?;
-    let targets = Vec::<i64>::try_from(targets)?;
+    let (tokens, vocabulary) = (head.tokens(), head.vocabulary());
+    let room = limits.room(tokens, vocabulary, scored.is_kept);
+    let buffer = head.workspace.room(room, head.hidden.kind())?;
+    let targets = Vec::<i64>::try_from(head.targets)?;
     let normalisers = Vec::<f32>::try_from(&scored.normalisers)?;
     let slopes = Vec::<f32>::try_from(slopes)?;
-    let grad_hidden = hidden.f_zeros_like()?;
+    let grad_hidden = Tensor::f_zeros(head.hidden.size(), (Kind::Float, Device::Cpu))?;
     for tile in limits.tiles(tokens, vocabulary) {
         let mut d = tile.place(&buffer, vocabulary, scored.is_kept)?;
         if !scored.is_kept {
-            tile.fill(&d, &hidden, output)?;
+            tile.fill(&mut d, head)?;
         }
         let at = tile.range();
         native::tile_to_slopes(
@@ -271,18 +291,32 @@ fn backward_tiled(
             &normalisers[at.clone()],
             &slopes[at],
         )?;
-        let columns = output.f_narrow(0, tile.from, tile.width)?;
-        let _ = grad_hidden
-            .f_narrow(0, tile.token, tile.tokens)?
-            .f_addmm_(&d, &columns)?;
+        round(&mut d, head.arithmetic)?;
+        let columns = head.output.f_narrow(0, tile.from, tile.width)?;
+        let mut to = grad_hidden.f_narrow(0, tile.token, tile.tokens)?;
+        add_product(&mut to, &d, &columns, head)?;
         if let Some(total) = grad_output {
-            let rows = hidden.f_narrow(0, tile.token, tile.tokens)?;
-            let _ = total
-                .f_narrow(0, tile.from, tile.width)?
-                .f_addmm_(&d.f_tr()?, &rows)?;
+            let rows = head.hidden.f_narrow(0, tile.token, tile.tokens)?;
+            let mut to = total.f_narrow(0, tile.from, tile.width)?;
+            add_product(&mut to, &d.f_tr()?, &rows, head)?;
         }
     }
     Ok(grad_hidden)
+}
+
+/// Adds a product of operands to a float32 matrix: bfloat16 products are rounded once each, their sum is not.
+fn add_product(
+    to: &mut Tensor,
+    a: &Tensor,
+    b: &Tensor,
+    head: &Head<'_>,
+) -> Result<(), tch::TchError> {
+    let _ = if head.arithmetic.rounds() {
+        to.f_add_(&head.product(a, b)?)?
+    } else {
+        to.f_addmm_(a, b)?
+    };
+    Ok(())
 }
 
 #[cfg(test)]

@@ -205,11 +205,12 @@ fn models() {
             "model.revision = 'main'",
             &["line 5", "`model.revision`", "only `id` has"],
         ),
+        ("model.precision = 'f64'", &["auto, f32, tf32 or bf16"]),
         (
-            "model.precision = 'bf16'",
-            &["bf16 is not built yet: use f32"],
+            "run.micro_batch = 'most'",
+            &["`run.micro_batch`", "\"auto\" or a number of rows"],
         ),
-        ("model.precision = 'f64'", &["auto or f32"]),
+        ("run.micro_batch = 0", &["`run.micro_batch` is 0"]),
     ]);
     for id in ["", "a/b/c", "../x", "a//b", "a b"] {
         assert!(

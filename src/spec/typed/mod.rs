@@ -55,6 +55,18 @@ pub(in crate::spec) struct TypedAudit {
 pub(in crate::spec) struct TypedRun {
     /// CPU threads; absent lets libtorch choose.
     pub threads: Option<usize>,
+    /// Rows of each loss term that go through the model at once: `auto` or a number.
+    pub micro_batch: Option<TypedMicroBatch>,
+}
+
+/// See [`TypedRun::micro_batch`].
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(untagged)]
+pub(in crate::spec) enum TypedMicroBatch {
+    /// A word.
+    Word(String),
+    /// Rows.
+    Rows(usize),
 }
 
 /// `[model]`
@@ -67,7 +79,7 @@ pub(in crate::spec) struct TypedModel {
     pub id: Option<String>,
     /// Branch, tag or commit of `id`; `main`.
     pub revision: Option<String>,
-    /// `auto` or `f32`.
+    /// `auto`, `f32`, `tf32` or `bf16`.
     pub precision: String,
 }
 

@@ -13,7 +13,7 @@ use check::Checker;
 use super::audit::{Audit, ModelSource, Precision};
 use super::document::Document;
 use super::error::{Place, SpecError};
-use super::typed::{Typed, TypedModel};
+use super::typed::{Typed, TypedMicroBatch, TypedModel};
 
 /// Largest seed, 2^53: beyond it a JSON reader may round, and a run could not be repeated from its report.
 pub const SEED_MAX: u64 = 1 << 53;
@@ -26,6 +26,7 @@ const NAME_MAX: usize = 100;
 
 /// Most threads; more is a slip of the hand.
 const THREADS_MAX: usize = 4096;
+const MICRO_BATCH_MAX: usize = 1 << 20;
 
 /// Checks everything.
 ///
@@ -55,6 +56,7 @@ pub(super) fn validate(
             .threads
             .map(|n| checker.count("run.threads", n, 1, THREADS_MAX))
             .transpose()?,
+        micro_batch: micro_batch(&checker, typed.run.micro_batch.as_ref())?,
         model: model(&checker, &typed.model, base)?,
         precision: precision(&checker, &typed.model.precision)?,
         canaries: canaries::canaries(&checker, &typed.canaries)?,
@@ -226,16 +228,30 @@ fn hub(checker: &Checker<'_>, id: &str, revision: Option<&str>) -> Result<ModelS
     })
 }
 
+fn micro_batch(
+    checker: &Checker<'_>,
+    typed: Option<&TypedMicroBatch>,
+) -> Result<Option<usize>, SpecError> {
+    let key = "run.micro_batch";
+    match typed {
+        None => Ok(None),
+        Some(TypedMicroBatch::Word(word)) if word == "auto" => Ok(None),
+        Some(TypedMicroBatch::Word(_)) => {
+            Err(checker.refuse(key, "\"auto\" or a number of rows", "use one of them"))
+        }
+        Some(TypedMicroBatch::Rows(rows)) => {
+            Ok(Some(checker.count(key, *rows, 1, MICRO_BATCH_MAX)?))
+        }
+    }
+}
+
 fn precision(checker: &Checker<'_>, typed: &str) -> Result<Precision, SpecError> {
     let key = "model.precision";
     match typed {
         "auto" => Ok(Precision::Auto),
         "f32" => Ok(Precision::F32),
-        "bf16" | "tf32" => Err(checker.refuse(
-            key,
-            "auto or f32",
-            &format!("{typed} is not built yet: use f32"),
-        )),
-        _ => Err(checker.refuse(key, "auto or f32", "use one of them")),
+        "tf32" => Ok(Precision::Tf32),
+        "bf16" => Ok(Precision::Bf16),
+        _ => Err(checker.refuse(key, "auto, f32, tf32 or bf16", "use one of them")),
     }
 }

@@ -1,5 +1,9 @@
 //! From the device that was asked for to a device, or an error: never a silent fallback.
 
+mod arithmetic;
+
+pub use arithmetic::Arithmetic;
+
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -47,6 +51,21 @@ impl Device {
     pub fn tch(self) -> tch::Device {
         self.0
     }
+
+    /// Memory that could still be had, bytes, where that is known: on a GPU libtorch's own message says it.
+    #[must_use]
+    pub fn free_memory(self) -> Option<u64> {
+        (self == Self::CPU).then(|| bytes_of("/proc/meminfo", "MemAvailable:"))?
+    }
+
+    /// The most memory that was in use, bytes: of the process on a CPU, of tensors on a GPU. `None` where nobody knows.
+    #[must_use]
+    pub fn peak_memory(self) -> Option<u64> {
+        match self.0 {
+            tch::Device::Cuda(n) => native::peak_cuda_memory(n, false).ok(),
+            _ => bytes_of("/proc/self/status", "VmHWM:"),
+        }
+    }
 }
 
 impl std::fmt::Display for Device {
@@ -86,6 +105,9 @@ pub enum DeviceError {
         /// The loader's message.
         message: String,
     },
+    /// TF32 without a GPU.
+    #[error("precision tf32 exists on CUDA devices only; use f32 or bf16, or --device cuda")]
+    NoTf32,
     /// CUDA works, but the device is not there.
     #[error(
         "--device {asked}: {}", devices(*there))]
@@ -127,6 +149,14 @@ pub fn resolve(request: Request) -> Result<Device, DeviceError> {
             }
         }
     }
+}
+
+/// A number of kilobytes in what Linux tells, as bytes.
+fn bytes_of(file: &str, key: &str) -> Option<u64> {
+    let text = std::fs::read_to_string(file).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(key))?;
+    let kilobytes: u64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(1024 * kilobytes)
 }
 
 fn driver_present() -> bool {

@@ -1,0 +1,65 @@
+//! When memory is too short for a step.
+
+use super::TrainingError;
+use super::batch::StepBatch;
+use crate::model::{Neox, activations_per_token};
+
+/// Whether libtorch could not get memory, in its own words on a CPU and on a GPU.
+pub(super) fn ran_out(error: &tch::TchError) -> bool {
+    let text = error.to_string();
+    text.contains("out of memory") || text.contains("can't allocate memory")
+}
+
+/// Says what was asked for, what there is, and how many rows at once would fit.
+pub(super) fn error(
+    model: &Neox,
+    batch: &StepBatch,
+    pieces: usize,
+    error: &tch::TchError,
+) -> TrainingError {
+    let rows = batch.longest().div_ceil(pieces);
+    let terms = batch.len().div_ceil(batch.longest().max(1));
+    // Activations of the body and, beside them, logits, both in float32.
+    let of_token = activations_per_token(model.config()) + model.config().vocab_size;
+    let of_row = 4 * of_token * batch.rows_time() * terms;
+    let free = model.device().free_memory();
+    let would_fit = free.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX) / of_row.max(1));
+    let fits = would_fit.unwrap_or(rows / 2).min(rows / 2);
+    TrainingError::OutOfMemory {
+        rows,
+        asked: first_line(&error.to_string()),
+        free,
+        mend: match fits {
+            0 => "not even one row of each term fits: use a smaller model or a machine with more memory".to_owned(),
+            rows => format!("set run.micro_batch = {rows}, or \"auto\""),
+        },
+    }
+}
+
+/// libtorch's message without its stack.
+fn first_line(text: &str) -> String {
+    let line = text.lines().find(|line| ran_out_says(line)).unwrap_or(text);
+    line.trim().to_owned()
+}
+
+fn ran_out_says(line: &str) -> bool {
+    line.contains("memory")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn libtorchs_own_words_are_known() {
+        let out = |text: &str| ran_out(&tch::TchError::Torch(text.to_owned()));
+        assert!(out(
+            "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 4 bytes."
+        ));
+        assert!(out(
+            "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79.10 GiB"
+        ));
+        assert!(!out("mat1 and mat2 shapes cannot be multiplied"));
+        assert_eq!(first_line("x\nout of memory: y\nz"), "out of memory: y");
+    }
+}
