@@ -12,6 +12,7 @@ mod bad_tokenizers;
 mod check;
 mod complete_runs;
 mod occupied_folders;
+mod precision;
 mod reports;
 mod resumed_runs;
 mod secrets;

@@ -1,0 +1,152 @@
+//! Whether bfloat16 changes a conclusion, and what a run says when memory is too short.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::program::{call, program, repository};
+
+/// The rows of the quick audit over three seeds in one precision.
+fn quick(folder: &Path, precision: &str) -> Vec<Value> {
+    let out = folder.join(precision);
+    let spec = repository().join("audits/quick.toml");
+    let (out_text, spec) = (out.display().to_string(), spec.display().to_string());
+    let arguments = [
+        "run",
+        &spec,
+        "--seed",
+        "1",
+        "--seed",
+        "2",
+        "--seed",
+        "3",
+        "--device",
+        "cpu",
+        "--precision",
+        precision,
+        "--quiet",
+        "--out",
+        &out_text,
+    ];
+    let mut command = program(folder, &arguments);
+    command.env_remove("OMP_NUM_THREADS");
+    let output = command.output().expect("the program starts");
+    assert!(
+        output.status.code().is_some_and(|code| code < 2),
+        "{output:?}"
+    );
+    let report = fs::read_to_string(out.join("report.json")).expect("a report");
+    let report: Value = serde_json::from_str(&report).expect("JSON");
+    report["rows"].as_array().expect("rows").clone()
+}
+
+/// Every row has the same verdict in both, and the estimates lie within the wider of the two intervals.
+#[test]
+#[ignore = "six quick audits: minutes. Run with `cargo test --release --test cli -- --ignored bfloat16 --nocapture`"]
+#[allow(clippy::print_stdout)]
+fn bfloat16_changes_no_conclusion_of_the_quick_audit() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (exact, short) = (quick(folder.path(), "f32"), quick(folder.path(), "bf16"));
+    assert_eq!(exact.len(), short.len());
+    let mut wrong = Vec::new();
+    for (a, b) in exact.iter().zip(&short) {
+        let key = |row: &Value| {
+            [
+                "probe",
+                "statistic",
+                "prefix",
+                "phase",
+                "group",
+                "role",
+                "scope",
+                "seeds",
+            ]
+            .map(|key| row[key].clone())
+        };
+        assert_eq!(key(a), key(b));
+        let interval = |row: &Value| Some((row["ci_low"].as_f64()?, row["ci_high"].as_f64()?));
+        // The interval of some rows is that of another number, which `ci_of` names.
+        let estimate = |row: &Value| match row["ci_of"].as_str() {
+            Some("auc") => row["auc"].as_f64(),
+            _ => row["estimate"].as_f64(),
+        };
+        let name = format!(
+            "{} {} phase {} {}",
+            a["probe"], a["statistic"], a["phase"], a["role"]
+        );
+        println!(
+            "{name}: {} | {} {:?} {:?} | {} {:?} {:?}",
+            a["verdict"] == b["verdict"],
+            a["verdict"],
+            estimate(a),
+            interval(a),
+            b["verdict"],
+            estimate(b),
+            interval(b)
+        );
+        if a["verdict"] != b["verdict"] || a["passed"] != b["passed"] {
+            wrong.push(format!("{name}: {} against {}", a["verdict"], b["verdict"]));
+        }
+        if let (Some(x), Some(y), Some(i), Some(j)) =
+            (estimate(a), estimate(b), interval(a), interval(b))
+        {
+            let wide = if i.1 - i.0 > j.1 - j.0 { i } else { j };
+            if [x, y].iter().any(|e| *e < wide.0 || *e > wide.1) {
+                wrong.push(format!("{name}: {x} and {y}, not both within {wide:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// A limit on memory: the message says what was asked for, what was free and what would fit.
+#[test]
+fn too_little_memory_for_a_micro_batch_names_one_that_fits() {
+    let limited = |micro: &str| {
+        let unsaid = env!("CARGO_BIN_EXE_unsaid");
+        let script = format!(
+            "ulimit -v 3000000; exec {unsaid} bench --shape 14m --layers 40 --phase 3 --batch 64 --repeat 1 --device cpu {micro}"
+        );
+        let output = std::process::Command::new("sh")
+            .args(["-c", &script])
+            .env("OMP_NUM_THREADS", "1")
+            .output()
+            .expect("sh starts");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (
+            output.status.code(),
+            text(&output.stdout),
+            text(&output.stderr),
+        )
+    };
+    let (code, _, message) = limited("--micro-batch 64");
+    assert_eq!(code, Some(4), "{message}");
+    for word in [
+        "out of memory",
+        "64 rows of each term",
+        "tried to allocate",
+        "were free",
+        "run.micro_batch",
+    ] {
+        assert!(message.contains(word), "no {word:?} in {message}");
+    }
+    let (code, found, message) = limited("");
+    assert_eq!(code, Some(0), "{message}");
+    assert!(found.contains("s a step"), "{found}");
+}
+
+/// No tokens × vocabulary matrix of float32 is ever held: 8192 × 50304 alone would be 1.65 GB.
+#[test]
+fn the_logits_of_a_step_are_never_held_at_once() {
+    let outcome = call(
+        repository(),
+        &[
+            "bench", "--shape", "14m", "--phase", "3", "--repeat", "1", "--device", "cpu", "--json",
+        ],
+    )
+    .ended(0);
+    let found: Value = serde_json::from_str(&outcome.stdout).expect("one object");
+    let peak = found["peak_memory_bytes"].as_f64().expect("a peak");
+    assert!(peak < 8192.0 * 50304.0 * 4.0, "{peak}");
+}
