@@ -42,8 +42,8 @@ pub(super) fn run(
         return Ok(());
     }
     dir.create()?;
-    let corpus = Corpus::new(setting.audit, &setting.book, seed)?;
-    let manifest = write_manifest(&corpus.planting, &setting.book)?;
+    let corpus = Corpus::new(setting.audit, &setting.base.book, seed)?;
+    let manifest = write_manifest(&corpus.planting, &setting.base.book)?;
     if !dir.is_done("canaries")? {
         write_private(&dir.canaries(), manifest.as_bytes())?;
         dir.record("canaries", &[dir.canaries()])?;
@@ -98,15 +98,11 @@ impl Running<'_> {
         let model = if let Some(model) = self.model.take() {
             model
         } else {
-            let mut model = Neox::load(
-                &self.setting.folder,
-                self.setting.device,
-                self.setting.arithmetic,
-            )?;
-            if let Some(path) = &self.last_good {
-                model.read_weights(&Folder::open(path)?)?;
+            let (device, arithmetic) = (self.setting.device, self.setting.arithmetic);
+            match &self.last_good {
+                Some(path) => Neox::load(&Folder::open(path)?, device, arithmetic)?,
+                None => self.setting.base.model(self.seed, device, arithmetic)?,
             }
-            model
         };
         Ok(self.model.insert(model))
     }
@@ -165,8 +161,8 @@ impl Running<'_> {
             metrics,
             ..
         } = watching;
-        let folder = &self.setting.folder;
-        let mut files = self.model()?.save(folder, &checkpoint)?;
+        let likeness = &self.setting.base.likeness;
+        let mut files = self.model()?.save(likeness, &checkpoint)?;
         let likelihoods = store::trajectories_to_bytes(&[trajectory])
             .map_err(|message| self.unwritable(message))?;
         files.push(self.write_part(&stage, "likelihoods.safetensors", &likelihoods)?);

@@ -1,5 +1,6 @@
 //! The story of a run: plant, probe, judge, write, resume.
 
+mod base;
 pub mod bench;
 mod cell;
 mod cost;
@@ -15,8 +16,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
 
-use crate::canary::{Codebook, CodebookError, DrawError, ManifestError};
-use crate::checkpoint::{CheckpointError, Folder, Source, locate};
+use base::Base;
+
+use crate::canary::{CodebookError, DrawError, ManifestError};
+use crate::checkpoint::CheckpointError;
 use crate::device::{self, Arithmetic, Device};
 use crate::event::{Event, Observer};
 use crate::findings::{FindingsError, Report, SCHEMA_VERSION, judge};
@@ -26,7 +29,7 @@ use crate::report::{self, Format, ReportError};
 use crate::run_dir::{
     Provenance, RunDir, RunDirError, processor, rfc3339, sha256_hex, write_atomic,
 };
-use crate::spec::{Audit, ModelSource, to_toml};
+use crate::spec::{Audit, to_toml};
 use crate::training::TrainingError;
 
 /// Version of the layout of the run directory.
@@ -145,8 +148,7 @@ pub struct Options {
 /// What every cell of a run shares.
 struct Setting<'a> {
     audit: &'a Audit,
-    folder: Folder,
-    book: Codebook,
+    base: Base,
     dir: RunDir,
     device: Device,
     arithmetic: Arithmetic,
@@ -163,13 +165,7 @@ pub fn run(
     let (started, clock) = (SystemTime::now(), Instant::now());
     let threads = device::set_threads(audit.threads);
     // Everything that the input could have wrong comes before the first file is written.
-    let located = find(audit)?;
-    let folder = Folder::open(&located.path)?;
-    let book = codebook(audit, &folder)?;
-    folder
-        .weights()
-        .map_err(AuditError::from)
-        .and_then(|w| Ok(crate::model::check_weights(&folder, &w)?))?;
+    let base = Base::find(audit)?;
     for &seed in &audit.seeds {
         plant::draw_canaries(audit, seed)?;
     }
@@ -185,8 +181,9 @@ pub fn run(
         processor: processor(),
         platform: format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH),
         spec_sha256: sha256_hex(spec.as_bytes()),
-        checkpoint_sha256: folder.digests()?,
-        checkpoint_commit: located.commit,
+        checkpoint_sha256: base.digests()?,
+        checkpoint_commit: base.commit().map(str::to_owned),
+        random: base.random(),
         manifest_sha256: BTreeMap::new(),
         command: options.command.clone(),
         started: rfc3339(started),
@@ -205,8 +202,7 @@ pub fn run(
     write_provenance(&dir, &provenance)?;
     let setting = Setting {
         audit,
-        folder,
-        book,
+        base,
         dir,
         device: options.device,
         arithmetic: options.arithmetic,
@@ -233,35 +229,6 @@ pub fn run(
 
 /// Version of libtorch that this program was built with.
 pub const LIBTORCH: &str = env!("UNSAID_LIBTORCH_VERSION");
-
-fn find(audit: &Audit) -> Result<crate::checkpoint::Located, AuditError> {
-    let source = match &audit.model {
-        ModelSource::Path(path) => Source::Path(path),
-        ModelSource::Hub { id, revision } => Source::Hub { id, revision },
-    };
-    Ok(locate(source).map_err(CheckpointError::from)?)
-}
-
-fn codebook(audit: &Audit, folder: &Folder) -> Result<Codebook, AuditError> {
-    let canaries = &audit.canaries;
-    let max = folder.config.max_positions;
-    if canaries.length > max {
-        return Err(AuditError::TooLong {
-            length: canaries.length,
-            max,
-        });
-    }
-    let tokenizer = folder.tokenizer()?;
-    let prefixes = canaries
-        .prefixes
-        .as_ref()
-        .map(|p| [p.regular.as_str(), p.reverse.as_str()]);
-    let book = Codebook::resolve(&canaries.alphabet, prefixes, canaries.first_token, |text| {
-        tokenizer.encode(text).map_err(|e| e.to_string())
-    })?;
-    book.fits(folder.config.vocab_size)?;
-    Ok(book)
-}
 
 fn all_complete(audit: &Audit, dir: &RunDir) -> Result<bool, AuditError> {
     for &seed in &audit.seeds {
@@ -319,7 +286,7 @@ fn make_report(audit: &Audit, dir: &RunDir, provenance: &Provenance) -> Result<R
     let report = Report {
         schema_version: SCHEMA_VERSION.to_owned(),
         name: audit.name.clone(),
-        model: model_name(&audit.model),
+        model: base::name(&audit.model),
         seeds: audit.seeds.clone(),
         verdict: findings.verdict,
         scope_note: findings.scope_note,
@@ -342,15 +309,4 @@ fn make_report(audit: &Audit, dir: &RunDir, provenance: &Provenance) -> Result<R
         write_atomic(&dir.report(name), text.as_bytes())?;
     }
     Ok(report)
-}
-
-fn model_name(source: &ModelSource) -> String {
-    match source {
-        ModelSource::Hub { id, revision } if revision == "main" => id.clone(),
-        ModelSource::Hub { id, revision } => format!("{id} ({revision})"),
-        ModelSource::Path(path) => path.file_name().map_or_else(
-            || path.display().to_string(),
-            |name| name.to_string_lossy().into_owned(),
-        ),
-    }
 }

@@ -267,6 +267,36 @@ impl File {
     }
 }
 
+/// A config as transformers' 4th and 5th version read it. No token begins or ends a text.
+pub(super) fn as_json(config: &NeoxConfig) -> Value {
+    let head_dims = config.head_dims() as f64;
+    serde_json::json!({
+        "architectures": ["GPTNeoXForCausalLM"],
+        "model_type": "gpt_neox",
+        "vocab_size": config.vocab_size,
+        "hidden_size": config.hidden_size,
+        "num_hidden_layers": config.layers,
+        "num_attention_heads": config.heads,
+        "intermediate_size": config.intermediate_size,
+        "max_position_embeddings": config.max_positions,
+        "rotary_pct": config.rotary_dims as f64 / head_dims,
+        "rotary_emb_base": config.rotary_base,
+        "use_parallel_residual": config.parallel_residual,
+        "layer_norm_eps": config.layer_norm_eps,
+        "initializer_range": config.initializer_range,
+        "hidden_act": "gelu",
+        "attention_bias": true,
+        "attention_dropout": 0.0,
+        "hidden_dropout": 0.0,
+        "classifier_dropout": 0.1,
+        "tie_word_embeddings": false,
+        "bos_token_id": null,
+        "eos_token_id": null,
+        "torch_dtype": "float32",
+        "use_cache": true,
+    })
+}
+
 /// The same config, saying that its weights are float32 in both spellings of that key.
 pub(super) fn as_float32(text: &str) -> String {
     let Ok(Value::Object(mut map)) = serde_json::from_str::<Value>(text) else {

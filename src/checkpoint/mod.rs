@@ -1,11 +1,13 @@
 //! Checkpoints as Hugging Face folders: `config.json`, `tokenizer.json`, `model.safetensors` to named tensors, and back.
 
 mod config;
+mod likeness;
 mod locate;
 mod tokenizer;
 mod weights;
 
 pub use config::{ConfigError, NeoxConfig};
+pub use likeness::Likeness;
 pub use locate::{LocateError, Located, Source, cache_folder, locate};
 pub use tokenizer::{Tokenizer, TokenizerError};
 pub use weights::{WeightsError, WeightsFile, save_weights};
@@ -13,7 +15,7 @@ pub use weights::{WeightsError, WeightsFile, save_weights};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::run_dir::{RunDirError, sha256_hex, write_atomic};
+use crate::run_dir::{RunDirError, sha256_hex};
 
 /// Why a checkpoint could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -98,28 +100,6 @@ impl Folder {
         );
         Ok(digests)
     }
-
-    /// Writes a folder that transformers loads back: these weights in float32, this config and tokenizer.
-    pub fn save_like(
-        &self,
-        path: &Path,
-        tensors: &[(String, tch::Tensor)],
-    ) -> Result<Vec<PathBuf>, CheckpointError> {
-        std::fs::create_dir_all(path).map_err(|source| RunDirError::Io {
-            doing: "create the folder",
-            path: path.to_owned(),
-            source,
-        })?;
-        let tokenizer = read(
-            &self.path.join("tokenizer.json"),
-            "it belongs to the checkpoint",
-        )?;
-        let files = [weights::FILE, "config.json", "tokenizer.json"].map(|name| path.join(name));
-        save_weights(&files[0], tensors)?;
-        write_atomic(&files[1], config::as_float32(&self.config_text).as_bytes())?;
-        write_atomic(&files[2], tokenizer.as_bytes())?;
-        Ok(files.into())
-    }
 }
 
 fn read(path: &Path, hint: &'static str) -> Result<String, CheckpointError> {
@@ -128,4 +108,26 @@ fn read(path: &Path, hint: &'static str) -> Result<String, CheckpointError> {
         hint,
         source,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::NeoxConfig;
+
+    /// A small shape.
+    pub(super) fn shape() -> NeoxConfig {
+        NeoxConfig {
+            vocab_size: 64,
+            hidden_size: 96,
+            layers: 3,
+            heads: 4,
+            intermediate_size: 384,
+            rotary_dims: 6,
+            rotary_base: 10_000.0,
+            max_positions: 2048,
+            parallel_residual: true,
+            layer_norm_eps: 1e-5,
+            initializer_range: 0.02,
+        }
+    }
 }

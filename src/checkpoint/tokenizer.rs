@@ -45,6 +45,16 @@ impl Tokenizer {
             })
     }
 
+    /// Reads the text of a `tokenizer.json` that is in no file yet.
+    pub fn parse(text: &str) -> Result<Self, TokenizerError> {
+        text.parse()
+            .map(Self)
+            .map_err(|e: tokenizers::Error| TokenizerError::Unreadable {
+                path: PathBuf::from("tokenizer.json"),
+                message: e.to_string(),
+            })
+    }
+
     /// Tokens of a text, without special tokens.
     pub fn encode(&self, text: &str) -> Result<Vec<TokenId>, TokenizerError> {
         let encoding = self
@@ -52,8 +62,16 @@ impl Tokenizer {
             .encode(text, false)
             .map_err(|e| TokenizerError::Encode {
                 text: text.to_owned(),
-                message: e.to_string(),
+                message: plain(&e.to_string()),
             })?;
         Ok(encoding.get_ids().iter().map(|&id| TokenId(id)).collect())
     }
+}
+
+/// What a tokenizer says of text that it does not know, in words that name no token a user never wrote.
+fn plain(message: &str) -> String {
+    if message.contains("Missing [UNK]") {
+        return "a part of it is no token of the vocabulary".to_owned();
+    }
+    message.to_owned()
 }

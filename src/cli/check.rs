@@ -8,7 +8,7 @@ use super::output;
 use super::run::spec;
 use crate::audit::{Cost, clean_run, cost};
 use crate::checkpoint::{Folder, NeoxConfig, Source, locate};
-use crate::model::shapes::published;
+use crate::model::shapes::{like_pythia, published};
 use crate::spec::{Audit, ModelSource};
 
 /// Below this chance that a clean model ends 0, a spec is warned about.
@@ -44,6 +44,10 @@ fn shape(audit: &Audit) -> Result<Option<(NeoxConfig, String)>, Failure> {
             let folder = Folder::open(&located.path)?;
             Ok(Some((folder.config, path.display().to_string())))
         }
+        ModelSource::Random(s) => Ok(Some((
+            like_pythia(s.layers, s.width, s.heads, s.vocabulary),
+            "random weights".to_owned(),
+        ))),
         ModelSource::Hub { id, revision } => match locate(Source::Hub { id, revision }) {
             Ok(located) => {
                 let folder = Folder::open(&located.path)?;

@@ -10,7 +10,7 @@ use super::ModelError;
 use super::embedding::{Embedding, UsedRows};
 use super::params::{Params, Part, Trainable, operand};
 use super::vocabulary::{self, Head, Workspace};
-use crate::checkpoint::{CheckpointError, Folder, NeoxConfig, WeightsFile};
+use crate::checkpoint::{CheckpointError, Folder, Likeness, NeoxConfig, WeightsFile};
 use crate::device::{Arithmetic, Device};
 use crate::units::TokenId;
 use crate::units::to_i64;
@@ -276,9 +276,13 @@ impl Neox {
         names.zip(std::iter::once(input).chain(others)).collect()
     }
 
-    /// Saves the weights as a folder like `like`, which transformers loads.
-    pub fn save(&self, like: &Folder, path: &Path) -> Result<Vec<std::path::PathBuf>, ModelError> {
-        Ok(like.save_like(path, &self.named_tensors())?)
+    /// Saves the weights with the files of `like` as a folder that transformers loads.
+    pub fn save(
+        &self,
+        like: &Likeness,
+        path: &Path,
+    ) -> Result<Vec<std::path::PathBuf>, ModelError> {
+        Ok(like.save(path, &self.named_tensors())?)
     }
 
     /// Inputs `[batch, time − 1]` and flat targets `[batch · (time − 1)]` of rows of equal length.

@@ -24,19 +24,25 @@ pub fn published(id: &str) -> Option<NeoxConfig> {
     let name = id.rsplit('/').next()?.strip_prefix("pythia-")?;
     let name = name.strip_suffix("-deduped").unwrap_or(name);
     let &(_, hidden, layers, heads, vocabulary) = PYTHIA.iter().find(|shape| shape.0 == name)?;
-    Some(NeoxConfig {
+    Some(like_pythia(layers, hidden, heads, vocabulary))
+}
+
+/// A model of any size, in all else as the published ones are.
+#[must_use]
+pub fn like_pythia(layers: usize, width: usize, heads: usize, vocabulary: usize) -> NeoxConfig {
+    NeoxConfig {
         vocab_size: vocabulary,
-        hidden_size: hidden,
+        hidden_size: width,
         layers,
         heads,
-        intermediate_size: 4 * hidden,
-        rotary_dims: hidden / heads / 4,
+        intermediate_size: 4 * width,
+        rotary_dims: width / heads.max(1) / 4,
         rotary_base: 10_000.0,
         max_positions: 2048,
         parallel_residual: true,
         layer_norm_eps: 1e-5,
         initializer_range: 0.02,
-    })
+    }
 }
 
 /// Parameters of the layers' and output embedding's matrices: what a forward pass multiplies by, a token.

@@ -5,6 +5,8 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
+use crate::spec::RandomShape;
+
 /// What a run was made with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
@@ -26,10 +28,13 @@ pub struct Provenance {
     pub platform: String,
     /// sha256 of the resolved spec.
     pub spec_sha256: String,
-    /// sha256 of the checkpoint's files.
+    /// sha256 of the checkpoint's files; none of random weights.
     pub checkpoint_sha256: BTreeMap<String, String>,
     /// Commit of the checkpoint, where it came from the hub's cache.
     pub checkpoint_commit: Option<String>,
+    /// The shape of a model that began with random weights, in place of a checkpoint.
+    #[serde(default)]
+    pub random: Option<RandomShape>,
     /// sha256 of each seed's canary manifest.
     pub manifest_sha256: BTreeMap<String, String>,
     /// The command line.

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 /// A validated spec, defaults filled in. Defaults are the published recipe.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Audit {
@@ -13,7 +15,7 @@ pub struct Audit {
     pub threads: Option<usize>,
     /// Most rows of each loss term that go through the model at once; `None`: as many as fit.
     pub micro_batch: Option<usize>,
-    /// Which checkpoint to plant in.
+    /// Which model to plant in.
     pub model: ModelSource,
     /// Arithmetic asked for.
     pub precision: Precision,
@@ -31,7 +33,7 @@ pub struct Audit {
     pub gate: Gate,
 }
 
-/// Where a checkpoint comes from.
+/// Where a model comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ModelSource {
     /// A Hugging Face folder on this machine.
@@ -43,6 +45,21 @@ pub enum ModelSource {
         /// Branch, tag or commit.
         revision: String,
     },
+    /// Random weights of a shape, drawn anew for every seed.
+    Random(RandomShape),
+}
+
+/// The shape of a model that begins with random weights; all else is as in Pythia.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RandomShape {
+    /// Layers.
+    pub layers: usize,
+    /// Width of the residual stream; a multiple of 8 · `heads`.
+    pub width: usize,
+    /// Attention heads.
+    pub heads: usize,
+    /// Tokens: a letter or a prefix each, and whatever is left over.
+    pub vocabulary: usize,
 }
 
 /// Arithmetic of training and scoring.

@@ -75,8 +75,9 @@ impl<'s> Document<'s> {
         // A model is named one way: the argument replaces whatever the file named it by.
         let replaced: &[&str] = match argument.key.iter().map(String::as_str).collect::<Vec<_>>()[..]
         {
-            ["model", "path"] => &["id", "revision"],
-            ["model", "id"] => &["path"],
+            ["model", "path"] => &["id", "revision", "random"],
+            ["model", "id"] => &["path", "random"],
+            ["model", "random", ..] => &["path", "id", "revision"],
             _ => &[],
         };
         if let Some(model) = self.root.get_mut("model")

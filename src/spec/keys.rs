@@ -2,7 +2,7 @@
 
 use toml::{Table, Value};
 
-use super::typed::{Typed, TypedLimit, TypedMicroBatch};
+use super::typed::{Typed, TypedLimit, TypedMicroBatch, TypedRandom};
 
 /// Every key with an example: the default, or something plausible where there is none.
 pub(super) fn examples() -> Table {
@@ -16,6 +16,12 @@ pub(super) fn examples() -> Table {
     typed.model.path = Some("../models/pythia-160m".to_owned());
     typed.model.id = Some("EleutherAI/pythia-160m".to_owned());
     typed.model.revision = Some("main".to_owned());
+    typed.model.random = Some(TypedRandom {
+        layers: Some(8),
+        width: Some(512),
+        heads: Some(8),
+        vocabulary: Some(64),
+    });
     typed.gate.limits = vec![TypedLimit {
         probe: Some("low_logit".to_owned()),
         statistic: Some("suppression_nats".to_owned()),

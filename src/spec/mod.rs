@@ -31,7 +31,8 @@ mod shipped;
 
 pub use audit::{
     Audit, Canaries, Elicitation, Freeze, Gate, GatedTier, Limit, LowLogit, ModelSource,
-    Optimisation, Phase1, Phase2, Phase3, PositiveControl, Precision, Prefixes, Probes, Weights,
+    Optimisation, Phase1, Phase2, Phase3, PositiveControl, Precision, Prefixes, Probes,
+    RandomShape, Weights,
 };
 pub use error::{Place, SpecError};
 pub use load::{load, parse};

@@ -80,6 +80,13 @@ fn model(out: &mut Writer, audit: &Audit) {
             out.key("id", quote(id));
             out.key("revision", quote(revision));
         }
+        ModelSource::Random(shape) => out.key(
+            "random",
+            format!(
+                "{{ layers = {}, width = {}, heads = {}, vocabulary = {} }}",
+                shape.layers, shape.width, shape.heads, shape.vocabulary
+            ),
+        ),
     }
     let precision = match audit.precision {
         Precision::Auto => "auto",

@@ -4,7 +4,7 @@ use proptest::collection::{btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
 
-use super::super::audit::{Phase1, Phase2, Phase3, Prefixes, Probes, Weights};
+use super::super::audit::{Phase1, Phase2, Phase3, Prefixes, Probes, RandomShape, Weights};
 use super::super::keys;
 use super::super::parse;
 use super::super::validate::SEED_MAX;
@@ -179,7 +179,8 @@ prop_compose! {
         seeds in btree_set(0..=SEED_MAX, 1..5),
         (threads, micro_batch) in (option::of(1..64_usize), option::of(1..512_usize)),
         folder in any::<String>(),
-        hub in any::<bool>(),
+        source in 0..3_u8,
+        (layers, heads, head, spare) in (1..40_usize, 1..20_usize, 1..20_usize, 2..300_usize),
         precision in prop_oneof![Just(Precision::Auto), Just(Precision::F32), Just(Precision::Tf32), Just(Precision::Bf16)],
         canaries in all_canaries(),
         (phase1, phase2, phase3) in all_phases(),
@@ -188,10 +189,11 @@ prop_compose! {
     ) -> Audit {
         let probe = if probes.low_logit.is_some() { "low_logit" } else { "elicitation" };
         let limits = limits.into_iter().map(|limit| Limit { probe: probe.to_owned(), ..limit }).collect();
-        let model = if hub {
-            ModelSource::Hub { id: "EleutherAI/pythia-70m".to_owned(), revision: "step1/x".to_owned() }
-        } else {
-            ModelSource::Path(PathBuf::from(format!("/models/x{folder}")))
+        let vocabulary = canaries.alphabet.len() + spare;
+        let model = match source {
+            0 => ModelSource::Hub { id: "EleutherAI/pythia-70m".to_owned(), revision: "step1/x".to_owned() },
+            1 => ModelSource::Path(PathBuf::from(format!("/models/x{folder}"))),
+            _ => ModelSource::Random(RandomShape { layers, width: 8 * heads * head, heads, vocabulary }),
         };
         let seeds = seeds.into_iter().collect();
         let gate = Gate { alpha, permutations, tiers, limits };
@@ -234,13 +236,10 @@ fn every_key_is_written() {
     let written: toml::Table = to_toml(&parse(text, Path::new("x.toml"), &[]).unwrap())
         .parse()
         .unwrap();
-    // Two of these exclude the two that are written.
-    let absent = ["model.path", "gate.limits.max_auc"];
+    // What is written excludes these.
+    let absent = ["model.path", "model.random", "gate.limits.max_auc"];
     for key in keys::paths(&keys::examples(), "") {
-        assert_eq!(
-            keys::find(&written, &key).is_some(),
-            !absent.contains(&key.as_str()),
-            "{key}"
-        );
+        let excluded = absent.iter().any(|absent| key.starts_with(absent));
+        assert_eq!(keys::find(&written, &key).is_some(), !excluded, "{key}");
     }
 }

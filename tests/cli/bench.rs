@@ -81,6 +81,16 @@ impl Bench {
         bench
     }
 
+    /// A bench whose model begins with random weights: as wide and deep as the fixture, and no checkpoint anywhere.
+    pub(crate) fn with_random_weights() -> Self {
+        let bench = Self::new();
+        let model = parity("neox-parallel");
+        let path = format!("path = \"{}\"", model.to_str().expect("a plain path"));
+        let shape = "random = { layers = 2, width = 32, heads = 2, vocabulary = 40 }";
+        bench.write("tiny.toml", bench.read("tiny.toml").replace(&path, shape));
+        bench
+    }
+
     /// A bench with a copy of the fixture's checkpoint in `model/`, which its spec names.
     pub(crate) fn with_model() -> Self {
         let bench = Self::new();

@@ -13,6 +13,7 @@ mod check;
 mod complete_runs;
 mod occupied_folders;
 mod precision;
+mod random_weights;
 mod reports;
 mod resumed_runs;
 mod secrets;

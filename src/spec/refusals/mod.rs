@@ -4,7 +4,7 @@ mod ranges;
 
 use std::path::Path;
 
-use super::{Audit, ModelSource, Override, SpecError, load, parse};
+use super::{Audit, ModelSource, Override, RandomShape, SpecError, load, parse};
 
 /// Four lines that every case below stands under, so its first line is line 5.
 const HEAD: &str = "format = 1\naudit.name = 'x'\naudit.seeds = [0]\nmodel.path = 'm'\n";
@@ -199,7 +199,15 @@ fn models() {
     expect(&[
         (
             "model.id = 'a/b'",
-            &["line 4", "keep one of `path` and `id`"],
+            &[
+                "line 4",
+                "absent where `model.id` is given",
+                "keep one of `path`, `id` and `random`",
+            ],
+        ),
+        (
+            "model.random = { layers = 2 }",
+            &["line 4", "absent where `model.random` is given"],
         ),
         (
             "model.revision = 'main'",
@@ -225,6 +233,84 @@ fn models() {
 }
 
 #[test]
+fn random_models() {
+    let random = |shape: &str, more: &str| {
+        let text = format!(
+            "format = 1\naudit.name = 'x'\naudit.seeds = [0]\n[model]\nrandom = {shape}\n{more}"
+        );
+        read(&text, &[]).map_err(|error| error.to_string())
+    };
+    let whole = "{ layers = 2, width = 64, heads = 4, vocabulary = 28 }";
+    let shape = RandomShape {
+        layers: 2,
+        width: 64,
+        heads: 4,
+        vocabulary: 28,
+    };
+    assert_eq!(random(whole, "").unwrap().model, ModelSource::Random(shape));
+    for (shape, more, parts) in [
+        (
+            "{ layers = 2, width = 64, heads = 4 }",
+            "",
+            &[
+                "line 5: `model.random.vocabulary` is missing",
+                "vocabulary = 64",
+            ][..],
+        ),
+        (
+            "{ layers = 0, width = 64, heads = 4, vocabulary = 28 }",
+            "",
+            &["`model.random.layers` is 0", "from 1 to 1000"],
+        ),
+        (
+            "{ layers = 2, width = 72, heads = 4, vocabulary = 28 }",
+            "",
+            &[
+                "line 5: `model.random.width` is 72",
+                "a multiple of 32 (8 for each of 4 heads)",
+            ],
+        ),
+        (
+            "{ layers = 2, width = 64, heads = 5, vocabulary = 28 }",
+            "",
+            &["`model.random.width` is 64", "a multiple of 40"],
+        ),
+        (
+            "{ layers = 2, width = 64, heads = 4, vocabulary = 27 }",
+            "",
+            &[
+                "`model.random.vocabulary` is 27",
+                "at least 28",
+                "26 letters and 2 prefixes",
+            ],
+        ),
+        (
+            "{ layers = 2, width = 64, heads = 4, vocabulary = 28, depth = 3 }",
+            "",
+            &[
+                "unknown key `model.random.depth`",
+                "keys layers, width, heads, vocabulary",
+            ],
+        ),
+        (
+            whole,
+            "revision = 'main'",
+            &["line 6: `model.revision`", "only `id` has a revision"],
+        ),
+    ] {
+        let message = random(shape, more).unwrap_err();
+        for part in parts {
+            assert!(message.contains(part), "no `{part}` in: {message}");
+        }
+    }
+    // A prefix that is also a letter takes no second token; without prefixes none are needed.
+    let small = "{ layers = 2, width = 64, heads = 4, vocabulary = 26 }";
+    assert!(random(small, "[canaries]\nprefixes = false").is_ok());
+    let letters = "[canaries.prefixes]\nregular = ' a'\nreverse = ' b'";
+    assert!(random(small, letters).is_ok());
+}
+
+#[test]
 fn the_last_way_to_name_a_model_wins() {
     let here = std::env::current_dir().unwrap();
     let hub = |id: &str, revision: &str| ModelSource::Hub {
@@ -245,6 +331,19 @@ fn the_last_way_to_name_a_model_wins() {
         model(&["model={ path = 'n' }"]),
         ModelSource::Path(here.join("n"))
     );
+    let shape = "model.random={ layers = 1, width = 8, heads = 1, vocabulary = 64 }";
+    let random = |vocabulary| {
+        ModelSource::Random(RandomShape {
+            layers: 1,
+            width: 8,
+            heads: 1,
+            vocabulary,
+        })
+    };
+    assert_eq!(model(&[shape]), random(64));
+    assert_eq!(model(&[shape, "model.random.vocabulary=99"]), random(99));
+    assert_eq!(model(&[shape, "model.id=a/b"]), hub("a/b", "main"));
+    assert_eq!(model(&["model.id=a/b", shape]), random(64));
 }
 
 #[test]

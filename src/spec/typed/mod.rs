@@ -73,14 +73,30 @@ pub(in crate::spec) enum TypedMicroBatch {
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(in crate::spec) struct TypedModel {
-    /// A Hugging Face folder; this or `id`.
+    /// A Hugging Face folder; this, `id` or `random`.
     pub path: Option<String>,
-    /// A model on the hub; this or `path`.
+    /// A model on the hub; this, `path` or `random`.
     pub id: Option<String>,
+    /// Random weights of this shape; this, `path` or `id`.
+    pub random: Option<TypedRandom>,
     /// Branch, tag or commit of `id`; `main`.
     pub revision: Option<String>,
     /// `auto`, `f32`, `tf32` or `bf16`.
     pub precision: String,
+}
+
+/// `model.random`: every key is required.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::spec) struct TypedRandom {
+    /// Layers.
+    pub layers: Option<usize>,
+    /// Width of the residual stream.
+    pub width: Option<usize>,
+    /// Attention heads.
+    pub heads: Option<usize>,
+    /// Tokens.
+    pub vocabulary: Option<usize>,
 }
 
 impl Default for TypedAudit {
@@ -97,6 +113,7 @@ impl Default for TypedModel {
         Self {
             path: None,
             id: None,
+            random: None,
             revision: None,
             precision: "auto".to_owned(),
         }

@@ -2,18 +2,19 @@
 
 mod canaries;
 mod check;
+mod model;
 mod probes;
 mod training;
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf, absolute};
+use std::path::Path;
 
 use check::Checker;
 
-use super::audit::{Audit, ModelSource, Precision};
+use super::audit::{Audit, Precision};
 use super::document::Document;
 use super::error::{Place, SpecError};
-use super::typed::{Typed, TypedMicroBatch, TypedModel};
+use super::typed::{Typed, TypedMicroBatch};
 
 /// Largest seed, 2^53: beyond it a JSON reader may round, and a run could not be repeated from its report.
 pub const SEED_MAX: u64 = 1 << 53;
@@ -48,6 +49,7 @@ pub(super) fn validate(
             ));
         }
     }
+    let canaries = canaries::canaries(&checker, &typed.canaries)?;
     let audit = Audit {
         name: name(&checker, typed.audit.name.as_deref())?,
         seeds: seeds(&checker, &typed.audit.seeds)?,
@@ -57,9 +59,9 @@ pub(super) fn validate(
             .map(|n| checker.count("run.threads", n, 1, THREADS_MAX))
             .transpose()?,
         micro_batch: micro_batch(&checker, typed.run.micro_batch.as_ref())?,
-        model: model(&checker, &typed.model, base)?,
+        model: model::model(&checker, &typed.model, base, &canaries)?,
         precision: precision(&checker, &typed.model.precision)?,
-        canaries: canaries::canaries(&checker, &typed.canaries)?,
+        canaries,
         phase1: training::phase1(&checker, &typed.phase1)?,
         phase2: training::phase2(&checker, &typed.phase2)?,
         phase3: training::phase3(&checker, &typed.phase3)?,
@@ -156,76 +158,6 @@ fn name(checker: &Checker<'_>, name: Option<&str>) -> Result<String, SpecError> 
 
 fn is_plain(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')
-}
-
-fn model(checker: &Checker<'_>, typed: &TypedModel, base: &Path) -> Result<ModelSource, SpecError> {
-    match (&typed.path, &typed.id) {
-        (None, None) => Err(checker.missing(
-            "model",
-            "write `path = \"FOLDER\"` or `id = \"EleutherAI/pythia-160m\"` in [model], or give `--set model.path=FOLDER`",
-        )),
-        (Some(_), Some(_)) => {
-            Err(checker.refuse("model.path", "absent where `model.id` is given", "keep one of `path` and `id`"))
-        }
-        (Some(path), None) => {
-            let mend = "remove it: a folder has no revision, only `id` has";
-            checker.demand(typed.revision.is_none(), "model.revision", "absent where `model.path` is given", mend)?;
-            Ok(ModelSource::Path(folder(checker, path, base)?))
-        }
-        (None, Some(id)) => hub(checker, id, typed.revision.as_deref()),
-    }
-}
-
-/// A path of the file hangs on the file's folder, one of an argument on the working directory.
-fn folder(checker: &Checker<'_>, path: &str, base: &Path) -> Result<PathBuf, SpecError> {
-    checker.demand(
-        !path.is_empty(),
-        "model.path",
-        "a folder",
-        "name the folder that holds config.json",
-    )?;
-    let place = checker.place("model.path");
-    let path = if matches!(place, Place::Argument { .. }) {
-        PathBuf::from(path)
-    } else {
-        base.join(path)
-    };
-    let place = Box::new(place);
-    match absolute(&path) {
-        Ok(path) if path.to_str().is_some() => Ok(path),
-        Ok(path) => Err(SpecError::NotUtf8 { place, path }),
-        Err(source) => Err(SpecError::Relative {
-            place,
-            path,
-            source,
-        }),
-    }
-}
-
-/// Identifier and revision become folders of the cache, so neither may climb out of it.
-fn hub(checker: &Checker<'_>, id: &str, revision: Option<&str>) -> Result<ModelSource, SpecError> {
-    let part =
-        |part: &str| !part.is_empty() && !part.starts_with('.') && part.chars().all(is_plain);
-    let mend =
-        "write it as the hub does, `EleutherAI/pythia-160m`; a folder goes into `model.path`";
-    checker.demand(
-        id.split('/').count() <= 2 && id.split('/').all(part),
-        "model.id",
-        "`owner/name`",
-        mend,
-    )?;
-    let revision = revision.unwrap_or("main");
-    let mend = "write the branch, tag or commit, as `main`";
-    checker.demand(
-        revision.split('/').all(part),
-        "model.revision",
-        "the name of a branch, tag or commit",
-        mend,
-    )?;
-    Ok(ModelSource::Hub {
-        id: id.to_owned(),
-        revision: revision.to_owned(),
-    })
 }
 
 fn micro_batch(
