@@ -204,7 +204,13 @@ impl<'a> Counter<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::plant::{Batches, Corpus};
+    use crate::canary::Codebook;
+    use crate::device::{Arithmetic, Device};
+    use crate::model::Neox;
     use crate::model::shapes::published;
+    use crate::training::{Control, PhasePlan, Settings, StepBatch, StepReport, run_phase};
+    use crate::units::TokenId;
 
     #[test]
     fn the_recipe_costs_what_recipe_md_says() {
@@ -220,5 +226,116 @@ mod tests {
         near(cost.phases[2].training_flops, 7.3e15);
         let evaluations: f64 = cost.phases.iter().map(|p| p.evaluation_flops).sum();
         near(evaluations, 7.5e14);
+    }
+
+    /// Stands between the loop of a phase and its rows, and counts what goes by.
+    struct Counting<'a> {
+        corpus: &'a Corpus<'a>,
+        batches: Batches<'a>,
+        steps: std::cell::Cell<usize>,
+        /// Tokens that went through the model with derivatives.
+        trained: std::cell::Cell<usize>,
+        evaluations: usize,
+        evaluated: usize,
+    }
+
+    impl Control for Counting<'_> {
+        fn batch(&self, step: usize) -> StepBatch {
+            let batch = self.batches.step(step);
+            let tokens: usize = batch.rows().iter().map(|row| row.len() - 1).sum();
+            self.steps.set(self.steps.get() + 1);
+            self.trained.set(self.trained.get() + tokens);
+            batch
+        }
+
+        fn evaluate(
+            &mut self,
+            _: &mut Neox,
+            _: usize,
+            _: &StepReport,
+        ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+            self.evaluations += 1;
+            self.evaluated += self.corpus.evaluated().len();
+            Ok(())
+        }
+    }
+
+    /// What `unsaid check` promises is what the phases' loop really does: each term's rows once a step, no pass more.
+    #[test]
+    fn the_loop_does_the_steps_and_operations_that_were_promised() {
+        let text = "format = 1\n[audit]\nname = \"x\"\nseeds = [0]\n[model]\npath = \"x\"\n\
+            [canaries]\nalphabet = \"abcd\"\nlength = 5\nnegatives = 6\nheld_out = 2\ncontrols = 3\n\
+            trajectory_controls = 2\nrepeats = 4\n[phase1]\nbatch = 4\npasswords = 10\n\
+            [phase2]\nbatch = 5\neval_every = 2\n[phase3]\nbatch = 5\neval_every = 3\n";
+        let audit = crate::spec::parse(text, std::path::Path::new("x.toml"), &[]).unwrap();
+        let config = NeoxConfig {
+            vocab_size: 16,
+            hidden_size: 8,
+            layers: 2,
+            heads: 1,
+            intermediate_size: 32,
+            ..published("EleutherAI/pythia-160m").unwrap()
+        };
+        let config = NeoxConfig {
+            rotary_dims: 2,
+            ..config
+        };
+        let book = Codebook {
+            alphabet: (0..4).map(TokenId).collect(),
+            texts: ["a", "b", "c", "d"].map(str::to_owned).to_vec(),
+            prefixes: Some([TokenId(8), TokenId(9)]),
+        };
+        let promised = cost(&audit, &config);
+        let corpus = Corpus::new(&audit, &book, 0).unwrap();
+        let reference = vec![-7.0; corpus.reference_rows().len()];
+        assert_eq!(reference.len(), promised.reference_sequences);
+        let mut model = Neox::random(config.clone(), Device::CPU, Arithmetic::F32).unwrap();
+        for (phase, promise) in Phase::ALL.into_iter().zip(&promised.phases) {
+            let batches = match phase {
+                Phase::One => corpus.fine_tuning().unwrap(),
+                Phase::Two => corpus.dpo(&reference),
+                Phase::Three => corpus.joint(&reference).unwrap(),
+            };
+            let mut counting = Counting {
+                corpus: &corpus,
+                batches,
+                steps: 0.into(),
+                trained: 0.into(),
+                evaluations: 0,
+                evaluated: 0,
+            };
+            let optimisation = audit.optimisation(phase);
+            let plan = PhasePlan {
+                phase,
+                steps: audit.steps(phase),
+                freeze: audit.freeze(phase),
+                learning_rate: 1e-3,
+                warmup_steps: 0,
+                eval_every: optimisation.eval_every,
+                settings: Settings::from(optimisation),
+            };
+            run_phase(&mut model, &plan, &mut counting, &mut crate::event::Silent).unwrap();
+            assert_eq!(counting.steps.get(), promise.steps);
+            assert_eq!(counting.evaluations, promise.evaluations);
+            // Two operations a multiply-add; forward, and what is asked of the way back.
+            let (layers, output) = ((4 * 64 + 2 * 256) as f64, (16 * 8) as f64);
+            let (body, head) = if phase == Phase::Two {
+                (2.5, 2.0)
+            } else {
+                (3.0, 3.0)
+            };
+            let trained =
+                2.0 * counting.trained.get() as f64 * (body * 2.0 * layers + head * output);
+            let evaluated = 2.0 * 5.0 * counting.evaluated as f64 * (2.0 * layers + output);
+            let near = |ours: f64, theirs: f64| (ours / theirs - 1.0).abs() < 1e-12;
+            assert!(
+                near(promise.training_flops, trained),
+                "phase {phase}: {trained}"
+            );
+            assert!(
+                near(promise.evaluation_flops, evaluated),
+                "phase {phase}: {evaluated}"
+            );
+        }
     }
 }

@@ -175,10 +175,18 @@ fn load_cuda(asked: &str) -> Result<(), DeviceError> {
             expected,
         });
     }
-    native::load_library(&expected).map_err(|message| DeviceError::CudaUnusable {
+    let unusable = |message| DeviceError::CudaUnusable {
         asked: asked.to_owned(),
         message,
-    })
+    };
+    native::load_library(&expected).map_err(unusable)?;
+    // Loaded is not yet registered: one look at libtorch before this, and CUDA stays dead for the whole process.
+    if tch::utils::has_cudart() {
+        Ok(())
+    } else {
+        let message = "it was loaded, but libtorch did not register it".to_owned();
+        Err(unusable(message))
+    }
 }
 
 /// The libtorch this process runs on.

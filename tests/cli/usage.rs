@@ -69,6 +69,26 @@ fn precisions_that_are_not_there() {
     bench.refuses_run(&["--precision", "f64"], &["'f64'", "f32"]);
 }
 
+/// Without a GPU too: libtorch's CUDA half loads and registers in this binary, where it lies beside libtorch.
+#[test]
+fn cuda_registers_where_its_library_is() {
+    let bench = Bench::new();
+    let doctor = bench.call(&["doctor"]).ended(0).stdout;
+    let line = |label: &str| {
+        let line = doctor.lines().find_map(|line| line.strip_prefix(label));
+        line.unwrap_or_else(|| panic!("no {label} in {doctor}"))
+            .trim()
+    };
+    let libtorch = line("libtorch ").rsplit(' ').next().unwrap_or_default();
+    let cuda = Path::new(libtorch).with_file_name("libtorch_cuda.so");
+    let state = line("cuda ");
+    assert_eq!(
+        state.ends_with("device(s)"),
+        cuda.exists(),
+        "{state} beside {libtorch}"
+    );
+}
+
 #[test]
 fn doctor_says_what_is_there() {
     let bench = Bench::new();
