@@ -317,8 +317,8 @@ mod tests {
             run_phase(&mut model, &plan, &mut counting, &mut crate::event::Silent).unwrap();
             assert_eq!(counting.steps.get(), promise.steps);
             assert_eq!(counting.evaluations, promise.evaluations);
-            // Two operations a multiply-add; forward, and what is asked of the way back.
-            let (layers, output) = ((4 * 64 + 2 * 256) as f64, (16 * 8) as f64);
+            // A layer has 4 · 8² + 2 · 8 · 32 multiply-adds a token, the output 16 · 8. Two operations each; forward, and what is asked of the way back.
+            let (layers, output) = (768.0, 128.0);
             let (body, head) = if phase == Phase::Two {
                 (2.5, 2.0)
             } else {
