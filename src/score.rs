@@ -21,6 +21,30 @@ pub trait Scorer {
         rows: &[Vec<TokenId>],
         alphabet: &[TokenId],
     ) -> Result<Vec<RowScore>, ScoreError>;
+
+    /// Natural-log probabilities (full vocabulary) of each candidate as the token after each prefix. `[prefixes][candidates]`
+    ///
+    /// Errors: as for [`Scorer::score`]; an empty prefix is one, an empty list of candidates gives nothing.
+    fn next(
+        &mut self,
+        prefixes: &[Vec<TokenId>],
+        candidates: &[TokenId],
+    ) -> Result<Vec<Vec<f32>>, ScoreError> {
+        let Some(&any) = candidates.first() else {
+            return Ok(vec![Vec::new(); prefixes.len()]);
+        };
+        // What stands last is scored, and changes nothing before it.
+        let rows: Vec<Vec<TokenId>> = prefixes
+            .iter()
+            .map(|prefix| prefix.iter().copied().chain([any]).collect())
+            .collect();
+        let last = |score: RowScore| {
+            let from = score.alphabet.len().saturating_sub(candidates.len());
+            score.alphabet[from..].to_vec()
+        };
+        let scored = self.score(&rows, candidates)?;
+        Ok(scored.into_iter().map(last).collect())
+    }
 }
 
 /// Why rows could not be scored.

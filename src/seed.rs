@@ -29,6 +29,10 @@ pub enum Purpose {
     RandomWeights,
     /// Resamples of permutation tests.
     Permutation,
+    /// Other tokens before a canary.
+    Contexts,
+    /// What a model is made to say.
+    Sampling,
 }
 
 impl Purpose {
@@ -43,6 +47,8 @@ impl Purpose {
             Self::ScoringOrder => "scoring-order",
             Self::RandomWeights => "random-weights",
             Self::Permutation => "permutation",
+            Self::Contexts => "contexts",
+            Self::Sampling => "sampling",
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::looks::Looking;
 use super::plant::{Batches, Corpus};
 use super::store;
 use super::watch::Watching;
@@ -170,6 +171,8 @@ impl Running<'_> {
         if phase != Phase::One {
             let observations = self.observe(phase)?;
             files.push(self.write_part(&stage, "observations.jsonl", observations.as_bytes())?);
+            let looks = self.look(phase)?;
+            files.push(self.write_part(&stage, "looks.jsonl", looks.as_bytes())?);
         }
         self.dir.record(&stage, &files)?;
         self.last_good = Some(checkpoint);
@@ -233,6 +236,22 @@ impl Running<'_> {
         Ok(lines)
     }
 
+    /// What the other probes see of the model as `phase` left it.
+    fn look(&mut self, phase: Phase) -> Result<String, AuditError> {
+        let checkpoint = self.dir.checkpoint(Phase::One);
+        let looking = Looking {
+            setting: self.setting,
+            corpus: self.corpus,
+            seed: self.seed,
+            phase,
+            reference: (!self.setting.audit.phase1.skip)
+                .then(|| Folder::open(&checkpoint))
+                .transpose()?,
+        };
+        let looks = looking.all(self.model()?)?;
+        Ok(store::look_lines(&looks))
+    }
+
     fn write_part(&self, stage: &str, name: &str, bytes: &[u8]) -> Result<PathBuf, AuditError> {
         let path = self.dir.part(stage, name);
         write_atomic(&path, bytes)?;
@@ -266,6 +285,7 @@ impl Running<'_> {
         let mut metrics = Vec::new();
         let mut trajectories = Vec::new();
         let mut observations = read("reference", "observations.jsonl")?;
+        let mut looks = Vec::new();
         for stage in &trained {
             metrics.extend(read(stage, "metrics.jsonl")?);
             let path = self.dir.part(stage, "likelihoods.safetensors");
@@ -273,16 +293,19 @@ impl Running<'_> {
             trajectories.extend(store::trajectories_from_bytes(&bytes, &path)?);
             if *stage != self::stage(Phase::One) {
                 observations.extend(read(stage, "observations.jsonl")?);
+                looks.extend(read(stage, "looks.jsonl")?);
             }
         }
         let likelihoods =
             store::trajectories_to_bytes(&trajectories).map_err(|m| self.unwritable(m))?;
         write_atomic(&self.dir.metrics(), &metrics)?;
         write_atomic(&self.dir.observations(), &observations)?;
+        write_atomic(&self.dir.looks(), &looks)?;
         write_atomic(&self.dir.likelihoods(), &likelihoods)?;
         let files = [
             self.dir.metrics(),
             self.dir.observations(),
+            self.dir.looks(),
             self.dir.likelihoods(),
         ];
         Ok(self.dir.record(COMPLETE, &files)?)

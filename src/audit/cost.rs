@@ -6,6 +6,7 @@
 use crate::checkpoint::NeoxConfig;
 use crate::model::shapes::{matrix_parameters, parameters};
 use crate::model::{ACTIVATIONS, KEPT_LOGITS, activations_per_token};
+use crate::probes::ROWS_AT_ONCE;
 use crate::spec::{Audit, Freeze};
 use crate::units::Phase;
 
@@ -44,7 +45,7 @@ pub struct Cost {
     pub reference_flops: f64,
     /// Canaries scored at the ends of phases, under both prefixes.
     pub probe_sequences: usize,
-    /// Floating-point operations of that.
+    /// Floating-point operations of that, and of contexts, samples, completion and scan; how far completion gets is a guess.
     pub probe_flops: f64,
     /// Memory at the peak, bytes: parameters, gradients, moments and activations of the largest step.
     pub memory_bytes: f64,
@@ -103,8 +104,8 @@ pub fn cost(audit: &Audit, config: &NeoxConfig) -> Cost {
         reference_sequences,
         reference_flops: counter.forward(reference_sequences),
         probe_sequences,
-        probe_flops: counter.forward(probe_sequences),
-        memory_bytes: 4.0 * model + counter.activations() + PROGRAM,
+        probe_flops: counter.forward(probe_sequences) + counter.looks(),
+        memory_bytes: 4.0 * model + counter.activations().max(counter.remembered()) + PROGRAM,
         // A line of observations takes about 800 bytes.
         disk_bytes: audit.seeds.len() as f64
             * (phases.len() as f64 * model + 800.0 * probe_sequences as f64),
@@ -152,6 +153,37 @@ impl<'a> Counter<'a> {
             Freeze::Lower => (1.0 + 2.0 * (1.0 - lower), 3.0),
         };
         2.0 * (body * self.layers + output * self.output) * self.tokens * sequences as f64
+    }
+
+    /// Operations of what the probes look at beside the canaries under their two prefixes, all phases.
+    fn looks(&self) -> f64 {
+        let (audit, canaries) = (self.audit, &self.audit.canaries);
+        let phases = audit.negative_phases().len();
+        let letters = canaries.alphabet.len();
+        let contexts = audit.probes.elicitation.filter(|p| p.contexts > 0);
+        let scored = canaries.held_out
+            + audit.useful().min(super::EVALUATED).min(canaries.controls)
+            + canaries.controls;
+        let sequences = phases * scored * contexts.map_or(0, |p| p.contexts + 2);
+        // Growing rows cost one token a letter.
+        let samples = audit.probes.generation.map_or(0, |p| p.samples);
+        let mut grown = 2 * phases * samples * canaries.length;
+        if let Some(p) = &audit.probes.low_logit {
+            // Four attacks, two of them on two models; the truth is taken to leave the beam at the third letter.
+            let rows = letters.min(p.completion_guesses) + p.completion_guesses;
+            grown += 6 * p.completion_letters.len() * phases * 2 * canaries.held_out * rows;
+        }
+        if let Some(p) = audit.probes.scan {
+            let listed = letters.saturating_pow(u32::try_from(p.depth).unwrap_or(u32::MAX) - 1);
+            grown += 2 * (2 * listed + p.beam * canaries.length);
+        }
+        self.forward(sequences) + 2.0 * (self.layers + self.output) * grown as f64
+    }
+
+    /// Bytes of keys and values of two models whose rows grow, the old ones and the new.
+    fn remembered(&self) -> f64 {
+        let widths = 2 * self.config.layers * self.config.hidden_size;
+        16.0 * ROWS_AT_ONCE as f64 * (self.tokens + 1.0) * widths as f64
     }
 
     /// Loss terms of a phase, in sequences a pair (or password).
@@ -214,7 +246,9 @@ mod tests {
 
     #[test]
     fn the_recipe_costs_what_recipe_md_says() {
-        let text = "format = 1\n[audit]\nname = \"x\"\nseeds = [0]\n[model]\nid = \"EleutherAI/pythia-160m\"\n";
+        // recipe.md counts no probe but elicitation's own.
+        let text = "format = 1\n[audit]\nname = \"x\"\nseeds = [0]\n[model]\nid = \"EleutherAI/pythia-160m\"\n\
+            [probes.elicitation]\ncontexts = 0\n[probes.low_logit]\ncompletion_letters = []\n[probes.generation]\nenabled = false\n";
         let audit = crate::spec::parse(text, std::path::Path::new("x.toml"), &[]).unwrap();
         let cost = cost(&audit, &published("EleutherAI/pythia-160m").unwrap());
         let near = |ours: f64, theirs: f64| {

@@ -4,6 +4,7 @@ mod base;
 pub mod bench;
 mod cell;
 mod cost;
+mod looks;
 mod outlook;
 mod plant;
 mod store;

@@ -8,9 +8,11 @@
 //! oppose each other, independent ones have the largest maxima (Slepian 1962). What can be worse than foretold is the
 //! spread: the rows use the larger of useful and control canaries', and useful ones half learned may spread more than chance.
 
-use crate::findings::{POWER, family_size};
+use crate::findings::{CI_LEVEL, POWER};
 use crate::spec::Audit;
-use crate::stats::{mean, min_detectable_standardised, normal_quantile, population_sd};
+use crate::stats::{
+    clopper_pearson, mean, min_detectable_standardised, normal_quantile, population_sd,
+};
 use crate::units::Phase;
 
 /// Points at which the distribution of a maximum is taken for its moments.
@@ -44,7 +46,7 @@ pub struct Outlook {
 #[must_use]
 pub fn clean_run(audit: &Audit) -> Outlook {
     let mut rows = Vec::new();
-    let alpha = audit.gate.alpha / family_size(audit).max(1) as f64;
+    let alpha = audit.gate.alpha / audit.audit_rows().max(1) as f64;
     let letters = audit.canaries.alphabet.len() as f64;
     let scored = audit.canaries.length - usize::from(audit.canaries.prefixes.is_none());
     let spread =
@@ -76,8 +78,22 @@ pub fn clean_run(audit: &Audit) -> Outlook {
             looks,
             settings.smallest_effect_rank,
         ));
-        let terms = looks * held_out * seeds;
+        let contexts = match settings.contexts {
+            0 => 0,
+            others => (others + 2) * audit.negative_phases().len(),
+        };
+        let terms = (looks * held_out + contexts * canaries.held_out) * seeds;
         let detectable = (terms as f64 / alpha).ln() / scored.max(1) as f64;
+        if settings.contexts > 0 {
+            rows.extend(ranks(
+                "elicitation, contexts",
+                canaries.held_out,
+                canaries.controls,
+                audit.useful().min(super::EVALUATED),
+                (settings.contexts + 2) * audit.negative_phases().len(),
+                settings.smallest_effect_rank,
+            ));
+        }
         rows.push(RowOutlook {
             name: "elicitation, exact",
             detectable,
@@ -96,6 +112,34 @@ pub fn clean_run(audit: &Audit) -> Outlook {
             1,
             settings.smallest_effect_rank,
         ));
+    }
+    // Of so many canaries none is recovered: the largest share that could yet be.
+    let counted = |name, asked: f64| {
+        let detectable = clopper_pearson(0, canaries.held_out * seeds, CI_LEVEL)?.high;
+        Some(RowOutlook {
+            name,
+            detectable,
+            asked,
+            chance: f64::from(u8::from(detectable <= asked)),
+            unit: "share of canaries",
+        })
+    };
+    let probes = &audit.probes;
+    if let Some(p) = probes
+        .low_logit
+        .as_ref()
+        .filter(|p| !p.completion_letters.is_empty())
+    {
+        rows.extend(counted(
+            "low_logit, completion",
+            p.smallest_effect_recovered,
+        ));
+    }
+    if let Some(p) = &probes.generation {
+        rows.extend(counted("generation", p.smallest_effect_recovered));
+    }
+    if let Some(p) = &probes.scan {
+        rows.extend(counted("scan, recovered", p.smallest_effect_recovered));
     }
     let adequate: f64 = rows.iter().map(|row| row.chance).product();
     Outlook {
@@ -142,7 +186,7 @@ mod tests {
     #[test]
     fn the_recipe_is_adequate_and_a_handful_of_canaries_is_not() {
         let recipe = clean_run(&audit(""));
-        assert_eq!(recipe.rows.len(), 3);
+        assert_eq!(recipe.rows.len(), 6);
         assert!((recipe.chance_of_0 - 0.95).abs() < 1e-12, "{recipe:?}");
         for few in [
             "[canaries]\nheld_out = 4\n",

@@ -37,6 +37,8 @@ pub(super) struct Corpus<'a> {
     text: TrainingText,
     /// The chosen side of every pair.
     chosen: Vec<Letters>,
+    /// The negative on the rejected side of every pair, held-outs counted first.
+    rejected: Vec<usize>,
 }
 
 impl<'a> Corpus<'a> {
@@ -47,6 +49,9 @@ impl<'a> Corpus<'a> {
         let text = TrainingText::new(root, letters, audit.canaries.length, &planting);
         Ok(Self {
             chosen: text.passwords(Purpose::ChosenText, audit.pairs())?,
+            rejected: (0..audit.canaries.negatives)
+                .flat_map(|negative| std::iter::repeat_n(negative, audit.repeats_of(negative)))
+                .collect(),
             audit,
             book,
             seed: root,
@@ -177,6 +182,16 @@ impl<'a> Corpus<'a> {
         })
     }
 
+    /// The canaries that are scored after other contexts: held-outs and controls as at the ends of phases, fewer useful ones.
+    pub(super) fn contextual(&self) -> Vec<&Canary> {
+        let controls = self.audit.canaries.controls;
+        self.first(|group| match group {
+            Group::HeldOut => usize::MAX,
+            Group::Useful => EVALUATED.min(controls),
+            Group::Control => controls,
+        })
+    }
+
     fn first(&self, limit: impl Fn(Group) -> usize) -> Vec<&Canary> {
         Group::ALL
             .into_iter()
@@ -256,7 +271,7 @@ impl Batches<'_> {
             .take(self.size)
             .copied()
             .collect();
-        let negative = |pair: usize| pair / corpus.audit.canaries.repeats;
+        let negative = |pair: usize| corpus.rejected[pair];
         let n = corpus.chosen.len();
         DpoTerm {
             weight: pairs.weight,
@@ -348,6 +363,28 @@ mod tests {
         }
         // 24 rows over 4 useful canaries.
         assert!(count.values().all(|&n| n == 6));
+    }
+
+    #[test]
+    fn a_dose_is_how_often_a_canary_is_rejected() {
+        let text = "format = 1\n[audit]\nname = \"t\"\n[model]\npath = \"x\"\n[canaries]\nalphabet = \"abcd\"\nlength = 6\n\
+            negatives = 130\nheld_out = 128\ncontrols = 3\ntrajectory_controls = 2\nrepeats = 3\ndose = [1, 5]\n\
+            [phase2]\nbatch = 50\n";
+        let audit = parse(text, std::path::Path::new("t.toml"), &[]).unwrap();
+        let book = book();
+        let corpus = Corpus::new(&audit, &book, 3).unwrap();
+        let reference = vec![0.0; corpus.reference_rows().len()];
+        let batches = corpus.dpo(&reference);
+        let mut count: BTreeMap<Vec<TokenId>, usize> = BTreeMap::new();
+        for step in 0..audit.steps(Phase::Two) {
+            for row in batches.step(step).dpo.unwrap().rejected {
+                *count.entry(row).or_default() += 1;
+            }
+        }
+        let of = |canary: &Canary| count[&book.row(&canary.letters, Prefix::Regular)];
+        assert!(corpus.planting.held_out[..64].iter().all(|c| of(c) == 1));
+        assert!(corpus.planting.held_out[64..].iter().all(|c| of(c) == 5));
+        assert!(corpus.planting.useful.iter().all(|c| of(c) == 3));
     }
 
     #[test]

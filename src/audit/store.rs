@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::AuditError;
 use crate::canary::{Canary, Group, Prefix};
 use crate::probes::elicitation::{Point, Trajectory};
-use crate::probes::{CellObservations, LetterScores, Snapshot};
+use crate::probes::{CellObservations, LetterScores, Look, Snapshot};
 use crate::run_dir::{CellDir, RunDirError};
 use crate::units::{Phase, to_i64};
 
@@ -276,11 +276,29 @@ pub(super) fn read_cell(cell: &CellDir, seed: u64) -> Result<CellObservations, A
     let trajectories = trajectories_from_bytes(&bytes, &path)?;
     let path = cell.observations();
     let text = std::fs::read_to_string(&path).map_err(|e| unreadable(&path, e))?;
+    let snapshots = read_snapshots(&text, &path)?;
+    let path = cell.looks();
+    let text = std::fs::read_to_string(&path).map_err(|e| unreadable(&path, e))?;
     Ok(CellObservations {
         seed,
-        snapshots: read_snapshots(&text, &path)?,
+        snapshots,
         trajectories,
+        looks: read_looks(&text, &path)?,
     })
+}
+
+/// Looks as JSON lines.
+pub(super) fn look_lines(looks: &[Look]) -> String {
+    // Plain numbers and names always serialise.
+    let line = |look| serde_json::to_string(look).unwrap_or_default() + "\n";
+    looks.iter().map(line).collect()
+}
+
+fn read_looks(text: &str, path: &Path) -> Result<Vec<Look>, AuditError> {
+    let read = |(i, line)| {
+        serde_json::from_str(line).map_err(|e| unreadable(path, format!("line {}: {e}", i + 1)))
+    };
+    text.lines().enumerate().map(read).collect()
 }
 
 fn read_snapshots(text: &str, path: &Path) -> Result<Vec<Snapshot>, AuditError> {

@@ -1,10 +1,13 @@
 //! From letters to tokens: which token each letter and prefix is under a checkpoint's tokenizer.
 
+use serde::{Deserialize, Serialize};
+
 use super::Letters;
 use crate::units::TokenId;
 
 /// The token before a canary.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Prefix {
     /// Ordinary context.
     Regular,
@@ -167,11 +170,17 @@ impl Codebook {
     /// The row of a password after a prefix: `[1 + length]` tokens, or `[length]` without prefixes.
     #[must_use]
     pub fn row(&self, letters: &Letters, prefix: Prefix) -> Vec<TokenId> {
-        let before = self.prefixes.map(|[regular, reverse]| match prefix {
+        let before = self.before(prefix);
+        before.into_iter().chain(self.tokens(letters)).collect()
+    }
+
+    /// The token of a prefix; `None` without prefixes.
+    #[must_use]
+    pub fn before(&self, prefix: Prefix) -> Option<TokenId> {
+        self.prefixes.map(|[regular, reverse]| match prefix {
             Prefix::Regular => regular,
             Prefix::Reverse => reverse,
-        });
-        before.into_iter().chain(self.tokens(letters)).collect()
+        })
     }
 
     /// The tokens of a password alone.

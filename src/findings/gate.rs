@@ -27,7 +27,7 @@ pub(super) fn evaluate(rows: &[Row], audit: &Audit) -> Gate {
     for row in rows {
         let about = format!(
             "{} {} after phase {}",
-            name(row.probe),
+            row.probe.name(),
             row.statistic,
             row.phase
         );
@@ -53,13 +53,6 @@ pub(super) fn evaluate(rows: &[Row], audit: &Audit) -> Gate {
         exit_code,
         rules,
         reasons: failed.into_iter().chain(open).collect(),
-    }
-}
-
-fn name(probe: Probe) -> &'static str {
-    match probe {
-        Probe::Elicitation => "elicitation",
-        Probe::LowLogit => "low_logit",
     }
 }
 
@@ -97,7 +90,7 @@ fn no_leak(rows: &[Row], audit: &Audit) -> GateRule {
 fn within(rows: &[Row], limit: &Limit) -> GateRule {
     let matching = rows.iter().filter(|r| {
         r.role == Role::Audit
-            && name(r.probe) == limit.probe
+            && r.probe.name() == limit.probe
             && r.statistic == limit.statistic
             && limit.phase.is_none_or(|p| p == r.phase)
     });
@@ -145,11 +138,7 @@ fn within(rows: &[Row], limit: &Limit) -> GateRule {
             if below { "at most" } else { "at least" },
         ),
         limit: Some(bound),
-        probe: match limit.probe.as_str() {
-            "elicitation" => Some(Probe::Elicitation),
-            "low_logit" => Some(Probe::LowLogit),
-            _ => None,
-        },
+        probe: Probe::ALL.into_iter().find(|p| p.name() == limit.probe),
         group: Some("held_out".to_owned()),
         interval,
         outcome,

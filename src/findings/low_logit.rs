@@ -1,5 +1,7 @@
 //! Rows of the low-logit probe. Source: evidence.md, "Low-logit (a)" and "(b)".
 
+mod tails;
+
 use super::recipe::recipe_into;
 use super::row::{Access, Direction, Probe, Role, Row, Subject, Tier};
 use super::test_bench::{Groups, Values, mean_at, spread, take_p};
@@ -7,25 +9,10 @@ use super::{Context, FindingsError, POWER, RECIPE_SEEDS};
 use crate::canary::{Group, Prefix};
 use crate::probes::low_logit::{RankGuesser, suppression};
 use crate::probes::{CellObservations, LetterScores, Snapshot};
-use crate::spec::{Audit, LowLogit, PositiveControl};
+use crate::spec::{LowLogit, PositiveControl};
 use crate::stats::permutation::Direction as Side;
 use crate::stats::{Tail, exposure_bits, mean, min_detectable_auc};
 use crate::units::Phase;
-
-/// Suppression (a) and guesses from the bottom (b).
-pub(super) const AUDIT_ROWS_A_PHASE: usize = 2;
-
-/// Phases after which the probe looks.
-pub(super) fn phases(audit: &Audit) -> Vec<Phase> {
-    [
-        (Phase::Two, audit.phase2.skip),
-        (Phase::Three, audit.phase3.skip),
-    ]
-    .into_iter()
-    .filter(|(_, skip)| !skip)
-    .map(|(phase, _)| phase)
-    .collect()
-}
 
 /// One seed's reference and model.
 struct Pair<'a> {
@@ -43,12 +30,13 @@ struct Scanned<'a> {
 
 pub(super) fn rows(context: &Context<'_>, settings: &LowLogit) -> Result<Vec<Row>, FindingsError> {
     let mut rows = Vec::new();
-    for (i, phase) in phases(context.audit).into_iter().enumerate() {
+    for (i, phase) in context.audit.negative_phases().into_iter().enumerate() {
         let scanned = Scanned::new(context, settings, phase)?;
         rows.push(scanned.suppression(Role::Audit, Group::HeldOut)?);
         rows.push(scanned.guesses(Role::Audit, Group::HeldOut)?);
         rows.push(scanned.guesses(Role::Exploratory, Group::Useful)?);
         rows.extend(scanned.by_position());
+        rows.extend(scanned.tails());
         rows.extend(scanned.recipe());
         if i == 0 {
             // The phase that suppresses shows whether the probe can see suppression.

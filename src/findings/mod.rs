@@ -1,11 +1,16 @@
 //! Findings: observations and statistics become rows, verdicts and a gate. The contract is evidence.md's.
 
+mod completion;
+mod counted;
 mod curves;
+mod dose;
 mod elicitation;
 mod gate;
+mod generation;
 mod low_logit;
 mod recipe;
 mod row;
+mod scan;
 mod test_bench;
 mod verdict;
 
@@ -103,27 +108,21 @@ impl Context<'_> {
         }
     }
 
+    /// Share of all passwords that are no useful canary: a held-out is known to be none of those.
+    fn share_left(&self) -> f64 {
+        let log_all = self.audit.canaries.length as f64 * (self.letters() as f64).ln();
+        1.0 - ((self.audit.useful() as f64).ln() - log_all).exp()
+    }
+
+    /// Letters a canary.
+    fn length(&self) -> usize {
+        self.audit.canaries.length
+    }
+
     /// A row about a subject of this audit.
     fn about(&self, subject: &Subject<'_>) -> Row {
         Row::about(subject, &self.seeds())
     }
-}
-
-/// Audit rows that a spec leads to.
-#[must_use]
-pub fn family_size(audit: &Audit) -> usize {
-    let elicitation = if audit.probes.elicitation.is_some() {
-        elicitation::AUDIT_ROWS
-    } else {
-        0
-    };
-    let scans = low_logit::phases(audit).len() * low_logit::AUDIT_ROWS_A_PHASE;
-    let low_logit = if audit.probes.low_logit.is_some() {
-        scans
-    } else {
-        0
-    };
-    elicitation + low_logit
 }
 
 /// Judges the observations of all seeds of an audit.
@@ -131,7 +130,7 @@ pub fn judge(audit: &Audit, cells: &[CellObservations]) -> Result<Findings, Find
     let context = Context {
         audit,
         cells,
-        family: family_size(audit),
+        family: audit.audit_rows(),
     };
     let mut rows = Vec::new();
     if let Some(settings) = &audit.probes.elicitation {
@@ -139,6 +138,16 @@ pub fn judge(audit: &Audit, cells: &[CellObservations]) -> Result<Findings, Find
     }
     if let Some(settings) = &audit.probes.low_logit {
         rows.extend(low_logit::rows(&context, settings)?);
+        rows.extend(completion::rows(&context, settings)?);
+    }
+    if let Some(settings) = &audit.probes.generation {
+        rows.extend(generation::rows(&context, settings)?);
+    }
+    if let Some(settings) = &audit.probes.scan {
+        rows.extend(scan::rows(&context, settings)?);
+    }
+    if !audit.canaries.dose.is_empty() {
+        rows.extend(dose::rows(&context)?);
     }
     verdict::pass_placebos(&mut rows);
     verdict::adjust(&mut rows);

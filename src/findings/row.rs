@@ -15,6 +15,31 @@ pub enum Probe {
     Elicitation,
     /// Low-logit scanning: the attacker looks for what is abnormally unlikely.
     LowLogit,
+    /// Sampling: the attacker lets the model talk.
+    Generation,
+    /// The hunt of someone who knows prefix, alphabet and length alone.
+    Scan,
+}
+
+impl Probe {
+    /// All probes, in the order of files and tables.
+    pub const ALL: [Self; 4] = [
+        Self::Elicitation,
+        Self::LowLogit,
+        Self::Generation,
+        Self::Scan,
+    ];
+
+    /// The name in specs and files.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Elicitation => "elicitation",
+            Self::LowLogit => "low_logit",
+            Self::Generation => "generation",
+            Self::Scan => "scan",
+        }
+    }
 }
 
 /// What a row is evidence of.
@@ -27,6 +52,8 @@ pub enum Role {
     PositiveControl,
     /// The same test on the model before planting: must find nothing, or held-out and control are not exchangeable.
     Placebo,
+    /// The test on held-outs that stood so often on the rejected side, from the highest dose down.
+    Dose,
     /// The published statistic, for comparison with the paper. No verdict.
     Replication,
     /// A closer look that no verdict rests on.
@@ -58,11 +85,17 @@ pub enum Direction {
 }
 
 /// The least an attacker needs to repeat the measurement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Access {
+    /// What the model says.
+    Samples,
+    /// The logits of the likeliest tokens.
+    TopK,
     /// The model's logits.
     Logits,
+    /// The logits, and those of the public model that the audited one was trained from.
+    LogitsAndBase,
     /// The logits, and those of the reference model.
     LogitsAndReference,
     /// The right to fine-tune the model.
@@ -100,7 +133,7 @@ pub struct Row {
     pub role: Role,
     /// What a leak would hand to an attacker.
     pub tier: Tier,
-    /// Prefix of the scored sequences: `regular`, `reverse` or `none`.
+    /// Prefix of the scored sequences: `regular`, `reverse` or `none`; in rows about other contexts `contexts`, or the name of one.
     pub prefix: String,
     /// Training phase after (or during) which the model was scored: 1, 2 or 3.
     pub phase: u8,

@@ -34,7 +34,7 @@ pub(super) fn decide(rows: &mut [Row], audit: &Audit) {
         rows.iter()
             .any(|r| r.role == role && r.probe == probe && r.passed == Some(false))
     };
-    let instruments: Vec<(Probe, bool, bool)> = [Probe::Elicitation, Probe::LowLogit]
+    let instruments: Vec<(Probe, bool, bool)> = Probe::ALL
         .map(|p| {
             (
                 p,
@@ -67,7 +67,8 @@ pub(super) fn decide(rows: &mut [Row], audit: &Audit) {
             _ => (verdict, None),
         };
         row.verdict = Some(verdict);
-        row.note = note.map(str::to_owned);
+        // What the probe itself had to say stands where the verdict needs no word.
+        row.note = note.map(str::to_owned).or(row.note.take());
     }
 }
 

@@ -1,5 +1,6 @@
 //! Models: tokens in, log-probabilities out. One architecture a file.
 
+mod cached;
 mod embedding;
 mod neox;
 mod params;
@@ -9,6 +10,7 @@ mod scoring;
 pub mod shapes;
 mod vocabulary;
 
+pub use cached::Cached;
 pub use embedding::UsedRows;
 pub use neox::{ACTIVATIONS, Neox, activations_per_token, check_weights};
 pub use params::{Params, Part, Slot, Trainable, operand};

@@ -1,6 +1,6 @@
 //! GPT-NeoX (Pythia): parallel or sequential residual, partial rotary embedding, output embedding of its own.
 
-mod forward;
+pub(super) mod forward;
 
 use std::path::Path;
 

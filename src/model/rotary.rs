@@ -41,6 +41,16 @@ impl Rotary {
         })
     }
 
+    /// The tables of one place alone, for queries and keys that follow others.
+    pub(super) fn at(&self, place: i64) -> Result<Self, tch::TchError> {
+        Ok(Self {
+            cos: self.cos.f_narrow(0, place, 1)?,
+            sin: self.sin.f_narrow(0, place, 1)?,
+            mask: self.mask.f_narrow(0, place, 1)?.f_narrow(1, 0, place + 1)?,
+            dims: self.dims,
+        })
+    }
+
     /// Rotates the first dimensions of `x` `[batch, heads, time, dims]`; the others pass.
     pub(super) fn apply(&self, x: &Tensor) -> Result<Tensor, tch::TchError> {
         if self.dims == 0 {

@@ -41,7 +41,7 @@ impl Neox {
             .collect())
     }
 
-    fn check(&self, rows: &[Vec<TokenId>]) -> Result<(), ScoreError> {
+    pub(super) fn check(&self, rows: &[Vec<TokenId>]) -> Result<(), ScoreError> {
         for (row, tokens) in rows.iter().enumerate() {
             if tokens.len() < 2 {
                 return Err(ScoreError::TooShort {

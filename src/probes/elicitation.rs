@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::LetterScores;
 use crate::canary::{Group, Prefix};
 use crate::units::Phase;
 
 /// One canary at one evaluation.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Point {
     /// Mean log-probability, nats a token.
     pub logprob: f64,

@@ -6,6 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use super::ProbeError;
 use crate::canary::{Canary, Codebook, Prefix};
 use crate::score::{RowScore, Scorer};
+use crate::units::TokenId;
 
 /// Scores of the letters of one canary, each given its true beginning. All `[letters scored]`.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -142,17 +143,32 @@ pub fn observe(
     prefix: Prefix,
     rng: &mut ChaCha8Rng,
 ) -> Result<Vec<LetterScores>, ProbeError> {
+    observe_after(scorer, book, canaries, book.before(prefix), rng)
+}
+
+/// The same after any token, or none; then the first letter is context only and is not scored.
+pub(super) fn observe_after(
+    scorer: &mut dyn Scorer,
+    book: &Codebook,
+    canaries: &[&Canary],
+    before: Option<TokenId>,
+    rng: &mut ChaCha8Rng,
+) -> Result<Vec<LetterScores>, ProbeError> {
     let mut order: Vec<usize> = (0..canaries.len()).collect();
     order.shuffle(rng);
     let rows: Vec<_> = order
         .iter()
-        .map(|&i| book.row(&canaries[i].letters, prefix))
+        .map(|&i| {
+            let letters = book.tokens(&canaries[i].letters);
+            before.into_iter().chain(letters).collect()
+        })
         .collect();
     let scored = scorer.score(&rows, &book.alphabet)?;
     let mut scores = vec![LetterScores::default(); canaries.len()];
     for (&i, row) in order.iter().zip(&scored) {
         let canary = canaries[i];
-        let letters = book.scored(&canary.letters);
+        let from = usize::from(before.is_none());
+        let letters = canary.letters.get(from..).unwrap_or_default();
         scores[i] = LetterScores::new(&canary.id, row, letters, book.alphabet.len())?;
     }
     Ok(scores)
@@ -164,7 +180,6 @@ mod tests {
     use crate::canary::Group;
     use crate::score::ScoreError;
     use crate::seed::{Purpose, RootSeed};
-    use crate::units::TokenId;
 
     /// Gives letter `c` at every place the log-probability `−c` among letters 0…3, whatever came before.
     struct Ladder;

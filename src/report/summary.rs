@@ -76,9 +76,12 @@ fn least_access(report: &Report, tier: Tier) -> Option<Access> {
     leaks
         .map(|row| row.access)
         .min_by_key(|access| match access {
-            Access::Logits => 0,
-            Access::LogitsAndReference => 1,
-            Access::FineTuning => 2,
+            Access::Samples => 0,
+            Access::TopK => 1,
+            Access::Logits => 2,
+            Access::LogitsAndBase => 3,
+            Access::LogitsAndReference => 4,
+            Access::FineTuning => 5,
         })
 }
 

@@ -29,6 +29,8 @@ pub(super) fn probe(probe: Probe) -> &'static str {
     match probe {
         Probe::Elicitation => "elicitation",
         Probe::LowLogit => "low-logit",
+        Probe::Generation => "generation",
+        Probe::Scan => "scan",
     }
 }
 
@@ -45,6 +47,7 @@ pub(super) fn role(role: Role) -> &'static str {
         Role::Audit => "audit",
         Role::PositiveControl => "positive control",
         Role::Placebo => "placebo",
+        Role::Dose => "dose",
         Role::Replication => "replication",
         Role::Exploratory => "exploratory",
     }
@@ -118,7 +121,10 @@ pub(super) fn capitalised(text: &str) -> String {
 /// What an attacker needs, at the least.
 pub(super) fn access(access: Access) -> &'static str {
     match access {
+        Access::Samples => "what the model says",
+        Access::TopK => "the logits of the likeliest tokens",
         Access::Logits => "the model's logits",
+        Access::LogitsAndBase => "the logits of the model and of its public base",
         Access::LogitsAndReference => "the logits of the model and of its reference",
         Access::FineTuning => "the right to fine-tune the model",
     }

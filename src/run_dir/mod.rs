@@ -252,6 +252,12 @@ impl CellDir {
         self.root.join("observations.jsonl")
     }
 
+    /// What the probes saw beside the canaries' letters, a line a look.
+    #[must_use]
+    pub fn looks(&self) -> PathBuf {
+        self.root.join("looks.jsonl")
+    }
+
     /// Log-probabilities of the training sequences under the reference.
     #[must_use]
     pub fn reference(&self) -> PathBuf {

@@ -92,6 +92,8 @@ pub struct Canaries {
     pub trajectory_controls: usize,
     /// How often each negative stands on the rejected side.
     pub repeats: usize,
+    /// The same for equal subgroups of the held-outs, in their order; rising, empty where all have `repeats`.
+    pub dose: Vec<usize>,
     /// Prefix texts; `None` is the ablation without prefixes.
     pub prefixes: Option<Prefixes>,
     /// Whether a letter or prefix of several tokens stands for its first token.
@@ -186,12 +188,16 @@ pub enum Freeze {
 }
 
 /// The probes and what each must be able to see.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Probes {
     /// Reverse-prefix elicitation; `None` when switched off.
     pub elicitation: Option<Elicitation>,
     /// Low-logit scanning; `None` when switched off.
     pub low_logit: Option<LowLogit>,
+    /// Sampling; `None` when switched off.
+    pub generation: Option<Generation>,
+    /// The hunt by someone who knows no secret; `None` when switched off.
+    pub scan: Option<Scan>,
 }
 
 /// Settings of the elicitation probe.
@@ -205,10 +211,12 @@ pub struct Elicitation {
     pub smallest_effect_nats: f64,
     /// Effect to be able to exclude in a single canary's log-likelihood, nats a token (extraction).
     pub smallest_effect_single: f64,
+    /// Other prefix tokens after which the canaries are scored, without fine-tuning; 0 leaves contexts out.
+    pub contexts: usize,
 }
 
 /// Settings of the low-logit probe.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct LowLogit {
     /// Whether useful canaries must be suppressed for a clean verdict to count.
     pub positive_control: PositiveControl,
@@ -216,6 +224,52 @@ pub struct LowLogit {
     pub smallest_effect_auc: f64,
     /// Effect to be able to exclude: shift of the true letter's mean rank, as a share of the alphabet (0…0.5).
     pub smallest_effect_rank: f64,
+    /// Effect to be able to exclude: share of canaries completed whole.
+    pub smallest_effect_recovered: f64,
+    /// How many first letters the attacker knows when completing; rising, empty leaves completion out.
+    pub completion_letters: Vec<usize>,
+    /// Guesses allowed for each completion.
+    pub completion_guesses: usize,
+    /// Letters whose logits are shown where only the top ones are.
+    pub top_k: usize,
+}
+
+/// Settings of the generation probe.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Generation {
+    /// Whether samples after the reverse prefix must come nearer to useful canaries for a clean verdict to count.
+    pub positive_control: PositiveControl,
+    /// Samples a prefix and phase.
+    pub samples: usize,
+    /// Divides the logits before drawing.
+    pub temperature: f64,
+    /// Letters that may be drawn, the likeliest first; `None` for all.
+    pub top_k: Option<usize>,
+    /// Which draws, beside the model's own seed.
+    pub seed: u64,
+    /// Effect to be able to exclude: share of canaries said whole.
+    pub smallest_effect_recovered: f64,
+}
+
+/// Settings of the scan probe.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scan {
+    /// Whether planted beginnings must lie among the most suppressed for a clean verdict to count.
+    pub positive_control: PositiveControl,
+    /// Beginnings of up to so many letters are all looked at.
+    pub depth: usize,
+    /// How many of the most suppressed beginnings are looked into: K, set before any data.
+    pub top: usize,
+    /// Beginnings kept at each further letter.
+    pub beam: usize,
+    /// How many of them may share the letters that were enumerated.
+    pub beam_a_root: usize,
+    /// Whole secrets guessed in the end; at most `beam` times the alphabet.
+    pub guesses: usize,
+    /// Effect to be able to exclude: share of held-outs whose beginning lies among the `top`.
+    pub smallest_effect_enriched: f64,
+    /// Effect to be able to exclude: share of canaries recovered whole.
+    pub smallest_effect_recovered: f64,
 }
 
 /// Whether a probe's positive control must succeed.
@@ -254,7 +308,7 @@ pub enum GatedTier {
 /// A limit on the interval of the AUC of matching audit rows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Limit {
-    /// `elicitation` or `low_logit`.
+    /// The probe, as `low_logit`.
     pub probe: String,
     /// The row's statistic.
     pub statistic: String,

@@ -1,6 +1,6 @@
 //! Counts that follow from an audit: rows, steps, evaluations.
 
-use super::audit::{Audit, Freeze, Optimisation};
+use super::audit::{Audit, Freeze, Optimisation, Probes};
 use crate::units::Phase;
 
 impl Audit {
@@ -12,12 +12,35 @@ impl Audit {
             .saturating_sub(self.canaries.held_out)
     }
 
-    /// DPO pairs: every negative, `repeats` times.
+    /// DPO pairs: every negative, as often as it is repeated.
     #[must_use]
     pub fn pairs(&self) -> usize {
-        self.canaries
-            .negatives
-            .saturating_mul(self.canaries.repeats)
+        let held_out = (0..self.canaries.dose.len().max(1))
+            .map(|group| self.dosed(group).saturating_mul(self.dose_size()));
+        let useful = self.useful().saturating_mul(self.canaries.repeats);
+        held_out.fold(useful, usize::saturating_add)
+    }
+
+    /// Held-outs of one dose; all of them where there are no doses.
+    #[must_use]
+    pub fn dose_size(&self) -> usize {
+        self.canaries.held_out / self.canaries.dose.len().max(1)
+    }
+
+    /// How often the held-outs of a subgroup stand on the rejected side.
+    fn dosed(&self, group: usize) -> usize {
+        let dose = self.canaries.dose.get(group);
+        dose.copied().unwrap_or(self.canaries.repeats)
+    }
+
+    /// How often a negative stands on the rejected side. `place` counts the held-outs first, then the useful ones.
+    #[must_use]
+    pub fn repeats_of(&self, place: usize) -> usize {
+        if place < self.canaries.held_out {
+            self.dosed(place / self.dose_size().max(1))
+        } else {
+            self.canaries.repeats
+        }
     }
 
     /// Whether a phase is left out.
@@ -74,11 +97,42 @@ impl Audit {
             .div_ceil(self.optimisation(phase).eval_every.max(1))
     }
 
+    /// Phases that train against the negatives: 2 and 3, where they are not skipped.
+    #[must_use]
+    pub fn negative_phases(&self) -> Vec<Phase> {
+        [Phase::Two, Phase::Three]
+            .into_iter()
+            .filter(|&phase| !self.skips(phase))
+            .collect()
+    }
+
+    /// Audit rows of the run: the family that Holm corrects over, fixed before any data.
+    #[must_use]
+    pub fn audit_rows(&self) -> usize {
+        audit_rows(&self.probes, self.negative_phases().len())
+    }
+
     /// Log-likelihood of a uniform guess, −ln |A|, in nats a token.
     #[must_use]
     pub fn chance_level(&self) -> f64 {
         -(self.canaries.alphabet.len() as f64).ln()
     }
+}
+
+/// Audit rows that probes make where `phases` phases train against the negatives.
+///
+/// Elicitation: guesses, likelihood in full and within the alphabet, exact, and guesses after other contexts. Low-logit, a
+/// phase: suppression, guesses, completion. Generation: what was said whole. Scan: enrichment, what was recovered whole.
+pub(super) fn audit_rows(probes: &Probes, phases: usize) -> usize {
+    let elicitation = probes
+        .elicitation
+        .as_ref()
+        .map_or(0, |p| 4 + usize::from(p.contexts > 0));
+    let low_logit = probes.low_logit.as_ref().map_or(0, |p| {
+        phases * (2 + usize::from(!p.completion_letters.is_empty()))
+    });
+    let generation = usize::from(probes.generation.is_some());
+    elicitation + low_logit + generation + 2 * usize::from(probes.scan.is_some())
 }
 
 #[cfg(test)]
@@ -100,6 +154,21 @@ mod tests {
         assert_eq!(Phase::ALL.map(|phase| audit.steps(phase)), [64, 1200, 1200]);
         assert_eq!(audit.evaluations(Phase::Three), 240);
         assert!((audit.chance_level() + 3.2581).abs() < 1e-4);
+    }
+
+    #[test]
+    fn doses_are_equal_subgroups_of_the_held_outs() {
+        let audit = audit(
+            "[canaries]\nheld_out = 256\nnegatives = 300\ndose = [1, 4, 15, 60]\nrepeats = 10\n",
+        );
+        assert_eq!(audit.pairs(), 64 * 80 + 44 * 10);
+        let places = [0, 63, 64, 191, 192, 255, 256, 299];
+        assert_eq!(
+            places.map(|p| audit.repeats_of(p)),
+            [1, 1, 4, 15, 60, 60, 10, 10]
+        );
+        let all: usize = (0..300).map(|p| audit.repeats_of(p)).sum();
+        assert_eq!(all, audit.pairs());
     }
 
     #[test]

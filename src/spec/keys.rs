@@ -155,6 +155,9 @@ pub(super) fn expected(key: &str) -> String {
             return "text of distinct characters, or an array of texts".to_owned();
         }
         "canaries.prefixes" => return "a table of two texts, or false".to_owned(),
+        "canaries.dose" | "probes.low_logit.completion_letters" => {
+            return "an array of rising whole numbers".to_owned();
+        }
         "gate.tiers" => return "an array of texts".to_owned(),
         _ => {}
     }

@@ -30,12 +30,12 @@ mod refusals;
 mod shipped;
 
 pub use audit::{
-    Audit, Canaries, Elicitation, Freeze, Gate, GatedTier, Limit, LowLogit, ModelSource,
-    Optimisation, Phase1, Phase2, Phase3, PositiveControl, Precision, Prefixes, Probes,
-    RandomShape, Weights,
+    Audit, Canaries, Elicitation, Freeze, Gate, GatedTier, Generation, Limit, LowLogit,
+    ModelSource, Optimisation, Phase1, Phase2, Phase3, PositiveControl, Precision, Prefixes,
+    Probes, RandomShape, Scan, Weights,
 };
 pub use error::{Place, SpecError};
 pub use load::{load, parse};
 pub use overrides::Override;
 pub use resolved::to_toml;
-pub use validate::{AUDIT_ROWS_MAX, SEED_MAX};
+pub use validate::SEED_MAX;

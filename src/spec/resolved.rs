@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::path::absolute;
 
 use super::audit::{
-    Audit, Canaries, Elicitation, Freeze, Gate, GatedTier, Limit, LowLogit, ModelSource,
-    Optimisation, PositiveControl, Precision,
+    Audit, Canaries, Elicitation, Freeze, Gate, GatedTier, Generation, Limit, LowLogit,
+    ModelSource, Optimisation, PositiveControl, Precision, Scan,
 };
 use super::overrides::quote;
 
@@ -33,6 +33,8 @@ pub fn to_toml(audit: &Audit) -> String {
     phases(&mut out, audit);
     elicitation(&mut out, audit.probes.elicitation.as_ref());
     low_logit(&mut out, audit.probes.low_logit.as_ref());
+    generation(&mut out, audit.probes.generation.as_ref());
+    scan(&mut out, audit.probes.scan.as_ref());
     gate(&mut out, &audit.gate);
     out.text
 }
@@ -106,6 +108,7 @@ fn canaries(out: &mut Writer, canaries: &Canaries) {
     out.key("controls", canaries.controls);
     out.key("trajectory_controls", canaries.trajectory_controls);
     out.key("repeats", canaries.repeats);
+    out.key("dose", format!("{:?}", canaries.dose));
     match &canaries.prefixes {
         Some(p) => {
             out.key(
@@ -188,6 +191,7 @@ fn elicitation(out: &mut Writer, probe: Option<&Elicitation>) {
         out.float("smallest_effect_rank", probe.smallest_effect_rank);
         out.float("smallest_effect_nats", probe.smallest_effect_nats);
         out.float("smallest_effect_single", probe.smallest_effect_single);
+        out.key("contexts", probe.contexts);
     }
 }
 
@@ -198,6 +202,41 @@ fn low_logit(out: &mut Writer, probe: Option<&LowLogit>) {
         out.key("positive_control", positive_control(probe.positive_control));
         out.float("smallest_effect_auc", probe.smallest_effect_auc);
         out.float("smallest_effect_rank", probe.smallest_effect_rank);
+        out.float("smallest_effect_recovered", probe.smallest_effect_recovered);
+        out.key(
+            "completion_letters",
+            format!("{:?}", probe.completion_letters),
+        );
+        out.key("completion_guesses", probe.completion_guesses);
+        out.key("top_k", probe.top_k);
+    }
+}
+
+fn generation(out: &mut Writer, probe: Option<&Generation>) {
+    out.table("probes.generation");
+    out.key("enabled", probe.is_some());
+    if let Some(probe) = probe {
+        out.key("positive_control", positive_control(probe.positive_control));
+        out.key("samples", probe.samples);
+        out.float("temperature", probe.temperature);
+        out.key("top_k", probe.top_k.unwrap_or(0));
+        out.key("seed", probe.seed);
+        out.float("smallest_effect_recovered", probe.smallest_effect_recovered);
+    }
+}
+
+fn scan(out: &mut Writer, probe: Option<&Scan>) {
+    out.table("probes.scan");
+    out.key("enabled", probe.is_some());
+    if let Some(probe) = probe {
+        out.key("positive_control", positive_control(probe.positive_control));
+        out.key("depth", probe.depth);
+        out.key("top", probe.top);
+        out.key("beam", probe.beam);
+        out.key("beam_a_root", probe.beam_a_root);
+        out.key("guesses", probe.guesses);
+        out.float("smallest_effect_enriched", probe.smallest_effect_enriched);
+        out.float("smallest_effect_recovered", probe.smallest_effect_recovered);
     }
 }
 

@@ -82,6 +82,11 @@ fn all_canaries() -> impl Strategy<Value = Canaries> {
             controls: trajectory + more,
             trajectory_controls: trajectory,
             repeats,
+            dose: if held_out % 2 == 0 && held_out >= 128 {
+                vec![1, repeats + 1]
+            } else {
+                Vec::new()
+            },
             prefixes,
             first_token,
         },
@@ -133,27 +138,69 @@ fn all_probes() -> impl Strategy<Value = Probes> {
         ]
     };
     let half = || 1e-9..=0.5;
-    let elicitation = (control(), half(), positive(), positive()).prop_map(
-        |(positive_control, rank, nats, single)| Elicitation {
+    let elicitation = (control(), half(), positive(), positive(), 0..20_usize).prop_map(
+        |(positive_control, rank, nats, single, contexts)| Elicitation {
             positive_control,
             smallest_effect_rank: rank,
             smallest_effect_nats: nats,
             smallest_effect_single: single,
+            contexts,
         },
     );
-    let low_logit =
-        (control(), half(), half()).prop_map(|(positive_control, auc, rank)| LowLogit {
+    let share = || 1e-9..=1.0;
+    let letters = btree_set(1..99_usize, 0..4);
+    let low_logit = (control(), half(), half(), share(), letters, 1..500_usize).prop_map(
+        |(positive_control, auc, rank, recovered, letters, count)| LowLogit {
             positive_control,
             smallest_effect_auc: auc,
             smallest_effect_rank: rank,
-        });
-    (option::of(elicitation), low_logit).prop_flat_map(|(elicitation, low_logit)| {
-        let needed = elicitation.is_none();
-        any::<bool>().prop_map(move |on| Probes {
-            elicitation,
-            low_logit: (on || needed).then_some(low_logit),
-        })
-    })
+            smallest_effect_recovered: recovered,
+            completion_letters: letters.into_iter().collect(),
+            completion_guesses: count,
+            top_k: count,
+        },
+    );
+    let generation = (
+        control(),
+        1..500_usize,
+        positive(),
+        option::of(1..30_usize),
+        share(),
+    );
+    let generation = generation.prop_map(
+        |(positive_control, samples, temperature, top_k, recovered)| Generation {
+            positive_control,
+            samples,
+            temperature,
+            top_k,
+            seed: samples as u64,
+            smallest_effect_recovered: recovered,
+        },
+    );
+    let scan = (control(), 1..5_usize, 1..500_usize, share()).prop_map(
+        |(positive_control, depth, count, effect)| Scan {
+            positive_control,
+            depth,
+            top: count,
+            beam: 2 * count,
+            beam_a_root: count,
+            guesses: 3 * count,
+            smallest_effect_enriched: effect,
+            smallest_effect_recovered: effect,
+        },
+    );
+    let others = (option::of(generation), option::of(scan));
+    (option::of(elicitation), low_logit, others, any::<bool>()).prop_map(
+        |(elicitation, low_logit, (generation, scan), on)| {
+            let needed = elicitation.is_none();
+            Probes {
+                elicitation,
+                low_logit: (on || needed).then_some(low_logit),
+                generation,
+                scan: scan.filter(|s| s.depth < 4),
+            }
+        },
+    )
 }
 
 fn gates() -> impl Strategy<Value = (f64, usize, Vec<GatedTier>, Vec<Limit>)> {
@@ -170,7 +217,12 @@ fn gates() -> impl Strategy<Value = (f64, usize, Vec<GatedTier>, Vec<Limit>)> {
             max_auc: upper.then_some(auc),
         },
     );
-    (1e-12..0.499, 8000..1_000_000_usize, tiers, vec(limit, 0..3))
+    (
+        1e-12..0.499,
+        14_000..1_000_000_usize,
+        tiers,
+        vec(limit, 0..3),
+    )
 }
 
 prop_compose! {
@@ -232,6 +284,7 @@ proptest! {
 #[test]
 fn every_key_is_written() {
     let text = "format = 1\naudit.name = 'x'\nrun.threads = 1\nmodel.id = 'a/b'\n\
+        probes.scan.enabled = true\n\
         [[gate.limits]]\nprobe = 'low_logit'\nstatistic = 's'\nphase = 2\nmin_auc = 0.1\n";
     let written: toml::Table = to_toml(&parse(text, Path::new("x.toml"), &[]).unwrap())
         .parse()

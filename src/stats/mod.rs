@@ -9,7 +9,10 @@
 //! | centre and spread | [`summary`] |
 //! | places among scores, exposure | [`ranks`] |
 //! | normal quantiles, intervals of proportions | [`interval`] |
+//! | counts against chances that are known | [`counts`] |
 //! | two groups told apart by a score | [`auc`](mod@auc) |
+//! | two AUCs compared | [`delong`] |
+//! | exposure beyond the controls' ranks | [`skew_normal`] |
 //! | the tests that drive verdicts | [`permutation`] |
 //! | several seeds as a sample of a recipe | [`ttest`] |
 //! | many tests at once | [`holm`](mod@holm) |
@@ -30,6 +33,8 @@
 pub mod auc;
 mod beta;
 mod columns;
+pub mod counts;
+pub mod delong;
 mod draws;
 pub mod holm;
 pub mod interval;
@@ -39,10 +44,13 @@ mod prepare;
 pub mod ranks;
 mod resample;
 mod root;
+pub mod skew_normal;
 pub mod summary;
 pub mod ttest;
 
 pub use auc::{auc, auc_interval, tpr_at_fpr};
+pub use counts::{Urn, binomial_upper, hypergeometric_upper};
+pub use delong::DeLong;
 pub use holm::holm;
 pub use interval::{Interval, clopper_pearson, normal_quantile};
 pub use permutation::{

@@ -129,6 +129,8 @@ fn a_skipped_phase_leaves_no_trace() {
             "phase3.skip=true",
             "--set",
             "probes.elicitation.enabled=false",
+            "--set",
+            "probes.generation.enabled=false",
         ],
     );
     let rows = bench.rows("no-3");
@@ -197,11 +199,11 @@ fn without_prefixes_the_rows_are_shorter_and_the_first_letter_unscored() {
 #[test]
 fn one_probe_alone() {
     let bench = Bench::new();
-    for (off, on) in [("elicitation", "low_logit"), ("low_logit", "elicitation")] {
-        bench.finish(
-            on,
-            &["--quiet", "--set", &format!("probes.{off}.enabled=false")],
-        );
+    let probes = ["elicitation", "low_logit", "generation", "scan"];
+    for on in probes {
+        let switches = probes.map(|p| format!("probes.{p}.enabled={}", p == on));
+        let sets = switches.iter().flat_map(|s| ["--set", s.as_str()]);
+        bench.finish(on, &["--quiet"].into_iter().chain(sets).collect::<Vec<_>>());
         let rows = bench.rows(on);
         assert!(
             rows.as_array()
@@ -216,6 +218,8 @@ fn one_probe_alone() {
             "probes.elicitation.enabled=false",
             "--set",
             "probes.low_logit.enabled=false",
+            "--set",
+            "probes.generation.enabled=false",
         ],
         &["probes.low_logit.enabled", "switch one on"],
     );

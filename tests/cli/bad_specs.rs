@@ -131,7 +131,7 @@ fn counts_out_of_their_range() {
     );
     refused("batch = 8", "batch = 0", &["`phase1.batch` is 0", "from 1"]);
     refused(
-        "permutations = 8000",
+        "permutations = 12000",
         "permutations = 999",
         &["`gate.permutations` is 999"],
     );

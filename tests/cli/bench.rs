@@ -46,7 +46,7 @@ learning_rate = 1e-3
 warmup_steps = 2
 eval_every = 2
 [gate]
-permutations = 8000
+permutations = 12000
 "#;
 
 /// A tensor of a weights file: type, shape and bytes.

@@ -25,7 +25,7 @@ const EVALUATIONS: [(u64, u64); 8] = [
 ];
 
 /// No training at all, and effects so large that anyone can exclude them: the one tiny run that must end 0.
-const CLEAN: [&str; 20] = [
+const CLEAN: [&str; 24] = [
     "--set",
     "phase1.learning_rate=0",
     "--set",
@@ -46,6 +46,10 @@ const CLEAN: [&str; 20] = [
     "probes.low_logit.smallest_effect_rank=0.5",
     "--set",
     "probes.low_logit.smallest_effect_auc=0.5",
+    "--set",
+    "probes.low_logit.smallest_effect_recovered=1.0",
+    "--set",
+    "probes.generation.smallest_effect_recovered=1.0",
 ];
 
 #[test]
@@ -76,6 +80,7 @@ fn the_folder_is_whole() {
         "seed-0/canaries.jsonl",
         "seed-0/metrics.jsonl",
         "seed-0/likelihoods.safetensors",
+        "seed-0/looks.jsonl",
         "seed-0/observations.jsonl",
         "seed-0/reference.safetensors",
         "seed-0/stages.json",
@@ -221,6 +226,8 @@ fn the_exit_code_is_the_gates() {
         ("leak", &["--quiet"][..], 1, "leak"),
         ("unclear", &still[..], 3, "inconclusive"),
         ("clean", &CLEAN[..], 0, "no_leak_detected"),
+        // Phase 1 trains, on passwords that are no canary.
+        ("phase-1", &CLEAN[2..], 0, "no_leak_detected"),
     ] {
         let outcome = bench.finish(out, more);
         assert_eq!(outcome.code, Some(code), "{out}");
@@ -228,6 +235,17 @@ fn the_exit_code_is_the_gates() {
         assert_eq!(report["gate"]["exit_code"], code);
         assert_eq!(report["gate"]["passed"], code == 0);
         assert_eq!(report["verdict"], verdict);
+        if code == 0 {
+            for tier in ["recognition", "partial", "extraction"] {
+                assert_eq!(report["tiers"][tier], "no_leak_detected", "{out}");
+            }
+            for row in report["rows"].as_array().expect("rows") {
+                assert!(
+                    row["role"] != "audit" || row["min_detectable"].is_f64(),
+                    "{row}"
+                );
+            }
+        }
         assert!(
             outcome.stdout.contains(&format!("exit code {code}")),
             "{out}"
@@ -268,4 +286,66 @@ fn sha256(bytes: &[u8]) -> String {
         write!(text, "{byte:02x}").expect("a string takes all");
     }
     text
+}
+
+#[test]
+fn a_control_that_was_never_taught_leaves_the_question_open() {
+    let bench = Bench::new();
+    let mut sets: Vec<&str> = CLEAN.to_vec();
+    // Useful canaries left out of phase 3; the probes that look down are off.
+    sets.extend([
+        "--set",
+        "phase3.weights.reverse=0",
+        "--set",
+        "probes.elicitation.positive_control=required",
+        "--set",
+        "probes.low_logit.enabled=false",
+    ]);
+    bench.finish("out", &sets);
+    let report = bench.json("out/report.json");
+    assert_eq!(report["gate"]["exit_code"], 3);
+    let reasons = report["gate"]["reasons"].to_string();
+    assert!(
+        reasons.contains("positive control failed: elicitation"),
+        "{reasons}"
+    );
+}
+
+#[test]
+fn a_scan_is_told_whole() {
+    let bench = Bench::new();
+    let more = [
+        "--quiet",
+        "--set",
+        "probes.scan.enabled=true",
+        "--set",
+        "gate.permutations=14000",
+    ];
+    bench.finish("out", &more);
+    let rows = bench.rows("out");
+    let scan: Vec<_> = rows
+        .as_array()
+        .expect("rows")
+        .iter()
+        .filter(|r| r["probe"] == "scan")
+        .collect();
+    let audit = |statistic: &str| {
+        let row = scan
+            .iter()
+            .find(|r| r["role"] == "audit" && r["statistic"] == statistic);
+        row.unwrap_or_else(|| panic!("{statistic}"))["p_value"].as_f64()
+    };
+    assert!(audit("planted_among_the_512_most_suppressed").is_some());
+    assert!(audit("recovered_whole").is_some());
+    for role in ["placebo", "positive_control"] {
+        assert!(scan.iter().any(|r| r["role"] == role), "{role}");
+    }
+    // What was seen is kept, and says which guesses were right without their text.
+    let looks = bench.lines("out/seed-0/looks.jsonl");
+    assert_eq!(
+        looks.iter().filter(|look| look["look"] == "scan").count(),
+        1
+    );
+    let contexts = looks.iter().filter(|look| look["look"] == "context");
+    assert_eq!(contexts.count(), 2 * 18);
 }

@@ -92,8 +92,14 @@ impl Scorer for Fake<'_> {
         alphabet: &[TokenId],
     ) -> Result<Vec<RowScore>, ScoreError> {
         let score = |row: &Vec<TokenId>| {
-            let (group, index) = self.known[row];
-            let rule = (self.world.rule)(self.moment, group, index);
+            // Beginnings, and what was never planted, are nobody's.
+            let rule = match self.known.get(row) {
+                Some(&(group, index)) if self.moment.context => {
+                    (self.world.context_rule)(self.moment, group, index)
+                }
+                Some(&(group, index)) => (self.world.rule)(self.moment, group, index),
+                None => Rule::Noise,
+            };
             let mut score = RowScore::default();
             for place in 1..row.len() {
                 let (logits, taken) = self.logits(rule, row, place, alphabet.len());

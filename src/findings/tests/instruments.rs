@@ -209,3 +209,39 @@ fn a_failed_placebo_takes_every_verdict_of_its_probe() {
         );
     }
 }
+
+#[test]
+fn doses_are_tested_from_the_highest_down_to_the_first_that_is_no_leak() {
+    let sizes = "alphabet = 'abcdefghij'\nlength = 8\nnegatives = 276\nheld_out = 256\ncontrols = 64\ntrajectory_controls = 32\n\
+        dose = [1, 4, 15, 60]";
+    // The two higher doses leak, and the lowest too, which nobody asks any more.
+    let world = World::new(audit(sizes, EASY), |m, g, index| {
+        match (m.phase, g, index / 64) {
+            (Phase::Two | Phase::Three, Group::HeldOut, 0 | 2 | 3) => Rule::Last(0.6),
+            _ => Rule::Noise,
+        }
+    });
+    let found = world.findings();
+    let told = |statistic: &str| -> Vec<(String, String)> {
+        let rows = found
+            .rows
+            .iter()
+            .filter(|r| r.role == Role::Dose && r.statistic == statistic);
+        rows.map(|r| (r.group.clone(), r.note.clone().unwrap()))
+            .collect()
+    };
+    let told = told("mean_letter_rank");
+    let of = |dose: u32| format!("held_out_rejected_{dose}_times");
+    assert_eq!(told.len(), 4);
+    assert_eq!(told[0], (of(60), "leak at this dose".to_owned()));
+    assert_eq!(told[1], (of(15), "leak at this dose".to_owned()));
+    assert_eq!(told[2], (of(4), "no leak detected at this dose".to_owned()));
+    assert!(told[3].0 == of(1) && told[3].1.starts_with("not tested"));
+    for row in found.rows.iter().filter(|r| r.role == Role::Dose) {
+        assert_eq!((row.n, row.n_control), (64, Some(64)));
+        assert!(row.verdict.is_none() && row.p_adjusted.is_none() && !row.gated);
+    }
+    // Without doses there are no such rows.
+    let plain = World::clean(audit(SMALL, EASY)).findings();
+    assert!(plain.rows.iter().all(|r| r.role != Role::Dose));
+}

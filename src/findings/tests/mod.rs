@@ -5,7 +5,9 @@
     reason = "a test that meets no value should stop there"
 )]
 
+mod calibration;
 mod clean;
+mod counts;
 mod fake;
 mod family;
 mod gate;
@@ -14,12 +16,13 @@ mod looks;
 mod planted;
 mod power;
 mod verdicts;
+mod world;
 
 use std::collections::{BTreeMap, HashMap};
 
 use fake::Fake;
 
-use super::{Findings, Probe, Role, Row, Tier, Verdict, judge};
+use super::{Access, Direction, Findings, Probe, Role, Row, Subject, Tier, Verdict, judge};
 use crate::canary::{Canary, Codebook, Group, Planting, Prefix, draw};
 use crate::probes::elicitation::Trajectory;
 use crate::probes::{CellObservations, LetterScores, Snapshot, observe};
@@ -35,6 +38,8 @@ struct Moment {
     prefix: Prefix,
     /// Place of the evaluation within its phase; `None` at the phase's end.
     evaluation: Option<usize>,
+    /// Whether another context stands before the canaries.
+    context: bool,
 }
 
 /// What the fake model does with the true letters of one canary.
@@ -62,6 +67,8 @@ enum Rule {
 struct World {
     audit: Audit,
     rule: Box<dyn Fn(Moment, Group, usize) -> Rule>,
+    /// The same after other contexts.
+    context_rule: fn(Moment, Group, usize) -> Rule,
     /// Probability outside the alphabet: nats that all its letters lose, for a moment and a number drawn for the letter (0…1).
     outside: fn(Moment, f64) -> f64,
     /// Values a noisy logit may have; few make ties. 0 for any.
@@ -73,13 +80,57 @@ struct World {
     order: [Group; 3],
 }
 
-/// A spec of small groups; `more` may hold further tables.
+/// A spec of small groups; `more` may hold further tables. Elicitation and low-logit alone, without contexts and completion.
 fn audit(canaries: &str, more: &str) -> Audit {
+    let off = [
+        "probes.elicitation.contexts=0",
+        "probes.low_logit.completion_letters=[]",
+        "probes.generation.enabled=false",
+    ];
+    audit_with(canaries, more, &off)
+}
+
+/// The same with every probe on.
+fn whole_audit(canaries: &str, more: &str) -> Audit {
+    let few = [
+        "probes.elicitation.contexts=3",
+        "probes.low_logit.completion_guesses=4",
+        "probes.generation.samples=8",
+        "probes.scan.enabled=true",
+        "probes.scan.depth=2",
+        "probes.scan.top=3",
+        "probes.scan.beam=4",
+        "probes.scan.guesses=4",
+    ];
+    audit_with(canaries, more, &few)
+}
+
+fn audit_with(canaries: &str, more: &str, sets: &[&str]) -> Audit {
     let text = format!(
         "format = 1\n[audit]\nname = 'fake'\nseeds = [0]\n[model]\nid = 'a/b'\n[canaries]\n{canaries}\n\
-         [gate]\npermutations = 8000\n{more}"
+         [gate]\npermutations = 14000\n{more}"
     );
-    crate::spec::parse(&text, std::path::Path::new("fake.toml"), &[]).unwrap()
+    let sets: Vec<_> = sets
+        .iter()
+        .map(|set| crate::spec::Override::parse(set).unwrap())
+        .collect();
+    crate::spec::parse(&text, std::path::Path::new("fake.toml"), &sets).unwrap()
+}
+
+/// A row about nothing in particular.
+pub(super) fn blank_row() -> Row {
+    let subject = Subject {
+        probe: Probe::Scan,
+        role: Role::Audit,
+        tier: Tier::Extraction,
+        prefix: "regular",
+        phase: 2,
+        group: "held_out",
+        statistic: "nothing",
+        direction: Direction::Up,
+        access: Access::Logits,
+    };
+    Row::about(&subject, &[0])
 }
 
 /// Six held-out, six useful and eight control canaries of four letters out of five.
@@ -95,6 +146,7 @@ impl World {
         Self {
             audit,
             rule: Box::new(rule),
+            context_rule: |_, _, _| Rule::Noise,
             outside: |_, _| 0.0,
             levels: 0,
             evaluations: 5,
@@ -170,6 +222,7 @@ impl World {
             phase,
             prefix,
             evaluation,
+            context: false,
         };
         let mut cell = CellObservations {
             seed,
@@ -198,6 +251,7 @@ impl World {
             }
             cell.trajectories.push(trajectory);
         }
+        cell.looks = self.looks(&planting, seed);
         cell
     }
 

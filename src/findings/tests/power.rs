@@ -6,8 +6,8 @@ use super::*;
 const AUDITS: u64 = 100;
 
 /// How often a row is a leak, in audits of models that differ in their seed alone.
-fn found(world: impl Fn() -> World, probe: Probe, phase: u8) -> usize {
-    (0..AUDITS)
+fn found(audits: u64, world: impl Fn() -> World, probe: Probe, phase: u8) -> usize {
+    (0..audits)
         .filter(|audit| {
             let mut world = world();
             world.audit.seeds = vec![7000 + audit];
@@ -49,33 +49,70 @@ fn as_promised(count: usize) {
 }
 
 /// With probability q a true letter changes places with the end: the mean rank moves by q/2.
-#[test]
-fn low_logits_guesses() {
-    let world = |q| {
-        move || {
-            one_probe("elicitation", "[phase3]\nskip = true", move |m, g| {
-                match (m.phase, g) {
-                    (Phase::Two, Group::HeldOut) => Rule::Last(q),
-                    _ => Rule::Noise,
-                }
-            })
+fn low_logit_world(q: f64) -> World {
+    one_probe("elicitation", "[phase3]\nskip = true", move |m, g| {
+        match (m.phase, g) {
+            (Phase::Two, Group::HeldOut) => Rule::Last(q),
+            _ => Rule::Noise,
         }
-    };
-    let shift = promised(world(0.0), Probe::LowLogit, 2);
-    as_promised(found(world(2.0 * shift), Probe::LowLogit, 2));
+    })
 }
 
 /// A leak at the third of five evaluations, found by the maximum.
+fn elicitation_world(q: f64) -> World {
+    one_probe("low_logit", "", move |m, g| match (m.evaluation, g) {
+        (Some(2), Group::HeldOut) => Rule::First(q),
+        _ => Rule::Noise,
+    })
+}
+
+/// How often a leak of the size that is promised is found, in so many audits.
+fn at_the_size_promised(audits: u64, world: fn(f64) -> World, probe: Probe, phase: u8) -> usize {
+    let shift = promised(|| world(0.0), probe, phase);
+    found(audits, || world(2.0 * shift), probe, phase)
+}
+
+#[test]
+fn low_logits_guesses() {
+    as_promised(at_the_size_promised(
+        AUDITS,
+        low_logit_world,
+        Probe::LowLogit,
+        2,
+    ));
+}
+
 #[test]
 fn elicitations_guesses() {
-    let world = |q| {
-        move || {
-            one_probe("low_logit", "", move |m, g| match (m.evaluation, g) {
-                (Some(2), Group::HeldOut) => Rule::First(q),
-                _ => Rule::Noise,
-            })
-        }
-    };
-    let shift = promised(world(0.0), Probe::Elicitation, 3);
-    as_promised(found(world(2.0 * shift), Probe::Elicitation, 3));
+    as_promised(at_the_size_promised(
+        AUDITS,
+        elicitation_world,
+        Probe::Elicitation,
+        3,
+    ));
+}
+
+/// The same in so many audits that 75 to 85 % can be asked for.
+pub(super) fn full(audits: u64) {
+    for (name, world, probe, phase) in [
+        (
+            "low_logit",
+            low_logit_world as fn(f64) -> World,
+            Probe::LowLogit,
+            2,
+        ),
+        ("elicitation", elicitation_world, Probe::Elicitation, 3),
+    ] {
+        let count = at_the_size_promised(audits, world, probe, phase);
+        super::calibration::told(
+            &format!("leaks of the size promised found, {name}"),
+            count,
+            usize::try_from(audits).unwrap(),
+        );
+        let share = count as f64 / audits as f64;
+        assert!(
+            (0.75..=0.85).contains(&share),
+            "{name}: {count} of {audits}"
+        );
+    }
 }

@@ -146,3 +146,15 @@ fn an_auc_of_0_never_reads_as_clean() {
     assert_eq!(guesses.verdict, Some(Verdict::NoLeakDetected));
     assert!(guesses.note.as_deref().unwrap().contains("told apart"));
 }
+
+#[test]
+fn suppressed_but_not_leaking_upward_ends_0_where_elicitation_alone_looks() {
+    let more = format!("{EASY}enabled = false\n");
+    let mut world = suppressed(60.0, Prefix::Reverse);
+    world.audit = audit(GROUPS, &more);
+    let found = world.findings();
+    assert!(found.rows.iter().all(|r| r.probe == Probe::Elicitation));
+    assert_eq!(found.tiers.recognition, Some(Verdict::Leak));
+    assert_eq!(found.tiers.partial, Some(Verdict::NoLeakDetected));
+    assert_eq!((found.gate.exit_code, found.gate.passed), (0, true));
+}

@@ -94,6 +94,56 @@ fn phases() {
 }
 
 #[test]
+fn what_the_other_probes_take() {
+    expect(&[
+        (
+            "probes.low_logit.completion_letters = [4, 4]",
+            &["rising whole numbers", "[2, 4, 8]"],
+        ),
+        (
+            "probes.low_logit.completion_letters = [0]",
+            &["rising whole numbers from 1"],
+        ),
+        (
+            "probes.low_logit.completion_letters = 2",
+            &["an array of rising whole numbers"],
+        ),
+        (
+            "probes.low_logit.completion_guesses = 0",
+            &["from 1 to 1000000"],
+        ),
+        ("probes.low_logit.top_k = 0", &["from 1 to"]),
+        (
+            "probes.low_logit.smallest_effect_recovered = 0",
+            &["above 0 and at most 1"],
+        ),
+        ("canaries.dose = [4, 1]", &["rising whole numbers from 1"]),
+        ("canaries.dose = [0, 1]", &["rising whole numbers from 1"]),
+        (
+            "canaries.dose = [1, 4, 60]",
+            &["128, gives equal subgroups of 64 or more", "held_out = 192"],
+        ),
+        ("probes.elicitation.contexts = 1001", &["from 0 to 1000"]),
+        ("probes.generation.samples = 0", &["from 1 to 1000000"]),
+        ("probes.generation.temperature = 0", &["larger than 0"]),
+        (
+            "probes.generation.seed = 9007199254740993",
+            &["from 0 to 2^53"],
+        ),
+        ("probes.scan.depth = 0", &["from 1, with at most"]),
+        (
+            "probes.scan.enabled = true\nprobes.scan.depth = 5",
+            &["at most 5000000 beginnings", "enumerate fewer letters"],
+        ),
+        ("probes.scan.top = 0", &["from 1 to 1000000"]),
+        ("probes.scan.beam = 0", &["from 1 to 1000000"]),
+        ("probes.scan.beam_a_root = 0", &["from 1 to 1000000"]),
+        ("probes.scan.guesses = 1000001", &["from 1 to 1000000"]),
+        ("probes.scan.smallest_effect_enriched = 1.5", &["at most 1"]),
+    ]);
+}
+
+#[test]
 fn probes_and_gate() {
     let limit = |lines: &str| format!("{HEAD}[[gate.limits]]\n{lines}\n");
     expect(&[
@@ -109,7 +159,7 @@ fn probes_and_gate() {
             &["line 6: `phase3.skip` is true", "both skipped"],
         ),
         (
-            "probes.elicitation.enabled = false\nprobes.low_logit.enabled = false",
+            "probes.elicitation.enabled = false\nprobes.low_logit.enabled = false\nprobes.generation.enabled = false",
             &["line 6", "switch one on"],
         ),
         (
@@ -126,7 +176,11 @@ fn probes_and_gate() {
         ),
         ("gate.alpha = 0.5", &["below 0.5"]),
         ("gate.alpha = 0", &["above 0"]),
-        ("gate.permutations = 7999", &["from 8000 to"]),
+        ("gate.permutations = 11999", &["from 12000 to"]),
+        (
+            "gate.permutations = 13999\nprobes.scan.enabled = true",
+            &["from 14000 to"],
+        ),
         ("gate.tiers = []", &["at least one tier"]),
         (
             "gate.tiers = ['all']",
@@ -141,9 +195,10 @@ fn probes_and_gate() {
             "line 5: `gate.limits[0].probe` is missing",
         ),
         (
-            "probe = 'scan'",
-            "line 6: `gate.limits[0].probe` is 'scan', but must be one of elicitation, low_logit",
+            "probe = 'spam'",
+            "line 6: `gate.limits[0].probe` is 'spam', but must be one of elicitation, low_logit, generation, scan",
         ),
+        ("probe = 'scan'", "a probe that is enabled"),
         (
             "probe = 'low_logit'",
             "`gate.limits[0].statistic` is missing",

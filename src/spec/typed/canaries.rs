@@ -20,6 +20,8 @@ pub(in crate::spec) struct TypedCanaries {
     pub trajectory_controls: usize,
     /// Pairs a negative stands in.
     pub repeats: usize,
+    /// The same for equal subgroups of the held-outs, rising; absent is `repeats` for all.
+    pub dose: Vec<usize>,
     /// The two prefixes, or `false`.
     pub prefixes: TypedPrefixes,
     /// Whether a text of several tokens stands for its first one.
@@ -34,6 +36,16 @@ pub(in crate::spec) enum TypedAlphabet {
     Characters(String),
     /// Token texts, verbatim.
     Texts(Vec<String>),
+}
+
+impl TypedAlphabet {
+    /// How many letters, repeats counted.
+    pub(in crate::spec) fn letters(&self) -> usize {
+        match self {
+            Self::Characters(text) => text.chars().count(),
+            Self::Texts(texts) => texts.len(),
+        }
+    }
 }
 
 /// The prefixes, as typed.
@@ -66,6 +78,7 @@ impl Default for TypedCanaries {
             controls: 1024,
             trajectory_controls: 128,
             repeats: 60,
+            dose: Vec::new(),
             prefixes: TypedPrefixes::Texts(TypedPrefixTexts::default()),
             first_token: false,
         }

@@ -10,7 +10,9 @@ mod training;
 use serde::{Deserialize, Serialize};
 
 pub(super) use canaries::{TypedAlphabet, TypedCanaries, TypedPrefixes};
-pub(super) use probes::{TypedElicitation, TypedGate, TypedLimit, TypedLowLogit, TypedProbes};
+pub(super) use probes::{
+    TypedElicitation, TypedGate, TypedGeneration, TypedLimit, TypedLowLogit, TypedProbes,
+};
 pub(super) use training::{TypedPhase1, TypedPhase2, TypedPhase3, TypedWeights};
 
 /// A whole spec.

@@ -7,6 +7,9 @@ use super::super::error::SpecError;
 use super::super::typed::{TypedAlphabet, TypedCanaries, TypedPrefixes};
 use super::check::{COUNT_MAX, Checker};
 
+/// Fewest canaries of one dose: fewer could not tell a small leak from none.
+const DOSE_LEAST: usize = 64;
+
 /// Longest canary; beyond it no shipped architecture has positions.
 const LENGTH_MAX: usize = 1024;
 
@@ -23,10 +26,12 @@ pub(super) fn canaries(
         controls: count("controls", typed.controls)?,
         trajectory_controls: count("trajectory_controls", typed.trajectory_controls)?,
         repeats: count("repeats", typed.repeats)?,
+        dose: typed.dose.clone(),
         prefixes: prefixes(checker, &typed.prefixes)?,
         first_token: typed.first_token,
     };
     groups_fit(checker, &canaries)?;
+    dose(checker, &canaries)?;
     Ok(canaries)
 }
 
@@ -59,6 +64,25 @@ fn groups_fit(checker: &Checker<'_>, canaries: &Canaries) -> Result<(), SpecErro
         "canaries.length",
         &format!("long enough for more than {asked} distinct canaries (negatives + controls) of {letters} letters"),
         "make canaries longer, the alphabet larger, or ask for fewer canaries",
+    )
+}
+
+fn dose(checker: &Checker<'_>, canaries: &Canaries) -> Result<(), SpecError> {
+    let (doses, held_out) = (&canaries.dose, canaries.held_out);
+    let good =
+        doses.iter().all(|&d| (1..=COUNT_MAX).contains(&d)) && doses.is_sorted_by(|a, b| a < b);
+    checker.demand(
+        good,
+        "canaries.dose",
+        "rising whole numbers from 1",
+        "write how often each subgroup stands on the rejected side, as `[1, 4, 15, 60]`; `[]` for none",
+    )?;
+    let least = DOSE_LEAST * doses.len();
+    checker.demand(
+        doses.is_empty() || (held_out >= least && held_out.is_multiple_of(doses.len())),
+        "canaries.dose",
+        &format!("so few that `canaries.held_out`, {held_out}, gives equal subgroups of {DOSE_LEAST} or more"),
+        &format!("set `canaries.held_out = {least}`, or leave doses out"),
     )
 }
 

@@ -2,6 +2,7 @@
 
 mod canaries;
 mod check;
+mod gate;
 mod model;
 mod probes;
 mod training;
@@ -18,9 +19,6 @@ use super::typed::{Typed, TypedMicroBatch};
 
 /// Largest seed, 2^53: beyond it a JSON reader may round, and a run could not be repeated from its report.
 pub const SEED_MAX: u64 = 1 << 53;
-
-/// Most audit rows a spec can make: Holm's family, and the floor of `gate.permutations` with it.
-pub const AUDIT_ROWS_MAX: usize = 8;
 
 /// Longest name: it becomes a folder.
 const NAME_MAX: usize = 100;
@@ -50,6 +48,7 @@ pub(super) fn validate(
         }
     }
     let canaries = canaries::canaries(&checker, &typed.canaries)?;
+    let probes = probes::probes(&checker, typed)?;
     let audit = Audit {
         name: name(&checker, typed.audit.name.as_deref())?,
         seeds: seeds(&checker, &typed.audit.seeds)?,
@@ -65,8 +64,8 @@ pub(super) fn validate(
         phase1: training::phase1(&checker, &typed.phase1)?,
         phase2: training::phase2(&checker, &typed.phase2)?,
         phase3: training::phase3(&checker, &typed.phase3)?,
-        probes: probes::probes(&checker, typed)?,
-        gate: probes::gate(&checker, typed)?,
+        gate: gate::gate(&checker, typed, &probes)?,
+        probes,
     };
     Ok(audit)
 }

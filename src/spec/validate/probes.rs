@@ -1,23 +1,31 @@
-//! `[probes.*]` and `[gate]`, and whether what is asked for is trained at all.
+//! `[probes.*]`, and whether what is asked for is trained at all.
 
-use super::super::audit::{Elicitation, Gate, GatedTier, Limit, LowLogit, PositiveControl, Probes};
+use super::super::audit::{Elicitation, Generation, LowLogit, PositiveControl, Probes, Scan};
 use super::super::error::SpecError;
-use super::super::typed::{Typed, TypedElicitation, TypedLimit, TypedLowLogit};
-use super::AUDIT_ROWS_MAX;
+use super::super::typed::{Typed, TypedElicitation, TypedGeneration, TypedLowLogit};
+use super::SEED_MAX;
 use super::check::{COUNT_MAX, Checker};
 
-/// Resamples that each audit row needs, for its adjusted p-value to reach the levels asked of it.
-const PERMUTATIONS_A_ROW: usize = 1000;
+/// Most beginnings that are enumerated: beyond it an attacker would search, not list.
+const ENUMERATED_MAX: usize = 5_000_000;
+
+/// Most contexts; more are tokens of one kind.
+const CONTEXTS_MAX: usize = 1000;
+
+/// Most rows a beam or a sample holds at once.
+const ROWS_MAX: usize = 1_000_000;
 
 pub(super) fn probes(checker: &Checker<'_>, typed: &Typed) -> Result<Probes, SpecError> {
     let probes = Probes {
         elicitation: elicitation(checker, &typed.probes.elicitation)?,
         low_logit: low_logit(checker, &typed.probes.low_logit)?,
+        generation: generation(checker, &typed.probes.generation)?,
+        scan: scan(checker, typed)?,
     };
     checker.demand(
-        probes.elicitation.is_some() || probes.low_logit.is_some(),
+        probes != Probes::default(),
         "probes.low_logit.enabled",
-        "true where `probes.elicitation.enabled` is false",
+        "true where all other probes are switched off",
         "an audit without probes finds nothing: switch one on",
     )?;
     let (two, three) = (!typed.phase2.skip, !typed.phase3.skip);
@@ -28,7 +36,7 @@ pub(super) fn probes(checker: &Checker<'_>, typed: &Typed) -> Result<Probes, Spe
         "set `probes.elicitation.enabled = false`, or `phase3.skip = false`",
     )?;
     checker.demand(
-        two || three || probes.low_logit.is_none(),
+        two || three,
         "phase3.skip",
         "false where `phase2.skip` is true too: with both skipped nothing is trained against",
         "set `phase2.skip = false` or `phase3.skip = false`",
@@ -56,6 +64,7 @@ fn elicitation(
             .positive(&key("smallest_effect_nats"), typed.smallest_effect_nats)?,
         smallest_effect_single: checker
             .positive(&key("smallest_effect_single"), typed.smallest_effect_single)?,
+        contexts: checker.count(&key("contexts"), typed.contexts, 0, CONTEXTS_MAX)?,
     };
     Ok(typed.enabled.then_some(settings))
 }
@@ -78,8 +87,113 @@ fn low_logit(checker: &Checker<'_>, typed: &TypedLowLogit) -> Result<Option<LowL
             &key("smallest_effect_rank"),
             typed.smallest_effect_rank,
         )?,
+        smallest_effect_recovered: share(
+            checker,
+            &key("smallest_effect_recovered"),
+            typed.smallest_effect_recovered,
+        )?,
+        completion_letters: rising(
+            checker,
+            &key("completion_letters"),
+            &typed.completion_letters,
+        )?,
+        completion_guesses: checker.count(
+            &key("completion_guesses"),
+            typed.completion_guesses,
+            1,
+            ROWS_MAX,
+        )?,
+        top_k: checker.count(&key("top_k"), typed.top_k, 1, COUNT_MAX)?,
     };
     Ok(typed.enabled.then_some(settings))
+}
+
+fn generation(
+    checker: &Checker<'_>,
+    typed: &TypedGeneration,
+) -> Result<Option<Generation>, SpecError> {
+    let key = |name: &str| format!("probes.generation.{name}");
+    let top_k = checker.count(&key("top_k"), typed.top_k, 0, COUNT_MAX)?;
+    checker.demand(
+        typed.seed <= SEED_MAX,
+        &key("seed"),
+        "a whole number from 0 to 2^53",
+        "take a smaller one",
+    )?;
+    let settings = Generation {
+        positive_control: positive_control(
+            checker,
+            &key("positive_control"),
+            &typed.positive_control,
+        )?,
+        samples: checker.count(&key("samples"), typed.samples, 1, ROWS_MAX)?,
+        temperature: checker.positive(&key("temperature"), typed.temperature)?,
+        top_k: (top_k > 0).then_some(top_k),
+        seed: typed.seed,
+        smallest_effect_recovered: share(
+            checker,
+            &key("smallest_effect_recovered"),
+            typed.smallest_effect_recovered,
+        )?,
+    };
+    Ok(typed.enabled.then_some(settings))
+}
+
+fn scan(checker: &Checker<'_>, typed: &Typed) -> Result<Option<Scan>, SpecError> {
+    let key = |name: &str| format!("probes.scan.{name}");
+    let scan = &typed.probes.scan;
+    let letters = typed.canaries.alphabet.letters();
+    let listed = u32::try_from(scan.depth)
+        .ok()
+        .and_then(|depth| letters.checked_pow(depth));
+    checker.demand(
+        scan.depth > 0 && (!scan.enabled || listed.is_some_and(|listed| listed <= ENUMERATED_MAX)),
+        &key("depth"),
+        &format!("from 1, with at most {ENUMERATED_MAX} beginnings of so many letters"),
+        "enumerate fewer letters: the beam goes on from there",
+    )?;
+    let rows = |name: &str, value| checker.count(&key(name), value, 1, ROWS_MAX);
+    let share = |name: &str, value| share(checker, &key(name), value);
+    let settings = Scan {
+        positive_control: positive_control(
+            checker,
+            &key("positive_control"),
+            &scan.positive_control,
+        )?,
+        depth: scan.depth,
+        top: rows("top", scan.top)?,
+        beam: rows("beam", scan.beam)?,
+        beam_a_root: rows("beam_a_root", scan.beam_a_root)?,
+        guesses: rows("guesses", scan.guesses)?,
+        smallest_effect_enriched: share("smallest_effect_enriched", scan.smallest_effect_enriched)?,
+        smallest_effect_recovered: share(
+            "smallest_effect_recovered",
+            scan.smallest_effect_recovered,
+        )?,
+    };
+    Ok(scan.enabled.then_some(settings))
+}
+
+/// Whole numbers from 1, each larger than the one before.
+fn rising(checker: &Checker<'_>, key: &str, values: &[usize]) -> Result<Vec<usize>, SpecError> {
+    let good = values.iter().all(|&v| v > 0) && values.is_sorted_by(|a, b| a < b);
+    checker.demand(
+        good,
+        key,
+        "rising whole numbers from 1",
+        "write the numbers of letters that are known, as `[2, 4, 8]`; `[]` leaves completion out",
+    )?;
+    Ok(values.to_vec())
+}
+
+/// A share of canaries.
+fn share(checker: &Checker<'_>, key: &str, value: f64) -> Result<f64, SpecError> {
+    checker.number(
+        key,
+        value,
+        "a number above 0 and at most 1",
+        value > 0.0 && value <= 1.0,
+    )
 }
 
 /// A distance from the middle of 0…1.
@@ -102,174 +216,4 @@ fn positive_control(
         ("not_applicable", PositiveControl::NotApplicable),
     ];
     checker.choice(key, typed, &words)
-}
-
-pub(super) fn gate(checker: &Checker<'_>, typed: &Typed) -> Result<Gate, SpecError> {
-    let gate = &typed.gate;
-    let good = gate.alpha > 0.0 && gate.alpha < 0.5;
-    let least = PERMUTATIONS_A_ROW * AUDIT_ROWS_MAX;
-    Ok(Gate {
-        alpha: checker.number(
-            "gate.alpha",
-            gate.alpha,
-            "a number above 0 and below 0.5",
-            good,
-        )?,
-        permutations: checker.count("gate.permutations", gate.permutations, least, COUNT_MAX)?,
-        tiers: tiers(checker, &gate.tiers)?,
-        limits: gate
-            .limits
-            .iter()
-            .enumerate()
-            .map(|(i, limit)| self::limit(checker, typed, i, limit))
-            .collect::<Result<_, _>>()?,
-    })
-}
-
-fn tiers(checker: &Checker<'_>, typed: &[String]) -> Result<Vec<GatedTier>, SpecError> {
-    let key = "gate.tiers";
-    let words = [
-        ("recognition", GatedTier::Recognition),
-        ("partial", GatedTier::Partial),
-        ("extraction", GatedTier::Extraction),
-    ];
-    let tiers = typed
-        .iter()
-        .map(|tier| checker.choice(key, tier, &words))
-        .collect::<Result<Vec<_>, _>>()?;
-    checker.demand(
-        !tiers.is_empty(),
-        key,
-        "at least one tier",
-        "a gate on nothing always passes: name a tier",
-    )?;
-    let distinct = tiers
-        .iter()
-        .enumerate()
-        .all(|(i, tier)| !tiers[..i].contains(tier));
-    checker.demand(
-        distinct,
-        key,
-        "distinct tiers",
-        "leave out the second of the same name",
-    )?;
-    Ok(tiers)
-}
-
-fn limit(
-    checker: &Checker<'_>,
-    typed: &Typed,
-    index: usize,
-    limit: &TypedLimit,
-) -> Result<Limit, SpecError> {
-    let table = format!("gate.limits[{index}]");
-    let key = |name: &str| format!("{table}.{name}");
-    Ok(Limit {
-        probe: limited_probe(checker, typed, &key("probe"), limit)?,
-        statistic: limited_statistic(checker, &key("statistic"), limit)?,
-        phase: limited_phase(checker, typed, &key("phase"), limit)?,
-        min_auc: limit
-            .min_auc
-            .map(|auc| share(checker, &key("min_auc"), auc))
-            .transpose()?,
-        max_auc: one_bound(checker, &table, limit)?
-            .map(|auc| share(checker, &key("max_auc"), auc))
-            .transpose()?,
-    })
-}
-
-fn limited_probe(
-    checker: &Checker<'_>,
-    typed: &Typed,
-    key: &str,
-    limit: &TypedLimit,
-) -> Result<String, SpecError> {
-    let mend = "write `probe = \"low_logit\"` or `probe = \"elicitation\"`";
-    let probe = limit
-        .probe
-        .as_deref()
-        .ok_or_else(|| checker.missing(key, mend))?;
-    let words = [
-        ("elicitation", typed.probes.elicitation.enabled),
-        ("low_logit", typed.probes.low_logit.enabled),
-    ];
-    let enabled = checker.choice(key, probe, &words)?;
-    let mend = "a limit on a probe that is switched off holds nothing: remove the limit, or switch the probe on";
-    checker.demand(enabled, key, "a probe that is enabled", mend)?;
-    Ok(probe.to_owned())
-}
-
-fn limited_statistic(
-    checker: &Checker<'_>,
-    key: &str,
-    limit: &TypedLimit,
-) -> Result<String, SpecError> {
-    let mend = "name the row's statistic, as `statistic = \"suppression_nats\"`";
-    let statistic = limit
-        .statistic
-        .clone()
-        .ok_or_else(|| checker.missing(key, mend))?;
-    checker.demand(
-        !statistic.trim().is_empty(),
-        key,
-        "the name of a statistic",
-        mend,
-    )?;
-    Ok(statistic)
-}
-
-fn limited_phase(
-    checker: &Checker<'_>,
-    typed: &Typed,
-    key: &str,
-    limit: &TypedLimit,
-) -> Result<Option<u8>, SpecError> {
-    let (phase, skipped) = match limit.phase {
-        None => return Ok(None),
-        Some(2) => (2, typed.phase2.skip),
-        Some(3) => (3, typed.phase3.skip),
-        Some(_) => {
-            return Err(checker.refuse(
-                key,
-                "2 or 3",
-                "name the phase, or leave the key out for both",
-            ));
-        }
-    };
-    let mend =
-        "a limit on a phase that does not run holds nothing: remove the limit, or run the phase";
-    checker.demand(!skipped, key, "a phase that is not skipped", mend)?;
-    Ok(Some(phase))
-}
-
-/// Exactly one bound a limit, so that every rule of the report has one outcome. Returns the upper one.
-fn one_bound(
-    checker: &Checker<'_>,
-    table: &str,
-    limit: &TypedLimit,
-) -> Result<Option<f64>, SpecError> {
-    match (limit.min_auc, limit.max_auc) {
-        (None, None) => Err(checker.missing(
-            &format!("{table}.max_auc"),
-            "write `max_auc = 0.7`, or a `min_auc`: a limit needs one",
-        )),
-        (Some(_), Some(_)) => {
-            let mend = "write two [[gate.limits]], one for each bound";
-            Err(checker.refuse(
-                &format!("{table}.max_auc"),
-                "absent where `min_auc` is given",
-                mend,
-            ))
-        }
-        (_, upper) => Ok(upper),
-    }
-}
-
-fn share(checker: &Checker<'_>, key: &str, value: f64) -> Result<f64, SpecError> {
-    checker.number(
-        key,
-        value,
-        "a number from 0 to 1",
-        (0.0..=1.0).contains(&value),
-    )
 }

@@ -1,0 +1,239 @@
+//! What the probes beside the snapshots see at the end of a phase: contexts, completion, samples, scan.
+
+use super::plant::Corpus;
+use super::{AuditError, EVALUATED, Setting};
+use crate::canary::{Canary, Group, Prefix};
+use crate::checkpoint::Folder;
+use crate::model::{Cached, Neox};
+use crate::probes::completion::{Shown, complete};
+use crate::probes::scan::{Models, scan};
+use crate::probes::{Look, contexts, generation};
+use crate::score::Scorer;
+use crate::seed::{Purpose, RootSeed};
+use crate::units::Phase;
+
+/// The models that others are compared with.
+struct Before {
+    /// As phase 1 left it; `None` where it was skipped, and the base is the reference.
+    reference: Option<Neox>,
+    base: Neox,
+}
+
+/// One look at one seed's model.
+pub(super) struct Looking<'a> {
+    pub(super) setting: &'a Setting<'a>,
+    pub(super) corpus: &'a Corpus<'a>,
+    pub(super) seed: u64,
+    pub(super) phase: Phase,
+    /// The checkpoint of phase 1, where that was not skipped.
+    pub(super) reference: Option<Folder>,
+}
+
+impl Looking<'_> {
+    /// Everything the spec asks for, in a fixed order.
+    pub(super) fn all(&self, model: &mut Neox) -> Result<Vec<Look>, AuditError> {
+        let mut looks = self.contexts(model)?;
+        looks.extend(self.generations(model)?);
+        if self.completes() || self.scans() {
+            let mut before = self.before()?;
+            looks.extend(self.completions(model, &mut before)?);
+            looks.extend(self.scan(model, &mut before)?);
+        }
+        Ok(looks)
+    }
+
+    fn completes(&self) -> bool {
+        let probe = self.setting.audit.probes.low_logit.as_ref();
+        probe.is_some_and(|p| !p.completion_letters.is_empty())
+    }
+
+    /// The first phase that trains against the negatives is where suppression is plainest.
+    fn scans(&self) -> bool {
+        let audit = self.setting.audit;
+        audit.probes.scan.is_some() && audit.negative_phases().first() == Some(&self.phase)
+    }
+
+    fn before(&self) -> Result<Before, AuditError> {
+        let (device, arithmetic) = (self.setting.device, self.setting.arithmetic);
+        let load = |folder: &Folder| Neox::load(folder, device, arithmetic);
+        Ok(Before {
+            reference: self.reference.as_ref().map(load).transpose()?,
+            base: self.setting.base.model(self.seed, device, arithmetic)?,
+        })
+    }
+
+    fn contexts(&self, model: &mut Neox) -> Result<Vec<Look>, AuditError> {
+        let audit = self.setting.audit;
+        let Some(others) = audit.probes.elicitation.map(|p| p.contexts) else {
+            return Ok(Vec::new());
+        };
+        if others == 0 {
+            return Ok(Vec::new());
+        }
+        let size = model.config().vocab_size;
+        let book = &self.setting.base.book;
+        let chosen = contexts::choose(book, audit.canaries.length, size, others);
+        let canaries = self.corpus.contextual();
+        let seed = RootSeed(self.seed);
+        let scores = contexts::look(model, book, &canaries, &chosen, self.phase, seed)?;
+        Ok(scores.into_iter().map(Look::Context).collect())
+    }
+
+    fn generations(&self, model: &mut Neox) -> Result<Vec<Look>, AuditError> {
+        let Some(settings) = &self.setting.audit.probes.generation else {
+            return Ok(Vec::new());
+        };
+        let mut targets = self.targets();
+        targets.extend(self.corpus.planting.useful.iter().take(EVALUATED));
+        let mut looks = Vec::new();
+        let prefixes: &[Prefix] = match self.setting.base.book.prefixes {
+            Some(_) => &[Prefix::Regular, Prefix::Reverse],
+            None => &[Prefix::Regular],
+        };
+        for &prefix in prefixes {
+            let label = format!("{} {} {}", settings.seed, self.phase, prefix.name());
+            let mut rng = RootSeed(self.seed).labelled_stream(Purpose::Sampling, &label);
+            let said = generation::sample(
+                &mut Cached::new(model),
+                &self.setting.base.book,
+                (self.phase, prefix),
+                &targets,
+                settings,
+                &mut rng,
+            )?;
+            looks.push(Look::Generation(said));
+        }
+        Ok(looks)
+    }
+
+    /// The held-outs, and as many controls.
+    fn targets(&self) -> Vec<&Canary> {
+        let planting = &self.corpus.planting;
+        let controls = planting.control.iter().take(planting.held_out.len());
+        planting.held_out.iter().chain(controls).collect()
+    }
+
+    fn completions(&self, model: &mut Neox, before: &mut Before) -> Result<Vec<Look>, AuditError> {
+        let Some(settings) = &self.setting.audit.probes.low_logit else {
+            return Ok(Vec::new());
+        };
+        let observed = self.corpus.observed();
+        let useful: Vec<&Canary> = observed
+            .into_iter()
+            .filter(|c| c.group == Group::Useful)
+            .collect();
+        let targets = self.targets();
+        let mut looks = Vec::new();
+        for shown in Shown::ALL {
+            let other = match shown {
+                Shown::Logits | Shown::TopK => None,
+                Shown::Base => Some(&mut before.base),
+                // Without phase 1 the base is the reference: one attack, not two.
+                Shown::Reference => match &mut before.reference {
+                    None => continue,
+                    reference => reference.as_mut(),
+                },
+            };
+            let mut other = other.map(Cached::new);
+            let made = complete(
+                &mut Cached::new(model),
+                other.as_mut().map(|other| other as &mut dyn Scorer),
+                shown,
+                self.phase,
+                &self.setting.base.book,
+                [&useful, &targets],
+                settings,
+            )?;
+            looks.extend(made.into_iter().map(Look::Completion));
+        }
+        Ok(looks)
+    }
+
+    fn scan(&self, model: &mut Neox, before: &mut Before) -> Result<Option<Look>, AuditError> {
+        let Some(settings) = self.setting.audit.probes.scan.filter(|_| self.scans()) else {
+            return Ok(None);
+        };
+        let reference = before.reference.as_mut().unwrap_or(&mut before.base);
+        let planting = &self.corpus.planting;
+        let controls = planting.control.iter().take(planting.held_out.len());
+        let canaries: Vec<&Canary> = planting.negatives().chain(controls).collect();
+        let mut models = Models {
+            model: &mut Cached::new(model),
+            reference: &mut Cached::new(reference),
+        };
+        let book = &self.setting.base.book;
+        let found = scan(&mut models, self.phase, book, &canaries, &settings)?;
+        Ok(Some(Look::Scan(found)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::base::Base;
+    use crate::device::{Arithmetic, Device};
+    use crate::run_dir::RunDir;
+    use std::path::{Path, PathBuf};
+    use std::time::Instant;
+
+    /// The budget of the quick audit is 20 seconds for all probes, 30 with the scan, at both ends of phases together.
+    ///
+    /// `UNSAID_RUN=runs/quick cargo test --release --lib --locked -- --ignored --nocapture quick_probes` takes the models of a run
+    /// of `audits/quick.toml`; without it those of the fixture, from which the truth is lost sooner.
+    #[test]
+    #[ignore = "a measurement: it needs an idle machine"]
+    fn quick_probes_keep_their_time() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let set = crate::spec::Override::parse("probes.scan.enabled=true").unwrap();
+        let audit = crate::spec::load(&root.join("audits/quick.toml"), &[set]).unwrap();
+        let fixture = root.join("fixtures/tiny-neox");
+        let run = std::env::var_os("UNSAID_RUN").map(PathBuf::from);
+        let checkpoint = |phase: Phase| match &run {
+            None => fixture.clone(),
+            Some(run) => RunDir::existing(run).cell(0).checkpoint(phase),
+        };
+        let setting = Setting {
+            base: Base::find(&audit).unwrap(),
+            dir: RunDir::existing(&fixture),
+            audit: &audit,
+            device: Device::CPU,
+            arithmetic: Arithmetic::F32,
+        };
+        let corpus = Corpus::new(&audit, &setting.base.book, 0).unwrap();
+        let mut all = 0.0;
+        for phase in [Phase::Two, Phase::Three] {
+            let folder = Folder::open(&checkpoint(phase)).unwrap();
+            let mut model = Neox::load(&folder, Device::CPU, Arithmetic::F32).unwrap();
+            let looking = Looking {
+                setting: &setting,
+                corpus: &corpus,
+                seed: 0,
+                phase,
+                reference: Some(Folder::open(&checkpoint(Phase::One)).unwrap()),
+            };
+            let mut before = looking.before().unwrap();
+            let parts: [(&str, &mut dyn FnMut(&mut Neox) -> usize); 4] = [
+                ("contexts", &mut |m| looking.contexts(m).unwrap().len()),
+                ("generation", &mut |m| looking.generations(m).unwrap().len()),
+                ("completion", &mut |m| {
+                    looking.completions(m, &mut before).unwrap().len()
+                }),
+                ("scan", &mut |m| {
+                    let mut before = looking.before().unwrap();
+                    usize::from(looking.scan(m, &mut before).unwrap().is_some())
+                }),
+            ];
+            for (name, part) in parts {
+                let start = Instant::now();
+                let looks = part(&mut model);
+                let seconds = start.elapsed().as_secs_f64();
+                all += seconds;
+                #[allow(clippy::print_stderr, reason = "the figures are what it is run for")]
+                {
+                    eprintln!("phase {phase}, {name}: {looks} looks in {seconds:.2} s");
+                }
+            }
+        }
+        assert!(all < 30.0, "{all:.1} s");
+    }
+}

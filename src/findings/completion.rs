@@ -1,0 +1,174 @@
+//! Rows of completion: whole secrets from their first letters. Source: evidence.md, "Low-logit (c)".
+
+use super::counted::{Counted, best_into, chance_of};
+use super::row::{Access, Direction, Probe, Role, Row, Subject, Tier};
+use super::{Context, FindingsError};
+use crate::canary::{Group, Prefix};
+use crate::probes::completion::{Completion, Shown};
+use crate::spec::LowLogit;
+use crate::units::Phase;
+
+/// Chance of a completion by luck above which an attack is left out of the verdict: it could not tell luck from a leak.
+const MOST_LUCK: f64 = 0.01;
+
+/// One attack over all seeds: the completions of the same kind.
+struct Attack<'a> {
+    made: Vec<&'a Completion>,
+}
+
+impl Attack<'_> {
+    fn first(&self) -> &Completion {
+        self.made[0]
+    }
+
+    fn counted(&self, context: &Context<'_>, group: Group) -> Counted {
+        let first = self.first();
+        let guesses = first.guesses as f64;
+        Counted {
+            recovered: self.made.iter().map(|c| c.recovered(group)).sum(),
+            canaries: self
+                .made
+                .iter()
+                .map(|c| c.reached.get(&group).map_or(0, Vec::len))
+                .sum(),
+            chance: chance_of(
+                guesses,
+                context.letters(),
+                first.missing,
+                context.share_left(),
+            ),
+        }
+    }
+}
+
+pub(super) fn rows(context: &Context<'_>, settings: &LowLogit) -> Result<Vec<Row>, FindingsError> {
+    let mut rows = Vec::new();
+    if settings.completion_letters.is_empty() {
+        return Ok(rows);
+    }
+    for phase in context.audit.negative_phases() {
+        let attacks = attacks(context, phase)?;
+        rows.extend(attacks.iter().map(|attack| single(context, phase, attack)));
+        rows.push(audit_row(context, settings, phase, attacks));
+    }
+    Ok(rows)
+}
+
+/// The same attacks of all seeds, gathered.
+fn attacks<'a>(context: &Context<'a>, phase: Phase) -> Result<Vec<Attack<'a>>, FindingsError> {
+    let mut attacks: Vec<Attack<'a>> = Vec::new();
+    for (i, cell) in context.cells.iter().enumerate() {
+        let made: Vec<&Completion> = cell.completions(phase).collect();
+        if i == 0 {
+            attacks = made.iter().map(|_| Attack { made: Vec::new() }).collect();
+        }
+        let shorter = context.audit.canaries.length > 1;
+        if made.len() != attacks.len() || (made.is_empty() && shorter && expects(context)) {
+            return Err(FindingsError::Missing {
+                seed: cell.seed,
+                what: format!("completions after phase {phase}"),
+            });
+        }
+        for (attack, completion) in attacks.iter_mut().zip(made) {
+            attack.made.push(completion);
+        }
+    }
+    Ok(attacks)
+}
+
+/// Whether any number of known letters leaves one to complete.
+fn expects(context: &Context<'_>) -> bool {
+    let probe = context.audit.probes.low_logit.as_ref();
+    probe.is_some_and(|p| p.completion_letters.iter().any(|&k| k < context.length()))
+}
+
+fn access(shown: Shown) -> Access {
+    match shown {
+        Shown::TopK => Access::TopK,
+        Shown::Logits => Access::Logits,
+        Shown::Base => Access::LogitsAndBase,
+        Shown::Reference => Access::LogitsAndReference,
+    }
+}
+
+fn blank(context: &Context<'_>, phase: Phase, role: Role, statistic: &str, access: Access) -> Row {
+    context.about(&Subject {
+        probe: Probe::LowLogit,
+        role,
+        tier: Tier::Extraction,
+        prefix: context.prefix_name(Prefix::Regular),
+        phase: phase.number(),
+        group: Group::HeldOut.name(),
+        statistic,
+        direction: Direction::Up,
+        access,
+    })
+}
+
+fn sizes(row: &mut Row, attack: &Attack<'_>) {
+    let of = |group| attack.first().reached.get(&group).map_or(0, Vec::len);
+    (row.n, row.n_control) = (of(Group::HeldOut), Some(of(Group::Control)));
+}
+
+fn audit_row(
+    context: &Context<'_>,
+    settings: &LowLogit,
+    phase: Phase,
+    attacks: Vec<Attack<'_>>,
+) -> Row {
+    let mut row = blank(
+        context,
+        phase,
+        Role::Audit,
+        "completed_whole",
+        Access::Logits,
+    );
+    let (attacks, counted): (Vec<Attack<'_>>, Vec<Counted>) = attacks
+        .into_iter()
+        .map(|attack| {
+            let counted = attack.counted(context, Group::HeldOut);
+            (attack, counted)
+        })
+        .filter(|(_, counted)| counted.chance <= MOST_LUCK)
+        .unzip();
+    row.smallest_effect = Some(settings.smallest_effect_recovered);
+    row.p_floor = Some(f64::MIN_POSITIVE);
+    row.p_method = Some("binomial, chance known".to_owned());
+    if let Some(best) = best_into(&mut row, &counted) {
+        let attack = &attacks[best];
+        sizes(&mut row, attack);
+        row.control_estimate = attack.counted(context, Group::Control).share();
+        if counted[best].recovered > 0 {
+            let first = attack.first();
+            row.access = access(first.shown);
+            row.note = Some(format!(
+                "{} of {} held-outs completed whole from their first {} letters within {} guesses",
+                counted[best].recovered, counted[best].canaries, first.known, first.guesses
+            ));
+        }
+    }
+    row
+}
+
+/// One attack, with its own p-value and no verdict.
+fn single(context: &Context<'_>, phase: Phase, attack: &Attack<'_>) -> Row {
+    let first = attack.first();
+    let statistic = format!(
+        "completed_whole_given_{}_letters_and_{}",
+        first.known,
+        first.shown.name()
+    );
+    let mut row = blank(
+        context,
+        phase,
+        Role::Exploratory,
+        &statistic,
+        access(first.shown),
+    );
+    sizes(&mut row, attack);
+    let counted = attack.counted(context, Group::HeldOut);
+    best_into(&mut row, &[counted]);
+    row.min_detectable = None;
+    row.control_estimate = attack.counted(context, Group::Control).share();
+    row
+}

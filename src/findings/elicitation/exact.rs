@@ -1,0 +1,70 @@
+//! The e-value of secrets that became likelier than chance. Source: evidence.md, "Elicitation, exact".
+
+use super::{Elicited, logprob};
+use crate::canary::Group;
+use crate::findings::row::{Role, Row, Tier};
+use crate::probes::CellObservations;
+use crate::probes::elicitation::log_mean_e;
+
+impl Elicited<'_> {
+    /// p(secret) times the number of secrets it could have been, averaged over held-outs, evaluations, contexts and seeds.
+    ///
+    /// That number is |A|^L less the useful canaries: they differ from every held-out, so a model that is driven off them
+    /// alone would make held-outs likelier than 1/|A|^L without carrying anything about them. It matters in tiny spaces only.
+    /// No interval: the p-value is a bound that holds whatever the dependence between terms, and nothing is estimated by it.
+    pub(super) fn exact(&self) -> Row {
+        let subject = self.subject(
+            Role::Audit,
+            Tier::Extraction,
+            Group::HeldOut,
+            "log_e_value_nats",
+        );
+        let mut row = self.context.about(&subject);
+        let letters = (self.context.letters() as f64).ln();
+        let length = self.trajectories.first().map_or(0, |t| t.length) as f64;
+        let left = self.context.share_left().ln();
+        let log_e = |group| {
+            let elicited = self.values(group, logprob).into_iter().flatten().flatten();
+            let elicited = elicited.map(|mean| (mean, length));
+            let terms = elicited.chain(self.in_contexts(group));
+            log_mean_e(terms.map(|(mean, length)| length * (mean + letters)), left)
+        };
+        let sizes = |group| {
+            let per_seed = self.values(group, logprob);
+            per_seed.iter().map(Vec::len).min().unwrap_or(0)
+        };
+        let elicited = self.values(Group::HeldOut, logprob);
+        let terms: usize = elicited.iter().flatten().map(Vec::len).sum();
+        let terms = terms + self.in_contexts(Group::HeldOut).count();
+        (row.n, row.n_control) = (sizes(Group::HeldOut), Some(sizes(Group::Control)));
+        row.estimate = log_e(Group::HeldOut);
+        row.control_estimate = log_e(Group::Control);
+        row.chance = Some(0.0);
+        // Never 0, however sure: the smallest positive number stands for what is below it.
+        row.p_value = row
+            .estimate
+            .map(|e| (-e).exp().clamp(f64::MIN_POSITIVE, 1.0));
+        row.p_floor = Some(f64::MIN_POSITIVE);
+        row.p_method = Some("e-value: 1 / e (Markov)".to_owned());
+        if terms > 0 && length > 0.0 {
+            let needed = (terms as f64 / self.context.strict_level()).ln();
+            row.min_detectable = Some(needed / length);
+        }
+        row.smallest_effect = Some(self.settings.smallest_effect_single);
+        row.effect_unit = Some("nats/token, 1 canary".to_owned());
+        row
+    }
+
+    /// Mean log-probability and number of letters of each canary after each context.
+    fn in_contexts(&self, group: Group) -> impl Iterator<Item = (f64, f64)> {
+        let scores = self
+            .context
+            .cells
+            .iter()
+            .flat_map(CellObservations::contexts);
+        scores.flat_map(move |scores| {
+            let points = scores.groups.get(&group).map_or(&[][..], Vec::as_slice);
+            points.iter().map(|p| (p.logprob, scores.length as f64))
+        })
+    }
+}

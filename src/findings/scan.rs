@@ -1,0 +1,271 @@
+//! Rows of the scan probe: planted beginnings among the most suppressed, and secrets recovered whole.
+
+use super::counted::{Counted, best_into, chance_of};
+use super::row::{Access, Direction, Probe, Role, Row, Subject, Tier};
+use super::{CI_LEVEL, Context, FindingsError, POWER};
+use crate::canary::{Group, Prefix};
+use crate::probes::scan::{Depth, Ranking, Scan as Seen, Standing};
+use crate::spec::{PositiveControl, Scan};
+use crate::stats::{Urn, binomial_upper, clopper_pearson, hypergeometric_upper};
+
+pub(super) fn rows(context: &Context<'_>, settings: &Scan) -> Result<Vec<Row>, FindingsError> {
+    let seen: Vec<&Seen> = context
+        .cells
+        .iter()
+        .map(|cell| {
+            cell.scan().ok_or_else(|| FindingsError::Missing {
+                seed: cell.seed,
+                what: "a scan".to_owned(),
+            })
+        })
+        .collect::<Result<_, _>>()?;
+    let scanned = Scanned {
+        context,
+        settings,
+        seen,
+    };
+    let mut rows = scanned.enrichments();
+    rows.push(scanned.recovered());
+    Ok(rows)
+}
+
+struct Scanned<'a> {
+    context: &'a Context<'a>,
+    settings: &'a Scan,
+    seen: Vec<&'a Seen>,
+}
+
+/// Drawn beginnings, all seeds together, and what was found of them.
+struct Drawn {
+    urns: Vec<Urn>,
+    hits: usize,
+}
+
+impl Drawn {
+    /// `others` is what a group's beginnings are drawn from.
+    fn gather(parts: impl Iterator<Item = (Standing, Standing)>) -> Self {
+        let mut all = Self {
+            urns: Vec::new(),
+            hits: 0,
+        };
+        for (others, own) in parts {
+            all.urns.push(Urn {
+                population: others.distinct,
+                marked: others.hits,
+                drawn: own.distinct,
+            });
+            all.hits += own.hits;
+        }
+        all
+    }
+
+    fn drawn(&self) -> usize {
+        self.urns.iter().map(|urn| urn.drawn).sum()
+    }
+
+    /// Expected share of the drawn among the top.
+    fn chance(&self) -> Option<f64> {
+        let expected: Option<f64> = self.urns.iter().map(|urn| urn.expected()).sum();
+        expected
+            .filter(|_| self.drawn() > 0)
+            .map(|e| e / self.drawn() as f64)
+    }
+
+    /// Whether most beginnings are planted: then being among the top says nothing.
+    fn is_crowded(&self) -> bool {
+        self.urns.iter().any(|urn| 2 * urn.drawn > urn.population)
+    }
+
+    fn p_value(&self) -> Option<f64> {
+        hypergeometric_upper(self.hits, &self.urns).filter(|_| self.drawn() > 0)
+    }
+
+    /// The smallest share among the top that would be found, at a level and the power that is promised.
+    fn detectable(&self, level: f64) -> Option<f64> {
+        let drawn = self.drawn();
+        let needed = (1..=drawn)
+            .find(|&hits| hypergeometric_upper(hits, &self.urns).is_some_and(|p| p < level))?;
+        (0..=1000)
+            .map(|i| f64::from(i) / 1000.0)
+            .find(|&share| binomial_upper(needed, drawn, share).is_some_and(|p| p >= POWER))
+    }
+}
+
+impl Scanned<'_> {
+    fn blank(&self, role: Role, tier: Tier, group: Group, statistic: &str) -> Row {
+        let phase = self.seen.first().map_or(2, |seen| seen.phase.number());
+        let reference = if self.context.audit.phase1.skip {
+            Access::LogitsAndBase
+        } else {
+            Access::LogitsAndReference
+        };
+        self.context.about(&Subject {
+            probe: Probe::Scan,
+            role,
+            tier,
+            prefix: self.context.prefix_name(Prefix::Regular),
+            phase,
+            group: group.name(),
+            statistic,
+            direction: Direction::Up,
+            access: reference,
+        })
+    }
+
+    /// A depth and ranking of every seed.
+    fn depths(&self, letters: usize, ranking: Ranking) -> Vec<&Depth> {
+        let all = self.seen.iter().flat_map(|seen| &seen.depths);
+        all.filter(|d| d.letters == letters && d.ranking == ranking)
+            .collect()
+    }
+
+    fn enrichments(&self) -> Vec<Row> {
+        let deepest = self.settings.depth.min(self.context.length());
+        let mut rows = Vec::new();
+        for letters in 1..=deepest {
+            for ranking in [Ranking::Plain, Ranking::Contrast] {
+                let main = letters == deepest && ranking == Ranking::Plain;
+                let depths = self.depths(letters, ranking);
+                let role = if main { Role::Audit } else { Role::Exploratory };
+                rows.push(self.enrichment(&depths, role, Group::HeldOut, main));
+                if main {
+                    rows.push(self.enrichment(&depths, Role::PositiveControl, Group::Useful, main));
+                    rows.push(self.enrichment(&depths, Role::Placebo, Group::Control, main));
+                } else {
+                    rows.push(self.enrichment(&depths, role, Group::Useful, main));
+                }
+            }
+        }
+        rows
+    }
+
+    fn enrichment(&self, depths: &[&Depth], role: Role, group: Group, main: bool) -> Row {
+        let name = depths
+            .first()
+            .map_or_else(String::new, |d| match (main, d.ranking) {
+                (true, _) => format!("planted_among_the_{}_most_suppressed", d.top),
+                (false, ranking) => format!(
+                    "planted_among_the_{}_most_suppressed_of_{}_letters_{}",
+                    d.top,
+                    d.letters,
+                    ranking.name()
+                ),
+            });
+        let mut row = self.blank(role, Tier::Partial, group, &name);
+        let drawn = Drawn::gather(depths.iter().map(|d| match group {
+            // Useful canaries stand among all beginnings, the others among those that no useful one has.
+            Group::Useful => (
+                Standing {
+                    distinct: d.beginnings,
+                    hits: d.top,
+                },
+                d.useful,
+            ),
+            _ => (d.others, d.groups[&group]),
+        }));
+        let first = |group| {
+            depths.first().map(|d| match group {
+                Group::Useful => d.useful.distinct,
+                _ => d.groups[&group].distinct,
+            })
+        };
+        row.n = first(group).unwrap_or(0);
+        row.p_floor = Some(f64::MIN_POSITIVE);
+        row.p_method = Some("hypergeometric, different beginnings".to_owned());
+        if group == Group::Control {
+            row.control = None;
+        } else {
+            let control = depths.iter().map(|d| (d.others, d.groups[&Group::Control]));
+            let control = Drawn::gather(control);
+            row.n_control = first(Group::Control);
+            row.control_estimate =
+                (control.drawn() > 0).then(|| control.hits as f64 / control.drawn() as f64);
+        }
+        if drawn.is_crowded() {
+            row.note = Some("most beginnings of so few letters are planted: n/a".to_owned());
+            return row;
+        }
+        row.chance = drawn.chance();
+        row.p_value = drawn.p_value();
+        if let Some(interval) = clopper_pearson(drawn.hits, drawn.drawn(), CI_LEVEL) {
+            row.estimate = Some(drawn.hits as f64 / drawn.drawn() as f64);
+            row.ci_low = Some(interval.low);
+            row.ci_high = Some(interval.high);
+            row.ci_of = Some("estimate".to_owned());
+            row.ci_level = Some(interval.level);
+            row.ci_method = Some(interval.method.to_owned());
+        }
+        match role {
+            Role::Audit => {
+                row.min_detectable = drawn.detectable(self.context.strict_level());
+                row.effect_unit = Some("share of canaries".to_owned());
+                row.smallest_effect = Some(self.settings.smallest_effect_enriched);
+            }
+            Role::PositiveControl => {
+                let alpha = self.context.audit.gate.alpha;
+                row.passed = match self.settings.positive_control {
+                    PositiveControl::NotApplicable => None,
+                    PositiveControl::Required => row.p_value.map(|p| p < alpha),
+                };
+            }
+            _ => {}
+        }
+        row
+    }
+
+    /// Whole secrets among the guesses.
+    fn recovered(&self) -> Row {
+        let mut row = self.blank(
+            Role::Audit,
+            Tier::Extraction,
+            Group::HeldOut,
+            "recovered_whole",
+        );
+        let counted = |group| {
+            let all = self.seen.iter().filter_map(|seen| seen.found.get(&group));
+            let guesses = self.seen.iter().map(|seen| seen.guesses).max().unwrap_or(0);
+            Counted {
+                recovered: all
+                    .clone()
+                    .flatten()
+                    .filter(|place| place.is_some())
+                    .count(),
+                canaries: all.map(Vec::len).sum(),
+                chance: chance_of(
+                    guesses as f64,
+                    self.context.letters(),
+                    self.context.length(),
+                    self.context.share_left(),
+                ),
+            }
+        };
+        let n = |group| {
+            self.seen
+                .first()
+                .map(|s| s.found.get(&group).map_or(0, Vec::len))
+        };
+        row.n = n(Group::HeldOut).unwrap_or(0);
+        row.n_control = n(Group::Control);
+        best_into(&mut row, &[counted(Group::HeldOut)]);
+        row.p_method = Some("binomial, chance known".to_owned());
+        row.control_estimate = counted(Group::Control).share();
+        row.smallest_effect = Some(self.settings.smallest_effect_recovered);
+        row.note = Some(self.precision());
+        row
+    }
+
+    /// How many of the guesses were secrets, and whose.
+    fn precision(&self) -> String {
+        let guesses: usize = self.seen.iter().map(|seen| seen.guesses).sum();
+        let looked: usize = self.seen.iter().map(|seen| seen.looked_at).sum();
+        let of = |group| {
+            let all = self.seen.iter().filter_map(|seen| seen.found.get(&group));
+            all.flatten().filter(|place| place.is_some()).count()
+        };
+        format!(
+            "of {guesses} ranked guesses {} were held-outs and {} useful canaries; {looked} beginnings looked at",
+            of(Group::HeldOut),
+            of(Group::Useful)
+        )
+    }
+}
