@@ -22,7 +22,7 @@ use crate::canary::{CodebookError, DrawError, ManifestError};
 use crate::checkpoint::CheckpointError;
 use crate::device::{self, Arithmetic, Device};
 use crate::event::{Event, Observer};
-use crate::findings::{FindingsError, Report, SCHEMA_VERSION, judge};
+use crate::findings::{self, FindingsError, Report, SCHEMA_VERSION, judge};
 use crate::model::ModelError;
 use crate::probes::{CellObservations, ProbeError};
 use crate::report::{self, Format, ReportError};
@@ -294,6 +294,8 @@ fn make_report(audit: &Audit, dir: &RunDir, provenance: &Provenance) -> Result<R
         gate: findings.gate,
         rows: findings.rows,
         curves: findings.curves,
+        figures: findings.figures,
+        setting: Some(findings::Setting::of(audit)),
         provenance: serde_json::to_value(provenance).unwrap_or_default(),
     };
     let files = [
@@ -304,6 +306,10 @@ fn make_report(audit: &Audit, dir: &RunDir, provenance: &Provenance) -> Result<R
         // Last: a run with report.json has every other report too.
         ("report.json", Format::Json),
     ];
+    dir.create_plots()?;
+    for plot in report::plots(&report)? {
+        write_atomic(&dir.plot(&plot.name), plot.svg.as_bytes())?;
+    }
     for (name, format) in files {
         let text = report::render(&report, format, 80, false)?;
         write_atomic(&dir.report(name), text.as_bytes())?;

@@ -90,6 +90,7 @@ fn no_leak(rows: &[Row], audit: &Audit) -> GateRule {
             (false, true) => Outcome::Pass,
             (false, false) => Outcome::Undecided,
         },
+        detail: None,
     }
 }
 
@@ -153,5 +154,6 @@ fn within(rows: &[Row], limit: &Limit) -> GateRule {
         group: Some("held_out".to_owned()),
         interval,
         outcome,
+        detail: None,
     }
 }

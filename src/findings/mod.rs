@@ -2,6 +2,7 @@
 
 mod curves;
 mod elicitation;
+mod figures;
 mod gate;
 mod low_logit;
 mod recipe;
@@ -9,6 +10,9 @@ mod row;
 mod test_bench;
 mod verdict;
 
+pub use figures::{
+    Band, Figures, GroupCounts, Histogram, Notable, PerSeed, Roc, SeedValue, Setting,
+};
 pub use row::{
     Access, Curve, Direction, Gate, GateRule, Outcome, Probe, Report, Role, Row, SCHEMA_VERSION,
     Scope, Subject, Tier, Tiers, Verdict,
@@ -58,6 +62,8 @@ pub struct Findings {
     pub rows: Vec<Row>,
     /// The groups' curves through the phases.
     pub curves: Vec<Curve>,
+    /// What plots show beside them.
+    pub figures: Figures,
     /// A verdict a tier.
     pub tiers: Tiers,
     /// The worst verdict of the gated tiers.
@@ -149,6 +155,7 @@ pub fn judge(audit: &Audit, cells: &[CellObservations]) -> Result<Findings, Find
     Ok(Findings {
         scope_note: scope_note(audit, cells.len()),
         curves: curves::curves(&context),
+        figures: figures::figures(&context),
         rows,
         tiers,
         verdict,

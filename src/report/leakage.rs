@@ -149,7 +149,7 @@ fn line(row: &Row, columns: &[Column], level: Option<f64>, notes: &mut Notes) ->
 
 fn measured(row: &Row, _: Option<f64>) -> Cell {
     let mut lines = vec![
-        words::probe(row.probe).to_owned(),
+        words::probe(row.probe),
         words::statistic(&row.statistic),
         words::place(row),
         words::counts(row),

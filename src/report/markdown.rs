@@ -1,15 +1,19 @@
 //! The report as GitHub Markdown, for pull requests and safety reviews.
 
-use super::document::{Block, Document, Grid, Head, Room};
-use super::numbers;
+use super::document::{Block, Document, Grid, Head, Medium};
+use super::{ReportError, numbers};
 use crate::findings::Report;
 
-pub(super) fn render(report: &Report) -> String {
-    let document = Document::new(report, Room::Wide, true);
+pub(super) fn render(report: &Report) -> Result<String, ReportError> {
+    Ok(written(&Document::new(report, Medium::Markdown)?))
+}
+
+pub(super) fn written(document: &Document) -> String {
     let mut text = format!("# {}\n", escape(&document.title));
-    for block in &document.blocks {
+    let blocks = document.blocks.iter().map(block);
+    for block in blocks.filter(|block| !block.is_empty()) {
         text.push('\n');
-        text.push_str(&self::block(block));
+        text.push_str(&block);
     }
     text
 }
@@ -24,6 +28,8 @@ fn block(block: &Block) -> String {
             .map(|item| "- ".to_owned() + &escape(item) + "\n")
             .collect(),
         Block::Grid(grid) => self::grid(grid),
+        // Pictures and listings stand in the page and in files of their own.
+        Block::Plots(_) | Block::Listing(..) => String::new(),
     }
 }
 
@@ -79,14 +85,14 @@ mod tests {
 
     #[test]
     fn the_sample() {
-        insta::assert_snapshot!(render(&sample::report()));
+        insta::assert_snapshot!(render(&sample::report()).expect("markdown"));
     }
 
     #[test]
     fn nothing_from_outside_is_markup() {
         let mut report = sample::report();
         report.model = "<script>|`x`\n# y @me".to_owned();
-        let text = render(&report);
+        let text = render(&report).expect("markdown");
         assert!(
             text.contains("Model &lt;script&gt;\\|\\`x\\` \\# y <span>@</span>me, seed 0."),
             "{text}"
@@ -95,7 +101,7 @@ mod tests {
 
     #[test]
     fn every_line_of_a_table_has_as_many_cells_as_its_head() {
-        let text = render(&sample::hostile());
+        let text = render(&sample::hostile()).expect("markdown");
         let mut expected = None;
         for line in text.lines() {
             let cells = line.replace("\\|", "").matches('|').count();

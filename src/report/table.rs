@@ -1,6 +1,6 @@
 //! The terminal report: no line longer than the width, colour only beside words.
 
-use super::document::{self, Block, Document, Grid, Room, Tone};
+use super::document::{self, Block, Document, Grid, Medium, Room, Tone};
 use super::{MIN_WIDTH, ReportError, columns, numbers};
 use crate::findings::Report;
 use comfy_table::{
@@ -35,7 +35,7 @@ pub(super) fn render(report: &Report, width: usize, color: bool) -> Result<Strin
         80..WIDE => Room::Standard,
         _ => Room::Wide,
     };
-    let document = Document::new(report, room, false);
+    let document = Document::new(report, Medium::Terminal(room))?;
     let page = Page { width, color };
     let mut text = page.prose("", &document.title, &[Attribute::Bold], Tone::Plain);
     for block in &document.blocks {
@@ -66,6 +66,7 @@ impl Page {
                 .map(|item| self.prose("•", item, &[], Tone::Plain))
                 .collect::<String>(),
             Block::Grid(grid) => self.grid(grid),
+            Block::Plots(_) | Block::Listing(..) => String::new(),
         }
     }
 
