@@ -2,6 +2,7 @@
 
 mod base;
 pub mod bench;
+mod baseline;
 mod cell;
 mod cost;
 mod outlook;
@@ -12,6 +13,7 @@ mod watch;
 pub use cost::{Cost, PhaseCost, cost};
 pub use outlook::{Outlook, RowOutlook, clean_run};
 
+use baseline::Baseline;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
@@ -22,7 +24,7 @@ use crate::canary::{CodebookError, DrawError, ManifestError};
 use crate::checkpoint::CheckpointError;
 use crate::device::{self, Arithmetic, Device};
 use crate::event::{Event, Observer};
-use crate::findings::{self, FindingsError, Report, SCHEMA_VERSION, judge};
+use crate::findings::{self, FindingsError, Report, SCHEMA_VERSION, judge_against};
 use crate::model::ModelError;
 use crate::probes::{CellObservations, ProbeError};
 use crate::report::{self, Format, ReportError};
@@ -59,6 +61,14 @@ pub enum AuditError {
         length: usize,
         /// The model's context.
         max: usize,
+    },
+    /// The run that the gate compares with.
+    #[error("gate.baseline: {}: {message}", path.display())]
+    Baseline {
+        /// Its report.
+        path: PathBuf,
+        /// What is wrong, and the mend.
+        message: String,
     },
     /// The canaries.
     #[error(transparent)]
@@ -124,6 +134,7 @@ impl AuditError {
             Self::Checkpoint(_)
             | Self::Codebook(_)
             | Self::TooLong { .. }
+            | Self::Baseline { .. }
             | Self::Draw(_)
             | Self::Manifest(_) => true,
             Self::RunDir(e) => !matches!(e, RunDirError::Io { .. }),
@@ -169,6 +180,7 @@ pub fn run(
     for &seed in &audit.seeds {
         plant::draw_canaries(audit, seed)?;
     }
+    let baseline = baseline::read(audit)?;
     let spec = to_toml(audit);
     let dir = RunDir::open(&options.out, &spec)?;
     let mut provenance = Provenance {
@@ -185,6 +197,7 @@ pub fn run(
         checkpoint_commit: base.commit().map(str::to_owned),
         random: base.random(),
         manifest_sha256: BTreeMap::new(),
+        baseline_sha256: baseline.as_ref().map(|b| b.sha256.clone()),
         command: options.command.clone(),
         started: rfc3339(started),
         finished: None,
@@ -196,7 +209,11 @@ pub fn run(
             for seed in &audit.seeds {
                 observer.event(&Event::Note(&cell::kept(*seed)));
             }
-            return make_report(audit, &dir, &before);
+            let now = Provenance {
+                baseline_sha256: provenance.baseline_sha256,
+                ..before
+            };
+            return make_report(audit, &dir, &now, baseline.as_ref());
         }
     }
     write_provenance(&dir, &provenance)?;
@@ -222,7 +239,7 @@ pub fn run(
         total: 1,
         unit: "report",
     });
-    let report = make_report(audit, &setting.dir, &provenance)?;
+    let report = make_report(audit, &setting.dir, &provenance, baseline.as_ref())?;
     observer.event(&Event::Finished);
     Ok(report)
 }
@@ -276,13 +293,19 @@ fn write_provenance(dir: &RunDir, provenance: &Provenance) -> Result<(), AuditEr
 }
 
 /// Makes and writes all reports of a run from its finished cells alone.
-fn make_report(audit: &Audit, dir: &RunDir, provenance: &Provenance) -> Result<Report, AuditError> {
+fn make_report(
+    audit: &Audit,
+    dir: &RunDir,
+    provenance: &Provenance,
+    baseline: Option<&Baseline>,
+) -> Result<Report, AuditError> {
     let cells: Vec<CellObservations> = audit
         .seeds
         .iter()
         .map(|&seed| store::read_cell(&dir.cell(seed), seed))
         .collect::<Result<_, _>>()?;
-    let findings = judge(audit, &cells)?;
+    let before = baseline.map(|b| b.report.rows.as_slice());
+    let findings = judge_against(audit, &cells, before)?;
     let report = Report {
         schema_version: SCHEMA_VERSION.to_owned(),
         name: audit.name.clone(),

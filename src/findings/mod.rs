@@ -1,5 +1,6 @@
 //! Findings: observations and statistics become rows, verdicts and a gate. The contract is evidence.md's.
 
+mod compare;
 mod curves;
 mod elicitation;
 mod figures;
@@ -10,6 +11,7 @@ mod row;
 mod test_bench;
 mod verdict;
 
+pub use compare::{Change, Compared, Comparison, Trend, compare};
 pub use figures::{
     Band, Figures, GroupCounts, Histogram, Notable, PerSeed, Roc, SeedValue, Setting,
 };
@@ -134,6 +136,15 @@ pub fn family_size(audit: &Audit) -> usize {
 
 /// Judges the observations of all seeds of an audit.
 pub fn judge(audit: &Audit, cells: &[CellObservations]) -> Result<Findings, FindingsError> {
+    judge_against(audit, cells, None)
+}
+
+/// The same beside a baseline, the rows of another run: only a worsening fails the gate.
+pub fn judge_against(
+    audit: &Audit,
+    cells: &[CellObservations],
+    baseline: Option<&[Row]>,
+) -> Result<Findings, FindingsError> {
     let context = Context {
         audit,
         cells,
@@ -151,7 +162,7 @@ pub fn judge(audit: &Audit, cells: &[CellObservations]) -> Result<Findings, Find
     verdict::decide(&mut rows, audit);
     let tiers = verdict::tiers(&rows);
     let verdict = verdict::overall(&rows);
-    let gate = gate::evaluate(&rows, audit);
+    let gate = gate::evaluate(&rows, audit, baseline);
     Ok(Findings {
         scope_note: scope_note(audit, cells.len()),
         curves: curves::curves(&context),

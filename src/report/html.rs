@@ -105,8 +105,10 @@ fn listed(text: &str) -> String {
 /// A table in a box of its own that scrolls, and that a keyboard can reach.
 fn grid(grid: &Grid) -> String {
     let caption = escape(&grid.caption);
+    // Names and values: long digests may break anywhere.
+    let facts = if grid.heads.len() == 2 { " class=\"facts\"" } else { "" };
     let mut text = format!(
-        "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{caption}\">\n<table>\n<caption>{caption}</caption>\n"
+        "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{caption}\">\n<table{facts}>\n<caption>{caption}</caption>\n"
     );
     text.push_str("<thead>\n<tr>");
     for head in &grid.heads {

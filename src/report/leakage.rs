@@ -76,6 +76,17 @@ fn left_out(report: &Report) -> Option<String> {
 struct Column {
     head: Head,
     cell: fn(&Row, level: Option<f64>) -> Cell,
+    is_verdict: bool,
+}
+
+impl Column {
+    fn new(head: Head, cell: fn(&Row, level: Option<f64>) -> Cell) -> Self {
+        Self {
+            head,
+            cell,
+            is_verdict: false,
+        }
+    }
 }
 
 fn columns(room: Room, level: Option<f64>) -> Vec<Column> {
@@ -83,68 +94,46 @@ fn columns(room: Room, level: Option<f64>) -> Vec<Column> {
     let verdict = Column {
         head: Head::text(&["verdict", "tier"]),
         cell: verdict,
+        is_verdict: true,
     };
     if room == Room::Narrow {
         let numbers = format!("what was found, {}", interval.replace("int.", "interval"));
-        let found = Column {
-            head: Head::text(&[&numbers]),
-            cell: labelled,
-        };
         return vec![
-            Column {
-                head: Head::text(&["measured"]),
-                cell: measured,
-            },
-            found,
+            Column::new(Head::text(&["measured"]), measured),
+            Column::new(Head::text(&[&numbers]), labelled),
             verdict,
         ];
     }
     let mut columns = vec![
-        Column {
-            head: Head::text(&["probe", "statistic", "where", "n"]),
-            cell: measured,
-        },
-        Column {
-            head: Head::numeric(&["held-out", "control", "effect"]),
-            cell: estimates,
-        },
-        Column {
-            head: Head::numeric(&["AUC", &interval]),
-            cell: auc,
-        },
-        Column {
-            head: Head::numeric(&["p", "adj. p"]),
-            cell: p_values,
-        },
-        Column {
-            head: Head::numeric(&["finds", "asked", "unit"]),
-            cell: detectable,
-        },
-        verdict,
+        Column::new(Head::text(&["probe", "statistic", "where", "n"]), measured),
+        Column::new(Head::numeric(&["held-out", "control", "effect"]), estimates),
+        Column::new(Head::numeric(&["AUC", &interval]), auc),
+        Column::new(Head::numeric(&["p", "adj. p"]), p_values),
+        Column::new(Head::numeric(&["finds", "asked", "unit"]), detectable),
     ];
     if room == Room::Wide {
         let head = Head::numeric(&["TPR,\u{a0}high", "TPR,\u{a0}low", "1\u{a0}%\u{a0}FPR"]);
-        columns.insert(3, Column { head, cell: caught });
-        columns.insert(
-            6,
-            Column {
-                head: Head::text(&["needs"]),
-                cell: |row, _| Cell::line(words::access(row.access)),
-            },
-        );
+        columns.insert(3, Column::new(head, caught));
+        let needs: fn(&Row, Option<f64>) -> Cell = |row, _| Cell::line(words::access(row.access));
+        columns.push(Column::new(Head::text(&["needs"]), needs));
+        // Where the table scrolls, the verdict must not be what scrolls away.
+        columns.insert(1, verdict);
+    } else {
+        columns.push(verdict);
     }
     columns
 }
 
 fn line(row: &Row, columns: &[Column], level: Option<f64>, notes: &mut Notes) -> Vec<Cell> {
-    let mut cells: Vec<_> = columns
-        .iter()
-        .map(|column| (column.cell)(row, level))
-        .collect();
-    if let (Some(mark), Some(last)) = (notes.mark(row.note.as_deref()), cells.last_mut()) {
-        last.lines.push(mark);
-    }
-    cells
+    let mark = notes.mark(row.note.as_deref());
+    let cell = |column: &Column| {
+        let mut cell = (column.cell)(row, level);
+        if column.is_verdict {
+            cell.lines.extend(mark.clone());
+        }
+        cell
+    };
+    columns.iter().map(cell).collect()
 }
 
 fn measured(row: &Row, _: Option<f64>) -> Cell {

@@ -10,6 +10,7 @@
 //! | places among scores, exposure | [`ranks`] |
 //! | normal quantiles, intervals of proportions | [`interval`] |
 //! | two groups told apart by a score | [`auc`](mod@auc) |
+//! | two runs compared by their intervals | [`difference`](mod@difference) |
 //! | the tests that drive verdicts | [`permutation`] |
 //! | several seeds as a sample of a recipe | [`ttest`] |
 //! | many tests at once | [`holm`](mod@holm) |
@@ -30,6 +31,7 @@
 pub mod auc;
 mod beta;
 mod columns;
+pub mod difference;
 mod draws;
 pub mod holm;
 pub mod interval;
@@ -43,6 +45,7 @@ pub mod summary;
 pub mod ttest;
 
 pub use auc::{auc, auc_interval, tpr_at_fpr};
+pub use difference::{Difference, Estimated, difference};
 pub use holm::holm;
 pub use interval::{Interval, clopper_pearson, normal_quantile};
 pub use permutation::{

@@ -19,6 +19,7 @@ const LETTERS: f64 = 13.5;
 pub(super) const INK: RGBColor = RGBColor(0x1c, 0x20, 0x24);
 pub(super) const QUIET: RGBColor = RGBColor(0x5b, 0x63, 0x6c);
 const GRID: RGBColor = RGBColor(0xd9, 0xdd, 0xe2);
+const AXIS: RGBColor = RGBColor(0x8a, 0x92, 0x9b);
 
 pub(super) type Failure = DrawingAreaErrorKind<std::io::Error>;
 pub(super) type Chart<'a, 'b> =
@@ -200,7 +201,7 @@ fn painted(
     let has_y = !frame.y_label.is_empty();
     let mut chart = ChartBuilder::on(&area)
         .margin_top(head + 8 * FINE)
-        .margin_right(14 * FINE)
+        .margin_right(24 * FINE)
         .margin_bottom(2 * FINE)
         .margin_left(if has_y { 2 } else { 12 } * FINE)
         .x_label_area_size(42 * FINE)
@@ -209,7 +210,7 @@ fn painted(
     let mut mesh = chart.configure_mesh();
     mesh.max_light_lines(0)
         .bold_line_style(GRID.stroke_width(1))
-        .axis_style(QUIET.stroke_width(1))
+        .axis_style(AXIS.stroke_width(1))
         .label_style(letters(false, QUIET))
         .axis_desc_style(letters(false, INK))
         .x_desc(frame.x_label.as_str())
@@ -239,7 +240,7 @@ fn headed(area: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>, frame: &Fr
         if at.0 > 12 * FINE && at.0 + width > (WIDTH - 6) * FINE {
             at = (12 * FINE, at.1 + line);
         }
-        let middle = at.1 + 8 * FINE;
+        let middle = at.1 + 6 * FINE;
         let ends = vec![(at.0, middle), (at.0 + 24 * FINE, middle)];
         area.draw(&PathElement::new(ends, look.color.stroke_width(look.stroke())))?;
         look.mark_at(area, (at.0 + 12 * FINE, middle))?;

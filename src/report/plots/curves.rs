@@ -11,6 +11,7 @@ const MARKS: usize = 8;
 /// What is drawn of a curve.
 struct Quantity {
     name: &'static str,
+    title: &'static str,
     label: &'static str,
     values: fn(&Curve) -> &[f64],
     spread: fn(&Band) -> &[f64],
@@ -18,6 +19,7 @@ struct Quantity {
 
 const LIKELIHOOD: Quantity = Quantity {
     name: "likelihood",
+    title: "likelihood",
     label: "mean log p, nats a letter",
     values: |curve| &curve.mean_logprob,
     spread: |band| &band.sd_logprob,
@@ -25,6 +27,7 @@ const LIKELIHOOD: Quantity = Quantity {
 
 const RANK: Quantity = Quantity {
     name: "letter-rank",
+    title: "letter rank",
     label: "mean rank of the letter",
     values: |curve| &curve.mean_letter_rank,
     spread: |band| &band.sd_letter_rank,
@@ -73,7 +76,7 @@ fn plot(
     let prefix = curves.first().map_or("", |(c, ..)| c.prefix.as_str());
     let frame = Frame {
         name: slug(&[quantity.name, "phase", &phase.to_string()]),
-        title: format!("Phase {phase}, {} prefix", words::clean(prefix)),
+        title: format!("Phase {phase}, {} prefix: {}", words::clean(prefix), quantity.title),
         description: described(&curves, quantity, chance),
         x_label: format!("step of phase {phase}"),
         y_label: quantity.label.to_owned(),

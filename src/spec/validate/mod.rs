@@ -66,7 +66,7 @@ pub(super) fn validate(
         phase2: training::phase2(&checker, &typed.phase2)?,
         phase3: training::phase3(&checker, &typed.phase3)?,
         probes: probes::probes(&checker, typed)?,
-        gate: probes::gate(&checker, typed)?,
+        gate: probes::gate(&checker, typed, base)?,
     };
     Ok(audit)
 }

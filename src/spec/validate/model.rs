@@ -51,7 +51,11 @@ pub(super) fn model(
         )?;
     }
     match (&typed.path, &typed.id, &typed.random) {
-        (Some(path), ..) => Ok(ModelSource::Path(folder(checker, path, base)?)),
+        (Some(path), ..) => {
+            let mend = "name the folder that holds config.json";
+            let path = folder(checker, "model.path", path, base, mend)?;
+            Ok(ModelSource::Path(path))
+        }
         (_, Some(id), _) => hub(checker, id, typed.revision.as_deref()),
         (.., Some(shape)) => Ok(ModelSource::Random(random(checker, shape, canaries)?)),
         (None, None, None) => Err(checker.missing(
@@ -109,14 +113,15 @@ fn random(
 }
 
 /// A path of the file hangs on the file's folder, one of an argument on the working directory.
-fn folder(checker: &Checker<'_>, path: &str, base: &Path) -> Result<PathBuf, SpecError> {
-    checker.demand(
-        !path.is_empty(),
-        "model.path",
-        "a folder",
-        "name the folder that holds config.json",
-    )?;
-    let place = checker.place("model.path");
+pub(super) fn folder(
+    checker: &Checker<'_>,
+    key: &str,
+    path: &str,
+    base: &Path,
+    mend: &str,
+) -> Result<PathBuf, SpecError> {
+    checker.demand(!path.is_empty(), key, "a folder", mend)?;
+    let place = checker.place(key);
     let path = if matches!(place, Place::Argument { .. }) {
         PathBuf::from(path)
     } else {

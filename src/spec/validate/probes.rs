@@ -3,6 +3,8 @@
 use super::super::audit::{Elicitation, Gate, GatedTier, Limit, LowLogit, PositiveControl, Probes};
 use super::super::error::SpecError;
 use super::super::typed::{Typed, TypedElicitation, TypedLimit, TypedLowLogit};
+use std::path::Path;
+
 use super::AUDIT_ROWS_MAX;
 use super::check::{COUNT_MAX, Checker};
 
@@ -104,7 +106,7 @@ fn positive_control(
     checker.choice(key, typed, &words)
 }
 
-pub(super) fn gate(checker: &Checker<'_>, typed: &Typed) -> Result<Gate, SpecError> {
+pub(super) fn gate(checker: &Checker<'_>, typed: &Typed, base: &Path) -> Result<Gate, SpecError> {
     let gate = &typed.gate;
     let good = gate.alpha > 0.0 && gate.alpha < 0.5;
     let least = PERMUTATIONS_A_ROW * AUDIT_ROWS_MAX;
@@ -117,6 +119,14 @@ pub(super) fn gate(checker: &Checker<'_>, typed: &Typed) -> Result<Gate, SpecErr
         )?,
         permutations: checker.count("gate.permutations", gate.permutations, least, COUNT_MAX)?,
         tiers: tiers(checker, &gate.tiers)?,
+        baseline: gate
+            .baseline
+            .as_deref()
+            .map(|path| {
+                let mend = "name the run directory of an earlier run, or leave the key out";
+                super::model::folder(checker, "gate.baseline", path, base, mend)
+            })
+            .transpose()?,
         limits: gate
             .limits
             .iter()
