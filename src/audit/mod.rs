@@ -1,8 +1,8 @@
 //! The story of a run: plant, probe, judge, write, resume.
 
 mod base;
-pub mod bench;
 mod baseline;
+pub mod bench;
 mod cell;
 mod cost;
 mod outlook;

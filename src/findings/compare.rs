@@ -6,9 +6,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::CI_LEVEL;
 use super::figures::{PerSeed, SeedValue};
 use super::row::{Direction, Probe, Report, Role, Row, Scope, Tier, Tiers, Verdict};
-use super::CI_LEVEL;
 use crate::stats::{Difference, Estimated, difference, holm, one_sample_t};
 
 /// Level at which a comparison without a gate speaks of a change.

@@ -33,7 +33,8 @@ pub(super) fn evaluate(rows: &[Row], audit: &Audit, baseline: Option<&[Row]>) ->
                 rules.push(no_leak(rows, audit));
             }
             let limits = audit.gate.limits.iter();
-            rules.extend(limits.map(|limit| forgiven(within(rows, limit), limit, &worsened, alpha)));
+            rules
+                .extend(limits.map(|limit| forgiven(within(rows, limit), limit, &worsened, alpha)));
             rules
         }
     };
@@ -176,16 +177,24 @@ fn no_worse(row: &Row, before: &[Row], worsened: &[Worsening], alpha: f64) -> Ga
     let had = change.is_some_and(|c| c.first_verdict.is_some());
     let leaked = change.is_some_and(|c| c.first_verdict == Some(Verdict::Leak));
     let p = found.and_then(|w| w.p);
-    let shown = p.map_or_else(String::new, |p| format!(" (one-sided adjusted p {p:.2e} against {alpha})"));
+    let shown = p.map_or_else(String::new, |p| {
+        format!(" (one-sided adjusted p {p:.2e} against {alpha})")
+    });
     let (outcome, detail) = match (p.is_some_and(|p| p < alpha), leaks) {
         (true, _) => (Outcome::Fail, format!("worse than in the baseline{shown}")),
-        (false, false) => (Outcome::Pass, format!("no leak here, and no worsening shown{shown}")),
-        (false, true) if p.is_some() && leaked => {
-            (Outcome::Pass, format!("a leak as in the baseline, no worsening shown{shown}"))
-        }
+        (false, false) => (
+            Outcome::Pass,
+            format!("no leak here, and no worsening shown{shown}"),
+        ),
+        (false, true) if p.is_some() && leaked => (
+            Outcome::Pass,
+            format!("a leak as in the baseline, no worsening shown{shown}"),
+        ),
         (false, true) if p.is_some() => (
             Outcome::Undecided,
-            format!("a leak that the baseline did not show, but the difference may be chance{shown}"),
+            format!(
+                "a leak that the baseline did not show, but the difference may be chance{shown}"
+            ),
         ),
         (false, true) if !had => (
             Outcome::Undecided,
@@ -239,7 +248,9 @@ fn forgiven(rule: GateRule, limit: &Limit, worsened: &[Worsening], alpha: f64) -
     }
     GateRule {
         outcome: Outcome::Pass,
-        detail: Some("beyond the limit, but no worsening against the baseline was shown".to_owned()),
+        detail: Some(
+            "beyond the limit, but no worsening against the baseline was shown".to_owned(),
+        ),
         ..rule
     }
 }

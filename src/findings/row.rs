@@ -11,7 +11,9 @@ use super::figures::{Figures, Setting};
 pub const SCHEMA_VERSION: &str = "1";
 
 /// The probe that made an observation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Probe {
     /// Reverse-prefix elicitation: the attacker fine-tunes the model to say what it was trained not to say.
@@ -21,7 +23,9 @@ pub enum Probe {
 }
 
 /// What a row is evidence of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// A test of held-out canaries against controls: the only rows with a verdict.
@@ -37,7 +41,9 @@ pub enum Role {
 }
 
 /// What a leak would hand to whom.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Tier {
     /// Someone who holds a candidate secret learns that the model was trained against it.

@@ -52,7 +52,10 @@ fn contents(blocks: &[Block]) -> String {
     if links.len() < 4 {
         return String::new();
     }
-    format!("<nav aria-label=\"Contents\">\n<ul>\n{}</ul>\n</nav>\n", links.concat())
+    format!(
+        "<nav aria-label=\"Contents\">\n<ul>\n{}</ul>\n</nav>\n",
+        links.concat()
+    )
 }
 
 /// A heading as the name of its place.
@@ -92,7 +95,11 @@ fn block(block: &Block) -> String {
 }
 
 fn figure(plot: &Plot) -> String {
-    let wide = if plot.is_tall() { " class=\"wide\"" } else { "" };
+    let wide = if plot.is_tall() {
+        " class=\"wide\""
+    } else {
+        ""
+    };
     format!("<figure{wide}>\n{}</figure>\n", plot.inline())
 }
 
@@ -106,7 +113,11 @@ fn listed(text: &str) -> String {
 fn grid(grid: &Grid) -> String {
     let caption = escape(&grid.caption);
     // Names and values: long digests may break anywhere.
-    let facts = if grid.heads.len() == 2 { " class=\"facts\"" } else { "" };
+    let facts = if grid.heads.len() == 2 {
+        " class=\"facts\""
+    } else {
+        ""
+    };
     let mut text = format!(
         "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{caption}\">\n<table{facts}>\n<caption>{caption}</caption>\n"
     );
@@ -222,9 +233,14 @@ mod tests {
         let text = render(&sample::report()).expect("page");
         // The name of SVG's vocabulary is an address that nothing loads.
         let text = text.replace("xmlns=\"http://www.w3.org/2000/svg\"", "");
-        for outside in ["http:", "https:", "src=", "href=\"/", "url(", "@import", "<link"] {
+        for outside in [
+            "http:", "https:", "src=", "href=\"/", "url(", "@import", "<link",
+        ] {
             assert!(!text.contains(outside), "{outside}");
         }
-        assert_eq!(text.matches("href=").count(), text.matches("href=\"#").count());
+        assert_eq!(
+            text.matches("href=").count(),
+            text.matches("href=\"#").count()
+        );
     }
 }

@@ -45,8 +45,5 @@ pub(super) fn blocks(report: &Report) -> Vec<Block> {
             .to_owned(),
     );
     lines.push(words::clean(&report.scope_note));
-    vec![
-        Block::Heading("Limitations".to_owned()),
-        Block::List(lines),
-    ]
+    vec![Block::Heading("Limitations".to_owned()), Block::List(lines)]
 }

@@ -75,7 +75,27 @@ fn escape(text: &str) -> String {
             other => escaped.push(other),
         }
     }
-    escaped
+    // Addresses in names are no links of ours.
+    let escaped = escaped
+        .replace("://", "&#58;//")
+        .replace("www.", "www&#46;");
+    match escaped.chars().next() {
+        // What would begin a list or a rule within a list.
+        Some(first @ ('-' | '+' | '=')) => format!("\\{first}{}", &escaped[1..]),
+        Some('0'..='9') => numbered(escaped),
+        _ => escaped,
+    }
+}
+
+/// A text that begins with a number and a full stop, or a bracket, would begin a list.
+fn numbered(text: String) -> String {
+    let digits = text.chars().take_while(char::is_ascii_digit).count();
+    match text[digits..].chars().next() {
+        Some(after @ ('.' | ')')) if text[digits + 1..].starts_with(' ') => {
+            format!("{}\\{after}{}", &text[..digits], &text[digits + 1..])
+        }
+        _ => text,
+    }
 }
 
 #[cfg(test)]
@@ -97,6 +117,15 @@ mod tests {
             text.contains("Model &lt;script&gt;\\|\\`x\\` \\# y <span>@</span>me, seed 0."),
             "{text}"
         );
+    }
+
+    #[test]
+    fn nothing_from_outside_is_a_link_or_begins_a_list() {
+        assert_eq!(escape("https://x.y www.x"), "https&#58;//x.y www&#46;x");
+        assert_eq!(escape("1. x"), "1\\. x");
+        assert_eq!(escape("- x"), "\\- x");
+        assert_eq!(escape("0.5 x"), "0.5 x");
+        assert_eq!(escape("−1.5"), "−1.5");
     }
 
     #[test]

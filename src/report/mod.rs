@@ -5,6 +5,7 @@
 //! nothing reads a clock, a locale or a terminal: the same report gives the same bytes.
 
 mod columns;
+mod comparison;
 mod csv;
 mod curves;
 mod document;
@@ -30,9 +31,10 @@ mod table;
 mod witnesses;
 mod words;
 
-pub use json::parse;
+pub use json::{parse, schema};
 
-use crate::findings::Report;
+use crate::findings::{Comparison, Report};
+use document::Medium;
 
 /// The narrowest terminal that the table is laid out for, in columns.
 pub const MIN_WIDTH: usize = 60;
@@ -120,6 +122,29 @@ pub fn render(
         Format::Json => json::render(report),
         Format::Html => html::render(report),
         Format::Junit => Ok(junit::render(report)),
+    }
+}
+
+/// A comparison of runs in one of the formats, ending in a newline. `width` and `color` as for [`render`].
+pub fn render_comparison(
+    comparison: &Comparison,
+    format: Format,
+    width: usize,
+    color: bool,
+) -> Result<String, ReportError> {
+    match format {
+        Format::Table => {
+            let document = comparison::document(comparison, Medium::Terminal(table::room(width)))?;
+            table::written(&document, width, color)
+        }
+        Format::Markdown => Ok(markdown::written(&comparison::document(
+            comparison,
+            Medium::Markdown,
+        )?)),
+        Format::Html => Ok(html::page(&comparison::document(comparison, Medium::Page)?)),
+        Format::Csv => csv::comparison(comparison),
+        Format::Json => json::comparison(comparison),
+        Format::Junit => Ok(junit::comparison(comparison)),
     }
 }
 

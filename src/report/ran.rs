@@ -39,7 +39,11 @@ fn fact(name: &str, value: &str) -> Vec<Cell> {
 fn threats(report: &Report) -> Vec<Vec<Cell>> {
     let audited = |row: &&Row| row.role == Role::Audit;
     let line = |tier| {
-        let rows = report.rows.iter().filter(audited).filter(|r| r.tier == tier);
+        let rows = report
+            .rows
+            .iter()
+            .filter(audited)
+            .filter(|r| r.tier == tier);
         let mut access: Vec<Access> = rows.map(|row| row.access).collect();
         access.sort_by_key(|access| words::access_rank(*access));
         access.dedup();
@@ -115,7 +119,10 @@ fn tested(report: &Report) -> String {
     if counts.is_empty() {
         return "none".to_owned();
     }
-    let parts: Vec<String> = counts.iter().map(|(name, n)| format!("{n} of {name}")).collect();
+    let parts: Vec<String> = counts
+        .iter()
+        .map(|(name, n)| format!("{n} of {name}"))
+        .collect();
     parts.join(", ")
 }
 

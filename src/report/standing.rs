@@ -8,7 +8,11 @@ use crate::findings::{Notable, PerSeed, Report, SeedValue};
 pub(super) fn seeds(report: &Report) -> Vec<Block> {
     let scores = &report.figures.per_seed;
     let of = |score: &PerSeed| -> Vec<Vec<Cell>> {
-        score.values.iter().map(|value| seed(score, value)).collect()
+        score
+            .values
+            .iter()
+            .map(|value| seed(score, value))
+            .collect()
     };
     let rows: Vec<Vec<Cell>> = scores.iter().flat_map(of).collect();
     let Some(first) = scores.first().filter(|_| !rows.is_empty()) else {
@@ -16,7 +20,8 @@ pub(super) fn seeds(report: &Report) -> Vec<Block> {
     };
     let interval = format!("{}\u{a0}%\u{a0}int.", numbers::level(first.ci_level));
     vec![Block::Grid(Grid {
-        caption: "Seeds one by one: means, and how surely held-outs and controls are told apart".to_owned(),
+        caption: "Seeds one by one: means, and how surely held-outs and controls are told apart"
+            .to_owned(),
         heads: vec![
             Head::text(&["score"]),
             Head::numeric(&["seed"]),
@@ -41,7 +46,11 @@ fn seed(score: &PerSeed, value: &SeedValue) -> Vec<Cell> {
         Cell::line(numbers::number(Some(value.estimate))),
         Cell::line(numbers::number(Some(value.control_estimate))),
         Cell::line(numbers::proportion(Some(value.auc))),
-        Cell::line(numbers::interval(Some(value.auc_low), Some(value.auc_high), true)),
+        Cell::line(numbers::interval(
+            Some(value.auc_low),
+            Some(value.auc_high),
+            true,
+        )),
     ]
 }
 
@@ -62,7 +71,10 @@ pub(super) fn canaries(report: &Report) -> Vec<Block> {
     if reveals {
         heads.insert(1, Head::text(&["text"]));
     }
-    let rows = canaries.iter().map(|canary| named(canary, reveals)).collect();
+    let rows = canaries
+        .iter()
+        .map(|canary| named(canary, reveals))
+        .collect();
     let sentence = if reveals {
         "The held-out canaries that stand out most in each score. This output holds their texts: keep it as secret as they are."
     } else {
@@ -103,7 +115,10 @@ fn named(canary: &Notable, reveals: bool) -> Vec<Cell> {
         Cell::line(format!("{} of {}", canary.controls_beyond, canary.controls)),
     ];
     if reveals {
-        let text = canary.text.as_deref().map_or_else(|| numbers::NA.to_owned(), words::clean);
+        let text = canary
+            .text
+            .as_deref()
+            .map_or_else(|| numbers::NA.to_owned(), words::clean);
         cells.insert(1, Cell::line(text));
     }
     cells

@@ -141,9 +141,15 @@ pub(super) fn rule_margin(rule: &GateRule) -> Option<String> {
     let ([low, high], limit) = (rule.interval?, rule.limit?);
     let by = |distance: f64| numbers::number(Some(distance));
     Some(if low > limit {
-        format!("the whole interval lies above the limit, by {}", by(low - limit))
+        format!(
+            "the whole interval lies above the limit, by {}",
+            by(low - limit)
+        )
     } else if high < limit {
-        format!("the whole interval lies below the limit, by {}", by(limit - high))
+        format!(
+            "the whole interval lies below the limit, by {}",
+            by(limit - high)
+        )
     } else {
         format!(
             "the interval reaches {} below and {} above the limit",

@@ -1,7 +1,7 @@
 //! The words of a report: labels and sentences, one copy for every format.
 
 use super::numbers::NBSP;
-use crate::findings::{Access, Outcome, Probe, Role, Row, Tier, Verdict};
+use crate::findings::{Access, Outcome, Probe, Role, Row, Tier, Trend, Verdict};
 use serde::Serialize;
 
 /// The tiers, the worst leak first: the order of every list.
@@ -134,7 +134,10 @@ const ACCESS: [(&str, &str); 7] = [
     ("samples", "samples from the model"),
     ("top_k", "the model's top few logits"),
     ("logits", "the model's logits"),
-    ("logits_and_base", "the logits of the model and of a public base"),
+    (
+        "logits_and_base",
+        "the logits of the model and of a public base",
+    ),
     (
         "logits_and_reference",
         "the logits of the model and of its reference",
@@ -162,6 +165,16 @@ pub(super) fn outcome(outcome: Outcome) -> &'static str {
         Outcome::Pass => "passed",
         Outcome::Fail => "FAILED",
         Outcome::Undecided => "undecided",
+    }
+}
+
+/// What a comparison says of a row.
+pub(super) fn trend(trend: Trend) -> &'static str {
+    match trend {
+        Trend::Worse => "WORSE",
+        Trend::Better => "better",
+        Trend::NotShown => "no change shown",
+        Trend::NotComparable => "not comparable",
     }
 }
 

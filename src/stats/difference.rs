@@ -86,8 +86,8 @@ mod tests {
         let all = 1.0 + z * z / trials;
         Estimated {
             value: share,
-            low: (centre - reach) / all,
-            high: (centre + reach) / all,
+            low: ((centre - reach) / all).min(share),
+            high: ((centre + reach) / all).max(share),
             level: 0.95,
         }
     }
@@ -126,14 +126,28 @@ mod tests {
     fn what_cannot_be_compared_is_none() {
         let good = wilson(3.0, 10.0);
         for bad in [
-            Estimated { value: f64::NAN, ..good },
-            Estimated { high: f64::INFINITY, ..good },
+            Estimated {
+                value: f64::NAN,
+                ..good
+            },
+            Estimated {
+                high: f64::INFINITY,
+                ..good
+            },
             Estimated { value: 2.0, ..good },
-            Estimated { level: 0.99, ..good },
+            Estimated {
+                level: 0.99,
+                ..good
+            },
         ] {
             assert_eq!(difference(good, bad), None);
         }
-        let point = Estimated { low: 0.5, high: 0.5, value: 0.5, level: 0.95 };
+        let point = Estimated {
+            low: 0.5,
+            high: 0.5,
+            value: 0.5,
+            level: 0.95,
+        };
         assert_eq!(difference(point, point), None);
     }
 

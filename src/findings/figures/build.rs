@@ -19,6 +19,11 @@ const ROC_POINTS: usize = 60;
 /// Canaries named a score and seed.
 const NAMED: usize = 3;
 
+/// A number of a canary at one evaluation.
+type OfPoint = fn(&Point) -> f64;
+/// A number of a canary from the reference's scores and the model's.
+type OfPair = fn(&LetterScores, &LetterScores) -> f64;
+
 /// One number of every canary of a seed.
 type BySeed = Vec<(u64, BTreeMap<Group, Vec<f64>>)>;
 
@@ -54,7 +59,10 @@ fn bands(context: &Context<'_>) -> Vec<Band> {
         if seeds.iter().any(|t| t.steps != first.steps) {
             continue;
         }
-        for group in Group::ALL.into_iter().filter(|g| first.groups.contains_key(g)) {
+        for group in Group::ALL
+            .into_iter()
+            .filter(|g| first.groups.contains_key(g))
+        {
             let spread = |value: fn(&Point) -> f64| -> Vec<f64> {
                 let each: Vec<Vec<f64>> = seeds.iter().map(|t| t.curve(group, value)).collect();
                 let at = |t: usize| each.iter().map(|c| c[t]).collect::<Vec<_>>();
@@ -78,7 +86,7 @@ fn bands(context: &Context<'_>) -> Vec<Band> {
 fn scores(context: &Context<'_>) -> Vec<Score> {
     let mut scores = Vec::new();
     if context.audit.probes.elicitation.is_some() {
-        let last: [(&'static str, fn(&Point) -> f64); 2] = [
+        let last: [(&'static str, OfPoint); 2] = [
             ("mean_letter_rank", |p| p.rank),
             ("mean_logprob_nats_per_token", |p| p.logprob),
         ];
@@ -95,7 +103,7 @@ fn scores(context: &Context<'_>) -> Vec<Score> {
     }
     if context.audit.probes.low_logit.is_some() {
         for phase in low_logit::phases(context.audit) {
-            let of: [(&'static str, fn(&LetterScores, &LetterScores) -> f64); 2] = [
+            let of: [(&'static str, OfPair); 2] = [
                 ("suppression_nats", suppression),
                 ("mean_letter_rank", |_, model| model.mean_rank()),
             ];
@@ -123,10 +131,7 @@ fn by_seed(
 }
 
 /// A number of every canary at the last evaluation of phase 3.
-fn last_values(
-    cell: &CellObservations,
-    value: fn(&Point) -> f64,
-) -> Option<BTreeMap<Group, Vec<f64>>> {
+fn last_values(cell: &CellObservations, value: OfPoint) -> Option<BTreeMap<Group, Vec<f64>>> {
     let trajectory = cell.trajectory(Phase::Three)?;
     let last = |group| {
         let values = trajectory.values(group, value).into_iter();
@@ -140,7 +145,7 @@ fn last_values(
 fn paired(
     cell: &CellObservations,
     phase: Phase,
-    value: fn(&LetterScores, &LetterScores) -> f64,
+    value: OfPair,
 ) -> Option<BTreeMap<Group, Vec<f64>>> {
     let reference = cell.snapshot(Phase::One, Prefix::Regular)?;
     let model = cell.snapshot(phase, Prefix::Regular)?;
@@ -168,7 +173,10 @@ impl Score {
     fn histogram(&self) -> Option<Histogram> {
         let of = |group| {
             let values = self.seeds.iter().flat_map(|(_, groups)| get(groups, group));
-            values.copied().filter(|v| v.is_finite()).collect::<Vec<f64>>()
+            values
+                .copied()
+                .filter(|v| v.is_finite())
+                .collect::<Vec<f64>>()
         };
         let groups: Vec<(Group, Vec<f64>)> = Group::ALL
             .into_iter()
@@ -271,7 +279,11 @@ impl Score {
                 controls: controls.len(),
                 text: None,
             };
-            places.into_iter().take(NAMED).map(named).collect::<Vec<_>>()
+            places
+                .into_iter()
+                .take(NAMED)
+                .map(named)
+                .collect::<Vec<_>>()
         };
         let pairs = self.pairs().unwrap_or_default();
         self.seeds.iter().zip(pairs).flat_map(of).collect()

@@ -5,9 +5,11 @@
     reason = "a test that meets no value should stop there"
 )]
 
+mod baseline;
 mod clean;
 mod fake;
 mod family;
+mod figures;
 mod gate;
 mod instruments;
 mod looks;

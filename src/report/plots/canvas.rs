@@ -46,7 +46,10 @@ impl Plot {
 
     /// The plot as a file of its own.
     pub(in crate::report) fn file(&self) -> String {
-        let size = format!(" width=\"{WIDTH}\" height=\"{}\" class=\"plot\"", self.height);
+        let size = format!(
+            " width=\"{WIDTH}\" height=\"{}\" class=\"plot\"",
+            self.height
+        );
         let style = format!("<style>\n{}</style>\n", super::STYLE);
         self.element(&size, &style)
     }
@@ -152,17 +155,20 @@ pub(super) fn roomy(values: impl Iterator<Item = f64>, room: f64) -> Option<Rang
         (low, high) = (low.min(value), high.max(value));
     }
     let size = (high - low).max(1e-3 * high.abs()).max(1e-9);
-    (low <= high).then(|| low - room * size..high + room * size)
+    (low <= high).then_some(low - room * size..high + room * size)
 }
 
 fn letters(bold: bool, color: RGBColor) -> TextStyle<'static> {
     // The library writes 1 / 1.24 of the size that it is asked for.
     let size = LETTERS * f64::from(FINE) * 1.24;
     let font = ("sans-serif", size).into_font();
-    let font = if bold { font.style(FontStyle::Bold) } else { font };
+    let font = if bold {
+        font.style(FontStyle::Bold)
+    } else {
+        font
+    };
     font.color(&color)
 }
-
 
 fn failed(failure: &Failure) -> ReportError {
     ReportError::Plot {
@@ -231,9 +237,16 @@ fn painted(
 }
 
 /// Title and legend; gives the height that they take.
-fn headed(area: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>, frame: &Frame) -> Result<i32, Failure> {
+fn headed(
+    area: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>,
+    frame: &Frame,
+) -> Result<i32, Failure> {
     let line = 19 * FINE;
-    area.draw(&Text::new(frame.title.clone(), (12 * FINE, 6 * FINE), letters(true, INK)))?;
+    area.draw(&Text::new(
+        frame.title.clone(),
+        (12 * FINE, 6 * FINE),
+        letters(true, INK),
+    ))?;
     let mut at = (12 * FINE, 6 * FINE + line);
     for (label, look) in &frame.legend {
         let width = 34 * FINE + advance(label);
@@ -242,9 +255,16 @@ fn headed(area: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>, frame: &Fr
         }
         let middle = at.1 + 6 * FINE;
         let ends = vec![(at.0, middle), (at.0 + 24 * FINE, middle)];
-        area.draw(&PathElement::new(ends, look.color.stroke_width(look.stroke())))?;
+        area.draw(&PathElement::new(
+            ends,
+            look.color.stroke_width(look.stroke()),
+        ))?;
         look.mark_at(area, (at.0 + 12 * FINE, middle))?;
-        area.draw(&Text::new(label.clone(), (at.0 + 30 * FINE, at.1), letters(false, INK)))?;
+        area.draw(&Text::new(
+            label.clone(),
+            (at.0 + 30 * FINE, at.1),
+            letters(false, INK),
+        ))?;
         at.0 += width;
     }
     let lines = if frame.legend.is_empty() { 0 } else { line };
@@ -291,13 +311,18 @@ impl Look {
     }
 
     /// A line through points, with its mark on some of them.
-    pub(super) fn line(self, chart: &mut Chart<'_, '_>, points: &[(f64, f64)], marks: usize) -> Result<(), Failure> {
+    pub(super) fn line(
+        self,
+        chart: &mut Chart<'_, '_>,
+        points: &[(f64, f64)],
+        marks: usize,
+    ) -> Result<(), Failure> {
         let style = self.color.stroke_width(self.stroke());
         chart.draw_series([PathElement::new(points.to_vec(), style)])?;
         let every = points.len().div_ceil(marks.max(1)).max(1);
         let last = points.len().saturating_sub(1);
         let marked = points.iter().enumerate();
-        for (_, point) in marked.filter(|(i, _)| (last - i) % every == 0 && marks > 0) {
+        for (_, point) in marked.filter(|(i, _)| (last - i).is_multiple_of(every) && marks > 0) {
             self.dot(chart, *point)?;
         }
         Ok(())
@@ -307,7 +332,9 @@ impl Look {
     pub(super) fn dot(self, chart: &mut Chart<'_, '_>, at: (f64, f64)) -> Result<(), Failure> {
         let (size, style) = (4 * FINE, self.color);
         match self.mark {
-            Mark::Disc => chart.draw_series([Circle::new(at, size, style.filled())]).map(drop),
+            Mark::Disc => chart
+                .draw_series([Circle::new(at, size, style.filled())])
+                .map(drop),
             Mark::Triangle => chart
                 .draw_series([TriangleMarker::new(at, size + FINE, style.filled())])
                 .map(drop),
@@ -319,14 +346,24 @@ impl Look {
     }
 
     /// The area between two lines over the same places.
-    pub(super) fn band(self, chart: &mut Chart<'_, '_>, outline: Vec<(f64, f64)>, strength: f64) -> Result<(), Failure> {
+    pub(super) fn band(
+        self,
+        chart: &mut Chart<'_, '_>,
+        outline: Vec<(f64, f64)>,
+        strength: f64,
+    ) -> Result<(), Failure> {
         let fill = self.color.mix(strength).filled();
         chart.draw_series([Polygon::new(outline, fill)]).map(drop)
     }
 }
 
 /// A text within the plot, its left end `up` above a place.
-pub(super) fn note(chart: &mut Chart<'_, '_>, text: &str, at: (f64, f64), up: i32) -> Result<(), Failure> {
+pub(super) fn note(
+    chart: &mut Chart<'_, '_>,
+    text: &str,
+    at: (f64, f64),
+    up: i32,
+) -> Result<(), Failure> {
     let style = letters(false, INK).pos(Pos::new(HPos::Left, VPos::Bottom));
     let text = Text::new(text.to_owned(), (0, -up * FINE), style);
     chart.draw_series([EmptyElement::at(at) + text]).map(drop)

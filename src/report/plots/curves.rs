@@ -8,6 +8,9 @@ use crate::report::{ReportError, numbers, words};
 /// Marks along a curve.
 const MARKS: usize = 8;
 
+/// A curve, its values, and their spread where there were seeds enough for one.
+type Drawn<'r> = (&'r Curve, &'r [f64], Option<&'r [f64]>);
+
 /// What is drawn of a curve.
 struct Quantity {
     name: &'static str,
@@ -56,27 +59,41 @@ fn plot(
     quantity: &Quantity,
     chance: Option<f64>,
 ) -> Result<Option<Plot>, ReportError> {
-    let curves: Vec<(&Curve, &[f64], Option<&[f64]>)> = report
+    let curves: Vec<Drawn<'_>> = report
         .curves
         .iter()
         .filter(|c| c.phase == phase)
         .filter_map(|c| usable(report, c, quantity))
         .collect();
-    let bands = curves.iter().flat_map(|(_, values, spread)| edges(values, *spread));
-    let steps = curves.iter().flat_map(|(c, ..)| &c.steps).map(|s| *s as f64);
+    let bands = curves
+        .iter()
+        .flat_map(|(_, values, spread)| edges(values, *spread));
+    let steps = curves
+        .iter()
+        .flat_map(|(c, ..)| &c.steps)
+        .map(|s| *s as f64);
     let (Some(x), Some(y)) = (roomy(steps, 0.02), roomy(bands.chain(chance), 0.06)) else {
         return Ok(None);
     };
     let mut legend: Vec<_> = curves
         .iter()
         .enumerate()
-        .map(|(i, (c, ..))| (format!("{} (n {})", words::spaced(&c.group), c.n), look(&c.group, i)))
+        .map(|(i, (c, ..))| {
+            (
+                format!("{} (n {})", words::spaced(&c.group), c.n),
+                look(&c.group, i),
+            )
+        })
         .collect();
     legend.extend(chance.map(|c| (format!("chance {}", numbers::number(Some(c))), CHANCE)));
     let prefix = curves.first().map_or("", |(c, ..)| c.prefix.as_str());
     let frame = Frame {
         name: slug(&[quantity.name, "phase", &phase.to_string()]),
-        title: format!("Phase {phase}, {} prefix: {}", words::clean(prefix), quantity.title),
+        title: format!(
+            "Phase {phase}, {} prefix: {}",
+            words::clean(prefix),
+            quantity.title
+        ),
         description: described(&curves, quantity, chance),
         x_label: format!("step of phase {phase}"),
         y_label: quantity.label.to_owned(),
@@ -111,12 +128,8 @@ fn plot(
     .map(Some)
 }
 
-/// A curve's values, and their spread where there were seeds enough for one; `None` where lengths do not fit.
-fn usable<'r>(
-    report: &'r Report,
-    curve: &'r Curve,
-    quantity: &Quantity,
-) -> Option<(&'r Curve, &'r [f64], Option<&'r [f64]>)> {
+/// What is drawn of a curve; `None` where lengths do not fit.
+fn usable<'r>(report: &'r Report, curve: &'r Curve, quantity: &Quantity) -> Option<Drawn<'r>> {
     let values = (quantity.values)(curve);
     let band = report
         .figures
@@ -136,11 +149,7 @@ fn edges<'v>(values: &'v [f64], spread: Option<&'v [f64]>) -> impl Iterator<Item
     })
 }
 
-fn described(
-    curves: &[(&Curve, &[f64], Option<&[f64]>)],
-    quantity: &Quantity,
-    chance: Option<f64>,
-) -> String {
+fn described(curves: &[Drawn<'_>], quantity: &Quantity, chance: Option<f64>) -> String {
     let shown = |value: Option<&f64>| numbers::number(value.copied());
     let each = curves.iter().map(|(curve, values, _)| {
         format!(
@@ -152,5 +161,9 @@ fn described(
     });
     let mut parts: Vec<String> = each.collect();
     parts.extend(chance.map(|c| format!("chance is {}", numbers::number(Some(c)))));
-    format!("{}. {}.", words::capitalised(quantity.label), parts.join("; "))
+    format!(
+        "{}. {}.",
+        words::capitalised(quantity.label),
+        parts.join("; ")
+    )
 }

@@ -24,7 +24,9 @@ fn shares(group: &GroupCounts) -> impl Iterator<Item = f64> + '_ {
 fn plot(histogram: &Histogram) -> Result<Option<Plot>, ReportError> {
     let bins = histogram.edges.len().saturating_sub(1);
     let groups = histogram.groups.iter();
-    let groups: Vec<&GroupCounts> = groups.filter(|g| g.counts.len() == bins && total(g) > 0).collect();
+    let groups: Vec<&GroupCounts> = groups
+        .filter(|g| g.counts.len() == bins && total(g) > 0)
+        .collect();
     let edges = histogram.edges.iter().copied();
     let heights = groups.iter().flat_map(|group| shares(group));
     let (Some(x), Some(y)) = (roomy(edges, 0.02), roomy(heights.chain([0.0]), 0.04)) else {
@@ -39,7 +41,13 @@ fn plot(histogram: &Histogram) -> Result<Option<Plot>, ReportError> {
     });
     let phase = histogram.phase.to_string();
     let frame = Frame {
-        name: slug(&["histogram", &words::probe(histogram.probe), &histogram.statistic, "phase", &phase]),
+        name: slug(&[
+            "histogram",
+            &words::probe(histogram.probe),
+            &histogram.statistic,
+            "phase",
+            &phase,
+        ]),
         title: score(histogram.probe, &histogram.statistic, histogram.phase),
         description: described(histogram, &groups),
         x_label: words::statistic(&histogram.statistic),
@@ -59,7 +67,10 @@ fn plot(histogram: &Histogram) -> Result<Option<Plot>, ReportError> {
             look.band(chart, outline.clone(), 0.14)?;
             look.line(chart, &outline, 0)?;
             // The mark stands on the group's highest bin, so that the legend's marks are found again.
-            let top = outline.iter().copied().reduce(|a, b| if b.1 > a.1 { b } else { a });
+            let top = outline
+                .iter()
+                .copied()
+                .reduce(|a, b| if b.1 > a.1 { b } else { a });
             let after = outline.iter().skip_while(|p| Some(**p) != top).nth(1);
             if let (Some(top), Some(after)) = (top, after) {
                 look.dot(chart, (f64::midpoint(top.0, after.0), top.1))?;

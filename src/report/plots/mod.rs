@@ -5,12 +5,14 @@
 
 mod canvas;
 mod curves;
+mod differences;
 mod histogram;
 mod roc;
 mod seeds;
 mod series;
 
 pub(super) use canvas::Plot;
+pub(super) use differences::plots as differences;
 
 use super::{ReportError, words};
 use crate::findings::{Probe, Report};
@@ -77,4 +79,105 @@ fn score(probe: Probe, statistic: &str, phase: u8) -> String {
 /// A name for files and for elements of a page.
 fn slug(parts: &[&str]) -> String {
     words::slug(&parts.join("-"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    fn files(report: &Report) -> Vec<(String, String)> {
+        let groups = all(report).expect("plots");
+        let plots = groups.into_iter().flat_map(|group| group.plots);
+        plots.map(|plot| (plot.name.clone(), plot.file())).collect()
+    }
+
+    #[test]
+    fn every_kind_of_the_sample_is_drawn_once() {
+        let files = files(&sample::report());
+        let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(
+            names,
+            [
+                "likelihood-phase-3",
+                "letter-rank-phase-3",
+                "histogram-low-logit-suppression-nats-phase-2",
+                "roc-low-logit-suppression-nats-phase-2",
+                "seeds",
+            ]
+        );
+        for (name, text) in files {
+            assert!(
+                text.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\""),
+                "{name}"
+            );
+            assert!(
+                text.ends_with("</svg>\n") && text.matches("<svg").count() == 1,
+                "{name}"
+            );
+            for part in ["<title ", "<desc ", "role=\"img\"", "prefers-color-scheme"] {
+                assert!(text.contains(part), "{name} lacks {part}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_report_gives_the_same_plots() {
+        assert_eq!(files(&sample::report()), files(&sample::report()));
+    }
+
+    #[test]
+    fn names_from_outside_are_drawn_and_nothing_else() {
+        let mut report = sample::hostile();
+        for curve in &mut report.curves {
+            curve.group = "<script>alert(1)</script>".to_owned();
+            curve.prefix = "\" onload=\"alert(1)\" <b>".to_owned();
+        }
+        for roc in &mut report.figures.rocs {
+            roc.statistic = "../../<script>x</script>".to_owned();
+        }
+        for (name, text) in files(&report) {
+            assert!(
+                name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'),
+                "{name}"
+            );
+            assert!(!text.contains("<script") && !text.contains("<b>"), "{text}");
+            assert!(!text.contains("onload=\"alert"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_figure_of_unlike_lengths_or_of_nothing_is_left_out() {
+        let mut report = sample::report();
+        report.curves[0].steps.pop();
+        report.figures.histograms[0].edges.clear();
+        report.figures.rocs[0].tpr_low.pop();
+        report.figures.per_seed[0].values.clear();
+        let names: Vec<String> = files(&report).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["likelihood-phase-3", "letter-rank-phase-3"]);
+        report.curves.clear();
+        assert!(files(&report).is_empty());
+    }
+
+    #[test]
+    fn a_phone_can_read_it_and_no_look_is_told_by_colour_alone() {
+        let (_, text) = files(&sample::report()).remove(0);
+        for dashes in ["14 7", "5 5", "4 8"] {
+            assert!(
+                text.contains(&format!("stroke-dasharray=\"{dashes}\"")),
+                "{dashes}"
+            );
+        }
+        let sizes = text.split("font-size=\"").skip(1);
+        let sizes = sizes.map(|rest| {
+            rest.split('"')
+                .next()
+                .and_then(|size| size.parse::<f64>().ok())
+        });
+        // The drawing is 960 wide; a phone shows it at a bit more than a third of that.
+        assert!(
+            sizes.clone().count() > 5 && sizes.flatten().all(|size| size >= 26.0),
+            "{text}"
+        );
+    }
 }

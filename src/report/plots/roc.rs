@@ -15,7 +15,12 @@ pub(super) fn plots(report: &Report) -> Result<Vec<Plot>, ReportError> {
 }
 
 fn plot(roc: &Roc) -> Result<Option<Plot>, ReportError> {
-    let least = roc.fpr.iter().copied().filter(|f| *f > 0.0).fold(1.0, f64::min);
+    let least = roc
+        .fpr
+        .iter()
+        .copied()
+        .filter(|f| *f > 0.0)
+        .fold(1.0, f64::min);
     let fits = roc.fpr.len() == roc.tpr_high.len() && roc.fpr.len() == roc.tpr_low.len();
     if least >= 1.0 || !fits {
         return Ok(None);
@@ -23,7 +28,13 @@ fn plot(roc: &Roc) -> Result<Option<Plot>, ReportError> {
     let (high, low) = (look("", 0), look("", 1));
     let phase = roc.phase.to_string();
     let frame = Frame {
-        name: slug(&["roc", &words::probe(roc.probe), &roc.statistic, "phase", &phase]),
+        name: slug(&[
+            "roc",
+            &words::probe(roc.probe),
+            &roc.statistic,
+            "phase",
+            &phase,
+        ]),
         title: score(roc.probe, &roc.statistic, roc.phase),
         description: described(roc),
         x_label: "controls wrongly caught (log scale)".to_owned(),

@@ -49,7 +49,11 @@ pub(super) fn plots(report: &Report) -> Result<Vec<Plot>, ReportError> {
             note(chart, &name, (0.0, y), 3)?;
             for value in &seeds.values {
                 let middle = y - DOT as f64 / 2.0;
-                look.line(chart, &[(value.auc_low, middle), (value.auc_high, middle)], 0)?;
+                look.line(
+                    chart,
+                    &[(value.auc_low, middle), (value.auc_high, middle)],
+                    0,
+                )?;
                 look.dot(chart, (value.auc, middle))?;
                 y -= DOT as f64;
             }
@@ -67,13 +71,27 @@ fn interval_name(scores: &[&PerSeed]) -> String {
 fn described(scores: &[&PerSeed]) -> String {
     let each = scores.iter().map(|seeds| {
         let aucs = || seeds.values.iter().map(|v| v.auc);
-        let (low, high) = (aucs().fold(f64::INFINITY, f64::min), aucs().fold(f64::NEG_INFINITY, f64::max));
+        let (low, high) = (
+            aucs().fold(f64::INFINITY, f64::min),
+            aucs().fold(f64::NEG_INFINITY, f64::max),
+        );
         let range = if seeds.values.len() == 1 {
             numbers::proportion(Some(low))
         } else {
-            format!("{} to {} over {} seeds", numbers::proportion(Some(low)), numbers::proportion(Some(high)), seeds.values.len())
+            format!(
+                "{} to {} over {} seeds",
+                numbers::proportion(Some(low)),
+                numbers::proportion(Some(high)),
+                seeds.values.len()
+            )
         };
-        format!("{}: {range}", score(seeds.probe, &seeds.statistic, seeds.phase))
+        format!(
+            "{}: {range}",
+            score(seeds.probe, &seeds.statistic, seeds.phase)
+        )
     });
-    format!("AUC of held-outs against controls. {}.", each.collect::<Vec<_>>().join("; "))
+    format!(
+        "AUC of held-outs against controls. {}.",
+        each.collect::<Vec<_>>().join("; ")
+    )
 }

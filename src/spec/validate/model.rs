@@ -127,12 +127,13 @@ pub(super) fn folder(
     } else {
         base.join(path)
     };
-    let place = Box::new(place);
+    let (place, key) = (Box::new(place), key.to_owned());
     match absolute(&path) {
         Ok(path) if path.to_str().is_some() => Ok(path),
-        Ok(path) => Err(SpecError::NotUtf8 { place, path }),
+        Ok(path) => Err(SpecError::NotUtf8 { place, key, path }),
         Err(source) => Err(SpecError::Relative {
             place,
+            key,
             path,
             source,
         }),
