@@ -94,13 +94,15 @@ pub(super) fn gate(gate: &Gate) -> Vec<Block> {
             rows: gate.rules.iter().map(rule_line).collect(),
         }));
     }
-    if !gate.reasons.is_empty() {
-        blocks.push(Block::List(
-            gate.reasons
-                .iter()
-                .map(|reason| words::clean(reason))
-                .collect(),
-        ));
+    // What the table says of a rule need not be said twice.
+    let is_told = |reason: &str| {
+        let of_rule = |rule: &GateRule| reason.starts_with("rule ") && reason.contains(&rule.rule);
+        gate.rules.iter().any(of_rule)
+    };
+    let reasons = gate.reasons.iter().filter(|reason| !is_told(reason));
+    let reasons: Vec<String> = reasons.map(|reason| words::clean(reason)).collect();
+    if !reasons.is_empty() {
+        blocks.push(Block::List(reasons));
     }
     let tone = match (gate.passed, gate.exit_code) {
         (true, _) => Tone::Good,

@@ -100,7 +100,7 @@ fn plot(
         x: x.clone(),
         y,
         x_text: |x| format!("{x:.0}"),
-        y_text: |y| numbers::number(Some(y)),
+        y_text: super::tick,
         ticks: (6, 5),
         legend,
         height: 300,

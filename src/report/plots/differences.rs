@@ -42,7 +42,7 @@ fn plot(comparison: &Comparison, run: usize) -> Result<Option<Plot>, ReportError
         y_label: String::new(),
         x: x.clone(),
         y: 0.0..inside as f64,
-        x_text: |x| numbers::number(Some(x)),
+        x_text: super::tick,
         y_text: |_| String::new(),
         ticks: (6, 1),
         legend: vec![

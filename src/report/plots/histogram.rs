@@ -54,7 +54,7 @@ fn plot(histogram: &Histogram) -> Result<Option<Plot>, ReportError> {
         y_label: "share of the group".to_owned(),
         x,
         y: 0.0..y.end,
-        x_text: |x| numbers::number(Some(x)),
+        x_text: super::tick,
         y_text: |y| format!("{:.0} %", 100.0 * y),
         ticks: (6, 5),
         legend: legend.collect(),

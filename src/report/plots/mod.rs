@@ -14,7 +14,7 @@ mod series;
 pub(super) use canvas::Plot;
 pub(super) use differences::plots as differences;
 
-use super::{ReportError, words};
+use super::{ReportError, numbers, words};
 use crate::findings::{Probe, Report};
 
 /// Colours of the plots on a dark ground, in place of each colour that they are drawn in.
@@ -74,6 +74,11 @@ fn score(probe: Probe, statistic: &str, phase: u8) -> String {
         words::probe(probe),
         words::statistic(statistic)
     )
+}
+
+/// A number beside an axis: what rounding left of zero is zero.
+fn tick(value: f64) -> String {
+    numbers::number(Some(if value.abs() < 1e-9 { 0.0 } else { value }))
 }
 
 /// A name for files and for elements of a page.

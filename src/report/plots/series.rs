@@ -173,7 +173,7 @@ fn plot(series: &Series<'_>) -> Result<Option<Plot>, ReportError> {
                 String::new()
             }
         },
-        y_text: |y| numbers::number(Some(y)),
+        y_text: super::tick,
         ticks: (8, 5),
         legend: lines
             .iter()
