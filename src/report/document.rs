@@ -1,7 +1,9 @@
 //! What a report says to readers, before any format: headings, sentences and tables in order. Terminal, Markdown and HTML draw it.
 
 use super::plots::{self, Plot};
-use super::{ReportError, curves, leakage, limits, ran, standing, summary, witnesses, words};
+use super::{
+    ReportError, curves, further, leakage, limits, ran, standing, summary, witnesses, words,
+};
 use crate::findings::{Outcome, Report, Verdict};
 
 /// How much room the tables have.
@@ -176,6 +178,7 @@ fn for_terminal(report: &Report, room: Room) -> Vec<Block> {
     blocks.extend(leakage::blocks(report, room));
     blocks.extend(curves::blocks(report));
     blocks.extend(standing::revealed(report));
+    blocks.extend(further::blocks(report));
     blocks.extend(witnesses::instruments(report, room));
     blocks.extend(witnesses::replication(report));
     blocks.push(Block::Heading("How to read this".to_owned()));
@@ -186,7 +189,8 @@ fn for_terminal(report: &Report, room: Room) -> Vec<Block> {
 
 /// What the evidence rests on: instruments, the published metric, what was run, and what it cannot say.
 fn about(report: &Report) -> Vec<Block> {
-    let mut blocks = witnesses::instruments(report, Room::Wide);
+    let mut blocks = further::blocks(report);
+    blocks.extend(witnesses::instruments(report, Room::Wide));
     blocks.extend(witnesses::replication(report));
     blocks.extend(ran::blocks(report));
     blocks.extend(limits::blocks(report));

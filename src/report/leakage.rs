@@ -42,34 +42,17 @@ fn audit_rows(report: &Report) -> Vec<&Row> {
 }
 
 fn left_out(report: &Report) -> Option<String> {
-    let recipe = report
-        .rows
-        .iter()
-        .filter(|row| row.scope == Scope::Recipe && row.role != Role::Exploratory)
-        .count();
     let exploratory = report
         .rows
         .iter()
-        .filter(|row| row.role == Role::Exploratory)
+        .filter(|row| row.role == Role::Exploratory && row.scope == Scope::Checkpoint)
         .count();
-    let counted = |count: usize, what: &str| match count {
-        0 => None,
-        1 => Some(format!("1 {what} row")),
-        _ => Some(format!("{count} {what} rows")),
+    let rows = match exploratory {
+        0 => return None,
+        1 => "1 exploratory row. It is".to_owned(),
+        _ => format!("{exploratory} exploratory rows. They are"),
     };
-    let parts: Vec<_> = [
-        counted(recipe, "recipe-scope"),
-        counted(exploratory, "exploratory"),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    (!parts.is_empty()).then(|| {
-        format!(
-            "Not shown here: {}. They are in leakage.csv.",
-            parts.join(" and ")
-        )
-    })
+    Some(format!("Not shown here: {rows} in leakage.csv."))
 }
 
 /// A column: its head, and what it shows of a row. `level`: the level that the head already names.

@@ -9,6 +9,7 @@ mod comparison;
 mod csv;
 mod curves;
 mod document;
+mod further;
 mod html;
 mod intervals;
 mod json;
