@@ -104,11 +104,7 @@ fn the_tables_numbers_are_the_reports() {
     assert!(compare(&bench.path("out")) > 100);
     // Any other run, as the quick audit's.
     if let Some(run) = std::env::var_os("UNSAID_PAGE_RUN") {
-        println!(
-            "{} numbers of {}",
-            compare(Path::new(&run)),
-            Path::new(&run).display()
-        );
+        assert!(compare(Path::new(&run)) > 50);
     }
 }
 
