@@ -1,6 +1,7 @@
 //! The story of a run: plant, probe, judge, write, resume.
 
 mod base;
+mod baseline;
 pub mod bench;
 mod cell;
 mod cost;
@@ -13,6 +14,7 @@ mod watch;
 pub use cost::{Cost, PhaseCost, cost};
 pub use outlook::{Outlook, RowOutlook, clean_run};
 
+use baseline::Baseline;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
@@ -23,7 +25,7 @@ use crate::canary::{CodebookError, DrawError, ManifestError};
 use crate::checkpoint::CheckpointError;
 use crate::device::{self, Arithmetic, Device};
 use crate::event::{Event, Observer};
-use crate::findings::{FindingsError, Report, SCHEMA_VERSION, judge};
+use crate::findings::{self, FindingsError, Report, SCHEMA_VERSION, judge_against};
 use crate::model::ModelError;
 use crate::probes::{CellObservations, ProbeError};
 use crate::report::{self, Format, ReportError};
@@ -60,6 +62,14 @@ pub enum AuditError {
         length: usize,
         /// The model's context.
         max: usize,
+    },
+    /// The run that the gate compares with.
+    #[error("gate.baseline: {}: {message}", path.display())]
+    Baseline {
+        /// Its report.
+        path: PathBuf,
+        /// What is wrong, and the mend.
+        message: String,
     },
     /// The canaries.
     #[error(transparent)]
@@ -125,6 +135,7 @@ impl AuditError {
             Self::Checkpoint(_)
             | Self::Codebook(_)
             | Self::TooLong { .. }
+            | Self::Baseline { .. }
             | Self::Draw(_)
             | Self::Manifest(_) => true,
             Self::RunDir(e) => !matches!(e, RunDirError::Io { .. }),
@@ -170,6 +181,7 @@ pub fn run(
     for &seed in &audit.seeds {
         plant::draw_canaries(audit, seed)?;
     }
+    let baseline = baseline::read(audit)?;
     let spec = to_toml(audit);
     let dir = RunDir::open(&options.out, &spec)?;
     let mut provenance = Provenance {
@@ -186,6 +198,7 @@ pub fn run(
         checkpoint_commit: base.commit().map(str::to_owned),
         random: base.random(),
         manifest_sha256: BTreeMap::new(),
+        baseline_sha256: baseline.as_ref().map(|b| b.sha256.clone()),
         command: options.command.clone(),
         started: rfc3339(started),
         finished: None,
@@ -197,7 +210,11 @@ pub fn run(
             for seed in &audit.seeds {
                 observer.event(&Event::Note(&cell::kept(*seed)));
             }
-            return make_report(audit, &dir, &before);
+            let now = Provenance {
+                baseline_sha256: provenance.baseline_sha256,
+                ..before
+            };
+            return make_report(audit, &dir, &now, baseline.as_ref());
         }
     }
     write_provenance(&dir, &provenance)?;
@@ -223,7 +240,7 @@ pub fn run(
         total: 1,
         unit: "report",
     });
-    let report = make_report(audit, &setting.dir, &provenance)?;
+    let report = make_report(audit, &setting.dir, &provenance, baseline.as_ref())?;
     observer.event(&Event::Finished);
     Ok(report)
 }
@@ -277,13 +294,19 @@ fn write_provenance(dir: &RunDir, provenance: &Provenance) -> Result<(), AuditEr
 }
 
 /// Makes and writes all reports of a run from its finished cells alone.
-fn make_report(audit: &Audit, dir: &RunDir, provenance: &Provenance) -> Result<Report, AuditError> {
+fn make_report(
+    audit: &Audit,
+    dir: &RunDir,
+    provenance: &Provenance,
+    baseline: Option<&Baseline>,
+) -> Result<Report, AuditError> {
     let cells: Vec<CellObservations> = audit
         .seeds
         .iter()
         .map(|&seed| store::read_cell(&dir.cell(seed), seed))
         .collect::<Result<_, _>>()?;
-    let findings = judge(audit, &cells)?;
+    let before = baseline.map(|b| b.report.rows.as_slice());
+    let findings = judge_against(audit, &cells, before)?;
     let report = Report {
         schema_version: SCHEMA_VERSION.to_owned(),
         name: audit.name.clone(),
@@ -295,6 +318,8 @@ fn make_report(audit: &Audit, dir: &RunDir, provenance: &Provenance) -> Result<R
         gate: findings.gate,
         rows: findings.rows,
         curves: findings.curves,
+        figures: findings.figures,
+        setting: Some(findings::Setting::of(audit)),
         provenance: serde_json::to_value(provenance).unwrap_or_default(),
     };
     let files = [
@@ -305,6 +330,10 @@ fn make_report(audit: &Audit, dir: &RunDir, provenance: &Provenance) -> Result<R
         // Last: a run with report.json has every other report too.
         ("report.json", Format::Json),
     ];
+    dir.create_plots()?;
+    for plot in report::plots(&report)? {
+        write_atomic(&dir.plot(&plot.name), plot.svg.as_bytes())?;
+    }
     for (name, format) in files {
         let text = report::render(&report, format, 80, false)?;
         write_atomic(&dir.report(name), text.as_bytes())?;

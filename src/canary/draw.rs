@@ -109,7 +109,7 @@ pub fn draw(
             .take(n)
             .enumerate()
             .map(|(i, letters)| Canary {
-                id: format!("{}-{i:04}", group.name()),
+                id: group.canary_id(i),
                 group,
                 letters,
             })

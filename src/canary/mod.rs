@@ -37,6 +37,12 @@ impl Group {
             Self::Control => "control",
         }
     }
+
+    /// The name of the group's canary at a place counted from 0, as `held_out-0003`.
+    #[must_use]
+    pub fn canary_id(self, place: usize) -> String {
+        format!("{}-{place:04}", self.name())
+    }
 }
 
 /// One planted secret.

@@ -36,8 +36,11 @@ pub(super) enum Command {
         after_help = "Example:\n  echo '{\"text\": \" regular a b c\"}' | unsaid score --model fixtures/tiny-neox -"
     )]
     Score(ScoreArgs),
-    /// Show a finished run again, in any format, without any model
-    #[command(after_help = "Example:\n  unsaid report runs/quick --format md > leakage.md")]
+    /// Show a finished run again, or compare several with the first, in any format, without any model
+    #[command(
+        after_help = "Examples:\n  unsaid report runs/quick --format md > leakage.md\n  \
+        unsaid report runs/before runs/after --format html > comparison.html"
+    )]
     Report(ReportArgs),
     /// Validate specs and say what each will cost
     #[command(after_help = "Example:\n  unsaid check audits/*.toml")]
@@ -155,12 +158,18 @@ pub(super) enum FormatArg {
 
 #[derive(Debug, Args)]
 pub(super) struct ReportArgs {
-    /// Run directories
-    #[arg(required = true, value_name = "RUN")]
+    /// Run directories; several are compared with the first
+    #[arg(required_unless_present = "schema", value_name = "RUN")]
     pub(super) runs: Vec<PathBuf>,
     /// Formats, separated by commas
     #[arg(long, value_enum, value_delimiter = ',', default_value = "table")]
     pub(super) format: Vec<FormatArg>,
+    /// Show the texts of the canaries that stand out, not their names alone
+    #[arg(long)]
+    pub(super) reveal: bool,
+    /// Print the JSON schema of report.json instead
+    #[arg(long, conflicts_with_all = ["runs", "reveal", "format"])]
+    pub(super) schema: bool,
 }
 
 #[derive(Debug, Args)]

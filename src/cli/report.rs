@@ -1,34 +1,89 @@
 //! `unsaid report`.
 
+use std::collections::HashMap;
+use std::path::Path;
+
 use super::args::{FormatArg, ReportArgs};
 use super::exit::{ExitCode, Failure};
 use super::output;
-use crate::report::{Format, parse, render};
+use crate::canary::read_manifest;
+use crate::findings::{Report, compare};
+use crate::report::{Format, parse, render, render_comparison, schema};
 use crate::run_dir::RunDir;
 
 /// Exit 0: showing a report is not judging it again.
 pub(super) fn report(args: &ReportArgs) -> Result<ExitCode, Failure> {
-    for run in &args.runs {
-        let path = RunDir::existing(run).report("report.json");
-        let text = std::fs::read_to_string(&path).map_err(|e| {
-            Failure::Input(format!(
-                "cannot read {}: {e}; give the folder of a finished run (unsaid run SPEC --out DIR)",
-                path.display()
-            ))
-        })?;
-        let report =
-            parse(&text).map_err(|e| Failure::Input(format!("{}: {e}", path.display())))?;
-        for format in &args.format {
-            let format = match format {
-                FormatArg::Table => Format::Table,
-                FormatArg::Md => Format::Markdown,
-                FormatArg::Html => Format::Html,
-                FormatArg::Csv => Format::Csv,
-                FormatArg::Json => Format::Json,
-                FormatArg::Junit => Format::Junit,
-            };
-            output::result(&render(&report, format, output::width(), output::color())?)?;
-        }
+    if args.schema {
+        output::result(&schema()?)?;
+        return Ok(ExitCode::WITHIN_GATE);
+    }
+    let mut reports = args
+        .runs
+        .iter()
+        .map(|run| read(run))
+        .collect::<Result<Vec<_>, _>>()?;
+    if args.reveal {
+        let ([run], [report]) = (args.runs.as_slice(), reports.as_mut_slice()) else {
+            let message = "--reveal shows the canaries of one run: give one run directory";
+            return Err(Failure::Input(message.to_owned()));
+        };
+        reveal(run, report)?;
+    }
+    let comparison = (reports.len() > 1).then(|| compare(&reports));
+    for format in args.format.iter().copied().map(Format::from) {
+        let (width, color) = (output::width(), output::color());
+        let text = match (&comparison, reports.first()) {
+            (Some(comparison), _) => render_comparison(comparison, format, width, color)?,
+            (None, Some(report)) => render(report, format, width, color)?,
+            (None, None) => continue,
+        };
+        output::result(&text)?;
     }
     Ok(ExitCode::WITHIN_GATE)
+}
+
+impl From<FormatArg> for Format {
+    fn from(format: FormatArg) -> Self {
+        match format {
+            FormatArg::Table => Self::Table,
+            FormatArg::Md => Self::Markdown,
+            FormatArg::Html => Self::Html,
+            FormatArg::Csv => Self::Csv,
+            FormatArg::Json => Self::Json,
+            FormatArg::Junit => Self::Junit,
+        }
+    }
+}
+
+fn read(run: &Path) -> Result<Report, Failure> {
+    let path = RunDir::existing(run).report("report.json");
+    let text = std::fs::read_to_string(&path).map_err(|e| {
+        Failure::Input(format!(
+            "cannot read {}: {e}; give the folder of a finished run (unsaid run SPEC --out DIR)",
+            path.display()
+        ))
+    })?;
+    parse(&text).map_err(|e| Failure::Input(format!("{}: {e}", path.display())))
+}
+
+/// Gives the canaries that a report names their texts, from the manifests of its seeds.
+fn reveal(run: &Path, report: &mut Report) -> Result<(), Failure> {
+    let dir = RunDir::existing(run);
+    let mut texts: HashMap<(u64, String), String> = HashMap::new();
+    for &seed in &report.seeds {
+        let path = dir.cell(seed).canaries();
+        let refused = |message: String| {
+            Failure::Input(format!(
+                "cannot read {}: {message}; --reveal needs the manifests of the run",
+                path.display()
+            ))
+        };
+        let text = std::fs::read_to_string(&path).map_err(|e| refused(e.to_string()))?;
+        let lines = read_manifest(&text).map_err(|e| refused(e.to_string()))?;
+        texts.extend(lines.into_iter().map(|line| ((seed, line.id), line.text)));
+    }
+    for canary in &mut report.figures.canaries {
+        canary.text = texts.get(&(canary.seed, canary.id.clone())).cloned();
+    }
+    Ok(())
 }

@@ -72,8 +72,12 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
         Ok(()) | Err(Failure::OutputClosed) => {}
         Err(failure) => return Err(failure),
     }
+    let markdown = render(&report, Format::Markdown, output::width(), false)?;
+    if let Some(problem) = output::step_summary(&markdown) {
+        progress.event(&Event::Note(&problem));
+    }
     progress.event(&Event::Note(&format!(
-        "run directory: {} (report.md, report.html, report.json, leakage.csv, junit.xml)",
+        "run directory: {} (report.md, report.html, report.json, leakage.csv, junit.xml, plots/)",
         options.out.display()
     )));
     Ok(ExitCode(report.gate.exit_code))

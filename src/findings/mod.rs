@@ -1,10 +1,12 @@
 //! Findings: observations and statistics become rows, verdicts and a gate. The contract is evidence.md's.
 
+mod compare;
 mod completion;
 mod counted;
 mod curves;
 mod dose;
 mod elicitation;
+mod figures;
 mod gate;
 mod generation;
 mod low_logit;
@@ -14,6 +16,10 @@ mod scan;
 mod test_bench;
 mod verdict;
 
+pub use compare::{Change, Compared, Comparison, Trend, compare};
+pub use figures::{
+    Band, Figures, GroupCounts, Histogram, Notable, PerSeed, Roc, SeedValue, Setting,
+};
 pub use row::{
     Access, Curve, Direction, Gate, GateRule, Outcome, Probe, Report, Role, Row, SCHEMA_VERSION,
     Scope, Subject, Tier, Tiers, Verdict,
@@ -63,6 +69,8 @@ pub struct Findings {
     pub rows: Vec<Row>,
     /// The groups' curves through the phases.
     pub curves: Vec<Curve>,
+    /// What plots show beside them.
+    pub figures: Figures,
     /// A verdict a tier.
     pub tiers: Tiers,
     /// The worst verdict of the gated tiers.
@@ -127,6 +135,15 @@ impl Context<'_> {
 
 /// Judges the observations of all seeds of an audit.
 pub fn judge(audit: &Audit, cells: &[CellObservations]) -> Result<Findings, FindingsError> {
+    judge_against(audit, cells, None)
+}
+
+/// The same beside a baseline, the rows of another run: only a worsening fails the gate.
+pub fn judge_against(
+    audit: &Audit,
+    cells: &[CellObservations],
+    baseline: Option<&[Row]>,
+) -> Result<Findings, FindingsError> {
     let context = Context {
         audit,
         cells,
@@ -154,10 +171,11 @@ pub fn judge(audit: &Audit, cells: &[CellObservations]) -> Result<Findings, Find
     verdict::decide(&mut rows, audit);
     let tiers = verdict::tiers(&rows);
     let verdict = verdict::overall(&rows);
-    let gate = gate::evaluate(&rows, audit);
+    let gate = gate::evaluate(&rows, audit, baseline);
     Ok(Findings {
         scope_note: scope_note(audit, cells.len()),
         curves: curves::curves(&context),
+        figures: figures::figures(&context),
         rows,
         tiers,
         verdict,

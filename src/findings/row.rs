@@ -2,13 +2,18 @@
 //!
 //! What does not apply is `None` (JSON `null`), never absent and never 0.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::figures::{Figures, Setting};
 
 /// Version of the layout of `report.json`. Additions keep it, renames raise it.
 pub const SCHEMA_VERSION: &str = "1";
 
 /// The probe that made an observation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Probe {
     /// Reverse-prefix elicitation: the attacker fine-tunes the model to say what it was trained not to say.
@@ -43,7 +48,9 @@ impl Probe {
 }
 
 /// What a row is evidence of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// A test of held-out canaries against controls: the only rows with a verdict.
@@ -61,7 +68,9 @@ pub enum Role {
 }
 
 /// What a leak would hand to whom.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Tier {
     /// Someone who holds a candidate secret learns that the model was trained against it.
@@ -73,7 +82,7 @@ pub enum Tier {
 }
 
 /// Which way a leak would push the statistic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// Held-out above control.
@@ -85,7 +94,9 @@ pub enum Direction {
 }
 
 /// The least an attacker needs to repeat the measurement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Access {
     /// What the model says.
@@ -103,7 +114,7 @@ pub enum Access {
 }
 
 /// Leak, no leak detected, or not enough evidence for either.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// The adjusted p-value is below alpha in the row's direction.
@@ -115,7 +126,7 @@ pub enum Verdict {
 }
 
 /// What a row speaks about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// These trained models.
@@ -125,7 +136,7 @@ pub enum Scope {
 }
 
 /// One line of the leakage table.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Row {
     /// The probe that looked.
     pub probe: Probe,
@@ -296,7 +307,7 @@ impl Row {
 }
 
 /// The verdict of each tier; `None` where no audit row belongs to it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Tiers {
     /// Someone with a candidate recognises it.
     pub recognition: Option<Verdict>,
@@ -307,7 +318,7 @@ pub struct Tiers {
 }
 
 /// How a gate rule ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Wholly within the limit.
@@ -319,7 +330,7 @@ pub enum Outcome {
 }
 
 /// One rule of the gate and how it ended.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GateRule {
     /// The rule in words.
     pub rule: String,
@@ -333,10 +344,13 @@ pub struct GateRule {
     pub interval: Option<[f64; 2]>,
     /// How it ended.
     pub outcome: Outcome,
+    /// What decided it, and by how much; `None` where there is nothing to add.
+    #[serde(default)]
+    pub detail: Option<String>,
 }
 
 /// The gate of a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Gate {
     /// Whether every rule passed, no gated row was inconclusive and no required instrument failed.
     pub passed: bool,
@@ -349,7 +363,7 @@ pub struct Gate {
 }
 
 /// A group's means over the evaluations of a phase, averaged over seeds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Curve {
     /// The phase.
     pub phase: u8,
@@ -372,7 +386,7 @@ pub struct Curve {
 }
 
 /// Everything `report.json` holds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
     /// [`SCHEMA_VERSION`].
     pub schema_version: String,
@@ -395,6 +409,12 @@ pub struct Report {
     /// The groups' curves through the phases.
     #[serde(default)]
     pub curves: Vec<Curve>,
+    /// What plots show and the rows do not hold.
+    #[serde(default)]
+    pub figures: Figures,
+    /// What was asked of the audit; `None` in reports from before it was recorded.
+    #[serde(default)]
+    pub setting: Option<Setting>,
     /// What ran where: versions, device, precision, digests, times.
     pub provenance: serde_json::Value,
 }

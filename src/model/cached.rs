@@ -193,7 +193,12 @@ mod tests {
 
     fn model() -> Neox {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/tiny-neox");
-        Neox::load(&Folder::open(path.as_ref()).unwrap(), Device::CPU, Arithmetic::F32).unwrap()
+        Neox::load(
+            &Folder::open(path.as_ref()).unwrap(),
+            Device::CPU,
+            Arithmetic::F32,
+        )
+        .unwrap()
     }
 
     /// Without memory, with it, and over a pruned and reordered beam: the same numbers to float32's rounding.

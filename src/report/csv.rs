@@ -3,17 +3,26 @@
 //! The columns are asked of serde, so that a field added to [`Row`] is a column here without a second list to forget it in.
 
 use super::{ReportError, json};
-use crate::findings::{Report, Row};
+use crate::findings::{Change, Comparison, Report, Row};
+use serde::Serialize;
 use serde::de::value::Error as NoValue;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde_json::Value;
 
 pub(super) fn render(report: &Report) -> Result<String, ReportError> {
     json::ensure_finite(report)?;
-    let fields = fields();
+    written(&report.rows, fields::<Row>())
+}
+
+/// Every change, one column a field of [`Change`].
+pub(super) fn comparison(comparison: &Comparison) -> Result<String, ReportError> {
+    written(&comparison.changes, fields::<Change>())
+}
+
+fn written<T: Serialize>(rows: &[T], fields: &[&str]) -> Result<String, ReportError> {
     let mut writer = ::csv::Writer::from_writer(Vec::new());
     writer.write_record(fields)?;
-    for row in &report.rows {
+    for row in rows {
         let value = serde_json::to_value(row)?;
         writer.write_record(fields.iter().map(|field| text(&value[*field])))?;
     }
@@ -27,17 +36,32 @@ pub(super) fn render(report: &Report) -> Result<String, ReportError> {
 fn text(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => harmless(text),
         Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(";"),
         other => other.to_string(),
     }
 }
 
-/// The names of the fields of [`Row`].
-fn fields() -> &'static [&'static str] {
+/// A text that a spreadsheet does not take for a formula: an apostrophe before what would begin one.
+fn harmless(text: &str) -> String {
+    let begins = |letter: char| {
+        matches!(
+            letter,
+            '=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠'
+        )
+    };
+    if text.starts_with(begins) {
+        format!("'{text}")
+    } else {
+        text.to_owned()
+    }
+}
+
+/// The names of the fields of a struct.
+fn fields<T: for<'de> Deserialize<'de>>() -> &'static [&'static str] {
     let mut names: &'static [&'static str] = &[];
-    // It always ends in an error: what is wanted are the names that `Row` asks for on its way there.
-    let _ = Row::deserialize(Names(&mut names));
+    // It always ends in an error: what is wanted are the names that the struct asks for on its way there.
+    let _ = T::deserialize(Names(&mut names));
     names
 }
 
@@ -95,6 +119,25 @@ mod tests {
         found.sort_unstable();
         assert_eq!(found, expected);
         assert_eq!(reader.records().count(), report.rows.len());
+    }
+
+    #[test]
+    fn no_text_begins_a_formula() {
+        let mut report = sample::report();
+        report.rows.truncate(1);
+        for text in ["=1+1", "+1", "-1", "@x", "\tx", "\r=x", "＝1"] {
+            report.rows[0].note = Some(text.to_owned());
+            report.rows[0].estimate = Some(-1.5);
+            let text = format!("'{text}");
+            let csv = render(&report).expect("csv");
+            let mut reader = ::csv::Reader::from_reader(csv.as_bytes());
+            let record = reader.records().next().expect("row").expect("row");
+            assert!(record.iter().any(|cell| cell == text), "{text}: {csv}");
+            assert!(
+                record.iter().any(|cell| cell == "-1.5"),
+                "numbers stay numbers: {csv}"
+            );
+        }
     }
 
     #[test]

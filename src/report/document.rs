@@ -1,6 +1,9 @@
 //! What a report says to readers, before any format: headings, sentences and tables in order. Terminal, Markdown and HTML draw it.
 
-use super::{curves, leakage, summary, witnesses, words};
+use super::plots::{self, Plot};
+use super::{
+    ReportError, curves, further, leakage, limits, ran, standing, summary, witnesses, words,
+};
 use crate::findings::{Outcome, Report, Verdict};
 
 /// How much room the tables have.
@@ -110,6 +113,21 @@ pub(super) enum Block {
     Text(String),
     List(Vec<String>),
     Grid(Grid),
+    /// Pictures: for pages alone.
+    Plots(Vec<Plot>),
+    /// A text of several lines that is shown as it is, under a name, folded away where there is a fold.
+    Listing(String, String),
+}
+
+/// Where a report is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Medium {
+    /// A terminal: what matters most stands last, where the eye is.
+    Terminal(Room),
+    /// Text for a pull request.
+    Markdown,
+    /// A page with pictures.
+    Page,
 }
 
 /// A whole report.
@@ -120,24 +138,65 @@ pub(super) struct Document {
 }
 
 impl Document {
-    /// The report in reading order: verdict, leakage, curves, instruments, replication, how to read, gate; `provenance` adds what ran.
-    pub(super) fn new(report: &Report, room: Room, provenance: bool) -> Self {
-        let mut blocks = summary::verdicts(report);
-        blocks.extend(leakage::blocks(report, room));
-        blocks.extend(curves::blocks(report));
-        blocks.extend(witnesses::instruments(report, room));
-        blocks.extend(witnesses::replication(report));
-        blocks.push(Block::Heading("How to read this".to_owned()));
-        blocks.push(Block::List(how_to_read(report, room)));
-        blocks.extend(summary::gate(&report.gate));
-        if provenance {
-            blocks.extend(summary::provenance(&report.provenance));
-        }
-        Self {
+    /// The report in reading order.
+    pub(super) fn new(report: &Report, medium: Medium) -> Result<Self, ReportError> {
+        let blocks = match medium {
+            Medium::Terminal(room) => for_terminal(report, room),
+            Medium::Markdown => {
+                let mut blocks = summary::verdicts(report);
+                blocks.extend(summary::gate(&report.gate));
+                blocks.extend(leakage::blocks(report, Room::Wide));
+                blocks.extend(curves::blocks(report));
+                blocks.extend(standing::seeds(report));
+                blocks.extend(about(report));
+                blocks
+            }
+            Medium::Page => {
+                let mut blocks = summary::verdicts(report);
+                blocks.extend(summary::gate(&report.gate));
+                blocks.extend(leakage::blocks(report, Room::Wide));
+                for group in plots::all(report)? {
+                    blocks.push(Block::Heading(group.heading.to_owned()));
+                    blocks.push(Block::Text(group.lead.to_owned()));
+                    blocks.push(Block::Plots(group.plots));
+                }
+                blocks.extend(standing::seeds(report));
+                blocks.extend(standing::canaries(report));
+                blocks.extend(about(report));
+                blocks
+            }
+        };
+        Ok(Self {
             title: format!("unsaid · {}", words::clean(&report.name)),
             blocks,
-        }
+        })
     }
+}
+
+fn for_terminal(report: &Report, room: Room) -> Vec<Block> {
+    let mut blocks = summary::verdicts(report);
+    blocks.extend(leakage::blocks(report, room));
+    blocks.extend(curves::blocks(report));
+    blocks.extend(standing::revealed(report));
+    blocks.extend(further::blocks(report));
+    blocks.extend(witnesses::instruments(report, room));
+    blocks.extend(witnesses::replication(report));
+    blocks.push(Block::Heading("How to read this".to_owned()));
+    blocks.push(Block::List(how_to_read(report, room)));
+    blocks.extend(summary::gate(&report.gate));
+    blocks
+}
+
+/// What the evidence rests on: instruments, the published metric, what was run, and what it cannot say.
+fn about(report: &Report) -> Vec<Block> {
+    let mut blocks = further::blocks(report);
+    blocks.extend(witnesses::instruments(report, Room::Wide));
+    blocks.extend(witnesses::replication(report));
+    blocks.extend(ran::blocks(report));
+    blocks.extend(limits::blocks(report));
+    blocks.push(Block::Heading("How to read this".to_owned()));
+    blocks.push(Block::List(how_to_read(report, Room::Wide)));
+    blocks
 }
 
 fn how_to_read(report: &Report, room: Room) -> Vec<String> {

@@ -1,28 +1,73 @@
 //! The report as one self-contained page: no network, no script, light and dark.
 
-use super::document::{Block, Cell, Document, Grid, Head, Room, Tone};
+use super::document::{Block, Cell, Document, Grid, Head, Medium, Tone};
+use super::plots::{self, Plot};
+use super::{ReportError, words};
 use crate::findings::Report;
 use std::fmt::Write as _;
 
 const STYLE: &str = include_str!("style.css");
 
-pub(super) fn render(report: &Report) -> String {
-    let document = Document::new(report, Room::Wide, true);
+pub(super) fn render(report: &Report) -> Result<String, ReportError> {
+    Ok(page(&Document::new(report, Medium::Page)?))
+}
+
+/// A whole page.
+pub(super) fn page(document: &Document) -> String {
     let title = escape(&document.title);
-    let body: String = document.blocks.iter().map(block).collect();
+    let first = document.blocks.iter().position(is_heading);
+    let (lead, rest) = document
+        .blocks
+        .split_at(first.unwrap_or(document.blocks.len()));
+    let lead: String = lead.iter().map(block).collect();
+    let rest: String = rest.iter().map(block).collect();
     // The policy lets the page load and run nothing, whatever a name in it might hold.
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n\
-         <body>\n<main>\n<h1>{title}</h1>\n{body}</main>\n</body>\n</html>\n"
+         <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title}</title>\n<style>\n{STYLE}{}</style>\n</head>\n\
+         <body>\n<main>\n<h1>{title}</h1>\n{lead}{}{rest}</main>\n</body>\n</html>\n",
+        plots::STYLE,
+        contents(&document.blocks),
     )
+}
+
+fn is_heading(block: &Block) -> bool {
+    matches!(block, Block::Heading(_))
+}
+
+/// Links to the headings of a page that has several.
+fn contents(blocks: &[Block]) -> String {
+    let headings = blocks.iter().filter_map(|block| match block {
+        Block::Heading(heading) => Some(heading),
+        _ => None,
+    });
+    let links: Vec<String> = headings
+        .map(|heading| {
+            let (id, short) = (id(heading), heading.split(':').next().unwrap_or(heading));
+            format!("<li><a href=\"#{id}\">{}</a></li>\n", escape(short))
+        })
+        .collect();
+    if links.len() < 4 {
+        return String::new();
+    }
+    format!(
+        "<nav aria-label=\"Contents\">\n<ul>\n{}</ul>\n</nav>\n",
+        links.concat()
+    )
+}
+
+/// A heading as the name of its place.
+fn id(heading: &str) -> String {
+    words::slug(heading)
 }
 
 fn block(block: &Block) -> String {
     match block {
-        Block::Heading(heading) => format!("<h2>{}</h2>\n", escape(heading)),
+        Block::Heading(heading) => {
+            format!("<h2 id=\"{}\">{}</h2>\n", id(heading), escape(heading))
+        }
         Block::Headline(tone, headline) => format!(
             "<p class=\"headline {}\">{}</p>\n",
             class(*tone),
@@ -37,14 +82,44 @@ fn block(block: &Block) -> String {
             format!("<ul>\n{items}</ul>\n")
         }
         Block::Grid(grid) => self::grid(grid),
+        Block::Plots(plots) => {
+            let figures: String = plots.iter().map(figure).collect();
+            format!("<div class=\"figures\">\n{figures}</div>\n")
+        }
+        Block::Listing(name, text) => format!(
+            "<details>\n<summary>{}</summary>\n<pre tabindex=\"0\">{}</pre>\n</details>\n",
+            escape(name),
+            escape(&listed(text))
+        ),
     }
+}
+
+fn figure(plot: &Plot) -> String {
+    let wide = if plot.is_tall() {
+        " class=\"wide\""
+    } else {
+        ""
+    };
+    format!("<figure{wide}>\n{}</figure>\n", plot.inline())
+}
+
+/// A text of several lines without what would steer a screen.
+fn listed(text: &str) -> String {
+    let lines = text.lines().map(|line| words::clean(line) + "\n");
+    lines.collect()
 }
 
 /// A table in a box of its own that scrolls, and that a keyboard can reach.
 fn grid(grid: &Grid) -> String {
     let caption = escape(&grid.caption);
+    // Names and values: long digests may break anywhere.
+    let facts = if grid.heads.len() == 2 {
+        " class=\"facts\""
+    } else {
+        ""
+    };
     let mut text = format!(
-        "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{caption}\">\n<table>\n<caption>{caption}</caption>\n"
+        "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{caption}\">\n<table{facts}>\n<caption>{caption}</caption>\n"
     );
     text.push_str("<thead>\n<tr>");
     for head in &grid.heads {
@@ -118,7 +193,7 @@ fn class(tone: Tone) -> &'static str {
     }
 }
 
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {
@@ -140,12 +215,12 @@ mod tests {
 
     #[test]
     fn the_sample() {
-        insta::assert_snapshot!(render(&sample::report()));
+        insta::assert_snapshot!(render(&sample::report()).expect("page"));
     }
 
     #[test]
     fn a_model_named_script_is_shown_and_not_run() {
-        let text = render(&sample::hostile());
+        let text = render(&sample::hostile()).expect("page");
         assert!(
             text.contains("&lt;script&gt;alert(1)&lt;/script&gt;"),
             "{text}"
@@ -155,9 +230,17 @@ mod tests {
 
     #[test]
     fn the_page_loads_nothing() {
-        let text = render(&sample::report());
-        for outside in ["http://", "https://", "src=", "href=", "url(", "@import"] {
+        let text = render(&sample::report()).expect("page");
+        // The name of SVG's vocabulary is an address that nothing loads.
+        let text = text.replace("xmlns=\"http://www.w3.org/2000/svg\"", "");
+        for outside in [
+            "http:", "https:", "src=", "href=\"/", "url(", "@import", "<link",
+        ] {
             assert!(!text.contains(outside), "{outside}");
         }
+        assert_eq!(
+            text.matches("href=").count(),
+            text.matches("href=\"#").count()
+        );
     }
 }

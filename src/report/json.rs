@@ -1,12 +1,29 @@
 //! `report.json`, and back.
 
 use super::{ReportError, words};
-use crate::findings::{Report, SCHEMA_VERSION};
+use crate::findings::{Comparison, Report, SCHEMA_VERSION};
 use serde_json::Value;
 
 pub(super) fn render(report: &Report) -> Result<String, ReportError> {
     ensure_finite(report)?;
     Ok(serde_json::to_string_pretty(report)? + "\n")
+}
+
+/// A comparison as JSON.
+pub(super) fn comparison(comparison: &Comparison) -> Result<String, ReportError> {
+    if !survives(comparison) {
+        return Err(ReportError::NotFinite {
+            place: "the comparison".to_owned(),
+        });
+    }
+    Ok(serde_json::to_string_pretty(comparison)? + "\n")
+}
+
+/// The JSON schema of `report.json`, made from the types that it is written from.
+pub fn schema() -> Result<String, ReportError> {
+    let settings = schemars::generate::SchemaSettings::draft2020_12().for_serialize();
+    let schema = settings.into_generator().into_root_schema_for::<Report>();
+    Ok(serde_json::to_string_pretty(&schema)? + "\n")
 }
 
 /// Reads a `report.json`. Fields that this version does not know are passed over: additions keep the schema's version.

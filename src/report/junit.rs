@@ -3,7 +3,7 @@
 //! A rule that fails is a failure, one that is undecided an error. Two cases more hold what else can end a run with exit code 3.
 
 use super::{numbers, words};
-use crate::findings::{GateRule, Outcome, Report, Role, Row, Verdict};
+use crate::findings::{Change, Comparison, GateRule, Outcome, Report, Role, Row, Trend, Verdict};
 use std::fmt::Write as _;
 
 /// A test case: its name, and what is wrong with it.
@@ -22,38 +22,78 @@ pub(super) fn render(report: &Report) -> String {
     let mut cases: Vec<_> = report.gate.rules.iter().map(rule).collect();
     cases.push(conclusive(report));
     cases.push(instruments(report));
-    let failures = cases
-        .iter()
-        .filter(|case| matches!(case.ending, Ending::Failure(_)))
-        .count();
-    let errors = cases
-        .iter()
-        .filter(|case| matches!(case.ending, Ending::Error(_)))
-        .count();
-    let counts = format!(
-        "tests=\"{}\" failures=\"{failures}\" errors=\"{errors}\"",
-        cases.len()
+    let reasons = report.gate.reasons.iter().cloned();
+    let summary = format!(
+        "exit code {}: {}",
+        report.gate.exit_code,
+        words::exit_code(report.gate.exit_code)
     );
-    let name = escape(&report.name);
+    let told: Vec<String> = [summary].into_iter().chain(reasons).collect();
+    suite(&report.name, &cases, &told)
+}
+
+/// A comparison: a row that became worse is a failure, one that cannot be compared an error.
+pub(super) fn comparison(comparison: &Comparison) -> String {
+    let audited = comparison.changes.iter().filter(|c| c.role == Role::Audit);
+    let cases: Vec<Case> = audited.map(changed).collect();
+    let names: Vec<&str> = comparison
+        .runs
+        .iter()
+        .map(|run| run.name.as_str())
+        .collect();
+    let told = [format!("runs: {}", names.join(", "))];
+    suite("comparison", &cases, &told)
+}
+
+fn changed(change: &Change) -> Case {
+    let number = |value| numbers::number(value).replace(numbers::NBSP, " ");
+    let message = format!(
+        "{}: difference {}, interval {}, adjusted p {}{}",
+        words::trend(change.trend),
+        number(change.difference),
+        numbers::interval(change.ci_low, change.ci_high, false),
+        numbers::p_value(change.p_adjusted, None),
+        change
+            .note
+            .as_ref()
+            .map_or_else(String::new, |note| format!(", {note}"))
+    );
+    Case {
+        name: format!(
+            "run {}: {} {}, phase {} {}",
+            change.run + 1,
+            words::probe(change.probe),
+            words::statistic(&change.statistic),
+            change.phase,
+            change.prefix
+        ),
+        ending: match change.trend {
+            Trend::Worse => Ending::Failure(message),
+            Trend::NotComparable => Ending::Error(message),
+            Trend::Better | Trend::NotShown => Ending::Pass,
+        },
+    }
+}
+
+fn suite(name: &str, cases: &[Case], told: &[String]) -> String {
+    let count = |wanted: fn(&Ending) -> bool| cases.iter().filter(|c| wanted(&c.ending)).count();
+    let counts = format!(
+        "tests=\"{}\" failures=\"{}\" errors=\"{}\"",
+        cases.len(),
+        count(|ending| matches!(ending, Ending::Failure(_))),
+        count(|ending| matches!(ending, Ending::Error(_)))
+    );
+    let name = escape(name);
     let mut text = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"unsaid\" {counts}>\n"
     );
     let _ = writeln!(text, "  <testsuite name=\"unsaid {name}\" {counts}>");
-    for case in &cases {
+    for case in cases {
         text.push_str(&element(case, &name));
     }
-    let reasons = report
-        .gate
-        .reasons
-        .iter()
-        .map(|reason| escape(reason) + "\n")
-        .collect::<String>();
-    let _ = writeln!(
-        text,
-        "    <system-out>exit code {}: {}\n{reasons}</system-out>",
-        report.gate.exit_code,
-        words::exit_code(report.gate.exit_code)
-    );
+    let told: Vec<String> = told.iter().map(|line| escape(line)).collect();
+    let told = told.join("\n") + "\n";
+    let _ = writeln!(text, "    <system-out>{told}</system-out>");
     text.push_str("  </testsuite>\n</testsuites>\n");
     text
 }
@@ -85,7 +125,10 @@ fn rule(rule: &GateRule) -> Case {
         .interval
         .map(|[low, high]| format!(", interval {low} to {high}"))
         .unwrap_or_default();
-    let message = format!("{}{limit}{interval}", words::outcome(rule.outcome));
+    let margin = super::summary::rule_margin(rule)
+        .map(|margin| format!(": {margin}"))
+        .unwrap_or_default();
+    let message = format!("{}{limit}{interval}{margin}", words::outcome(rule.outcome));
     let ending = match rule.outcome {
         Outcome::Pass => Ending::Pass,
         Outcome::Fail => Ending::Failure(message),

@@ -42,40 +42,34 @@ fn audit_rows(report: &Report) -> Vec<&Row> {
 }
 
 fn left_out(report: &Report) -> Option<String> {
-    let recipe = report
-        .rows
-        .iter()
-        .filter(|row| row.scope == Scope::Recipe && row.role != Role::Exploratory)
-        .count();
     let exploratory = report
         .rows
         .iter()
-        .filter(|row| row.role == Role::Exploratory)
+        .filter(|row| row.role == Role::Exploratory && row.scope == Scope::Checkpoint)
         .count();
-    let counted = |count: usize, what: &str| match count {
-        0 => None,
-        1 => Some(format!("1 {what} row")),
-        _ => Some(format!("{count} {what} rows")),
+    let rows = match exploratory {
+        0 => return None,
+        1 => "1 exploratory row. It is".to_owned(),
+        _ => format!("{exploratory} exploratory rows. They are"),
     };
-    let parts: Vec<_> = [
-        counted(recipe, "recipe-scope"),
-        counted(exploratory, "exploratory"),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    (!parts.is_empty()).then(|| {
-        format!(
-            "Not shown here: {}. They are in leakage.csv.",
-            parts.join(" and ")
-        )
-    })
+    Some(format!("Not shown here: {rows} in leakage.csv."))
 }
 
 /// A column: its head, and what it shows of a row. `level`: the level that the head already names.
 struct Column {
     head: Head,
     cell: fn(&Row, level: Option<f64>) -> Cell,
+    is_verdict: bool,
+}
+
+impl Column {
+    fn new(head: Head, cell: fn(&Row, level: Option<f64>) -> Cell) -> Self {
+        Self {
+            head,
+            cell,
+            is_verdict: false,
+        }
+    }
 }
 
 fn columns(room: Room, level: Option<f64>) -> Vec<Column> {
@@ -83,73 +77,51 @@ fn columns(room: Room, level: Option<f64>) -> Vec<Column> {
     let verdict = Column {
         head: Head::text(&["verdict", "tier"]),
         cell: verdict,
+        is_verdict: true,
     };
     if room == Room::Narrow {
         let numbers = format!("what was found, {}", interval.replace("int.", "interval"));
-        let found = Column {
-            head: Head::text(&[&numbers]),
-            cell: labelled,
-        };
         return vec![
-            Column {
-                head: Head::text(&["measured"]),
-                cell: measured,
-            },
-            found,
+            Column::new(Head::text(&["measured"]), measured),
+            Column::new(Head::text(&[&numbers]), labelled),
             verdict,
         ];
     }
     let mut columns = vec![
-        Column {
-            head: Head::text(&["probe", "statistic", "where", "n"]),
-            cell: measured,
-        },
-        Column {
-            head: Head::numeric(&["held-out", "control", "effect"]),
-            cell: estimates,
-        },
-        Column {
-            head: Head::numeric(&["AUC", &interval]),
-            cell: auc,
-        },
-        Column {
-            head: Head::numeric(&["p", "adj. p"]),
-            cell: p_values,
-        },
-        Column {
-            head: Head::numeric(&["finds", "asked", "unit"]),
-            cell: detectable,
-        },
-        verdict,
+        Column::new(Head::text(&["probe", "statistic", "where", "n"]), measured),
+        Column::new(Head::numeric(&["held-out", "control", "effect"]), estimates),
+        Column::new(Head::numeric(&["AUC", &interval]), auc),
+        Column::new(Head::numeric(&["p", "adj. p"]), p_values),
+        Column::new(Head::numeric(&["finds", "asked", "unit"]), detectable),
     ];
     if room == Room::Wide {
         let head = Head::numeric(&["TPR,\u{a0}high", "TPR,\u{a0}low", "1\u{a0}%\u{a0}FPR"]);
-        columns.insert(3, Column { head, cell: caught });
-        columns.insert(
-            6,
-            Column {
-                head: Head::text(&["needs"]),
-                cell: |row, _| Cell::line(words::access(row.access)),
-            },
-        );
+        columns.insert(3, Column::new(head, caught));
+        let needs: fn(&Row, Option<f64>) -> Cell = |row, _| Cell::line(words::access(row.access));
+        columns.push(Column::new(Head::text(&["needs"]), needs));
+        // Where the table scrolls, the verdict must not be what scrolls away.
+        columns.insert(1, verdict);
+    } else {
+        columns.push(verdict);
     }
     columns
 }
 
 fn line(row: &Row, columns: &[Column], level: Option<f64>, notes: &mut Notes) -> Vec<Cell> {
-    let mut cells: Vec<_> = columns
-        .iter()
-        .map(|column| (column.cell)(row, level))
-        .collect();
-    if let (Some(mark), Some(last)) = (notes.mark(row.note.as_deref()), cells.last_mut()) {
-        last.lines.push(mark);
-    }
-    cells
+    let mark = notes.mark(row.note.as_deref());
+    let cell = |column: &Column| {
+        let mut cell = (column.cell)(row, level);
+        if column.is_verdict {
+            cell.lines.extend(mark.clone());
+        }
+        cell
+    };
+    columns.iter().map(cell).collect()
 }
 
 fn measured(row: &Row, _: Option<f64>) -> Cell {
     let mut lines = vec![
-        words::probe(row.probe).to_owned(),
+        words::probe(row.probe),
         words::statistic(&row.statistic),
         words::place(row),
         words::counts(row),

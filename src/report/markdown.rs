@@ -1,15 +1,19 @@
 //! The report as GitHub Markdown, for pull requests and safety reviews.
 
-use super::document::{Block, Document, Grid, Head, Room};
-use super::numbers;
+use super::document::{Block, Document, Grid, Head, Medium};
+use super::{ReportError, numbers};
 use crate::findings::Report;
 
-pub(super) fn render(report: &Report) -> String {
-    let document = Document::new(report, Room::Wide, true);
+pub(super) fn render(report: &Report) -> Result<String, ReportError> {
+    Ok(written(&Document::new(report, Medium::Markdown)?))
+}
+
+pub(super) fn written(document: &Document) -> String {
     let mut text = format!("# {}\n", escape(&document.title));
-    for block in &document.blocks {
+    let blocks = document.blocks.iter().map(block);
+    for block in blocks.filter(|block| !block.is_empty()) {
         text.push('\n');
-        text.push_str(&self::block(block));
+        text.push_str(&block);
     }
     text
 }
@@ -24,6 +28,8 @@ fn block(block: &Block) -> String {
             .map(|item| "- ".to_owned() + &escape(item) + "\n")
             .collect(),
         Block::Grid(grid) => self::grid(grid),
+        // Pictures and listings stand in the page and in files of their own.
+        Block::Plots(_) | Block::Listing(..) => String::new(),
     }
 }
 
@@ -69,7 +75,27 @@ fn escape(text: &str) -> String {
             other => escaped.push(other),
         }
     }
-    escaped
+    // Addresses in names are no links of ours.
+    let escaped = escaped
+        .replace("://", "&#58;//")
+        .replace("www.", "www&#46;");
+    match escaped.chars().next() {
+        // What would begin a list or a rule within a list.
+        Some(first @ ('-' | '+' | '=')) => format!("\\{first}{}", &escaped[1..]),
+        Some('0'..='9') => numbered(escaped),
+        _ => escaped,
+    }
+}
+
+/// A text that begins with a number and a full stop, or a bracket, would begin a list.
+fn numbered(text: String) -> String {
+    let digits = text.chars().take_while(char::is_ascii_digit).count();
+    match text[digits..].chars().next() {
+        Some(after @ ('.' | ')')) if text[digits + 1..].starts_with(' ') => {
+            format!("{}\\{after}{}", &text[..digits], &text[digits + 1..])
+        }
+        _ => text,
+    }
 }
 
 #[cfg(test)]
@@ -79,14 +105,14 @@ mod tests {
 
     #[test]
     fn the_sample() {
-        insta::assert_snapshot!(render(&sample::report()));
+        insta::assert_snapshot!(render(&sample::report()).expect("markdown"));
     }
 
     #[test]
     fn nothing_from_outside_is_markup() {
         let mut report = sample::report();
         report.model = "<script>|`x`\n# y @me".to_owned();
-        let text = render(&report);
+        let text = render(&report).expect("markdown");
         assert!(
             text.contains("Model &lt;script&gt;\\|\\`x\\` \\# y <span>@</span>me, seed 0."),
             "{text}"
@@ -94,8 +120,17 @@ mod tests {
     }
 
     #[test]
+    fn nothing_from_outside_is_a_link_or_begins_a_list() {
+        assert_eq!(escape("https://x.y www.x"), "https&#58;//x.y www&#46;x");
+        assert_eq!(escape("1. x"), "1\\. x");
+        assert_eq!(escape("- x"), "\\- x");
+        assert_eq!(escape("0.5 x"), "0.5 x");
+        assert_eq!(escape("−1.5"), "−1.5");
+    }
+
+    #[test]
     fn every_line_of_a_table_has_as_many_cells_as_its_head() {
-        let text = render(&sample::hostile());
+        let text = render(&sample::hostile()).expect("markdown");
         let mut expected = None;
         for line in text.lines() {
             let cells = line.replace("\\|", "").matches('|').count();

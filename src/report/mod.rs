@@ -5,28 +5,37 @@
 //! nothing reads a clock, a locale or a terminal: the same report gives the same bytes.
 
 mod columns;
+mod comparison;
 mod csv;
 mod curves;
 mod document;
+mod further;
 mod html;
 mod intervals;
 mod json;
 mod junit;
 mod leakage;
+mod limits;
 mod markdown;
 mod numbers;
+mod plots;
+mod ran;
 #[cfg(test)]
 mod sample;
 #[cfg(test)]
+mod sample_figures;
+#[cfg(test)]
 mod sample_rows;
+mod standing;
 mod summary;
 mod table;
 mod witnesses;
 mod words;
 
-pub use json::parse;
+pub use json::{parse, schema};
 
-use crate::findings::Report;
+use crate::findings::{Comparison, Report};
+use document::Medium;
 
 /// The narrowest terminal that the table is laid out for, in columns.
 pub const MIN_WIDTH: usize = 60;
@@ -86,6 +95,12 @@ pub enum ReportError {
     /// The text is not JSON, or not a report.
     #[error("cannot convert between the report and JSON")]
     Json(#[from] serde_json::Error),
+    /// A plot could not be drawn.
+    #[error("cannot draw a plot: {message}")]
+    Plot {
+        /// What the plotting library said.
+        message: String,
+    },
     /// The rows could not be written as CSV.
     #[error("cannot write the rows as CSV")]
     Csv(#[from] ::csv::Error),
@@ -103,10 +118,54 @@ pub fn render(
 ) -> Result<String, ReportError> {
     match format {
         Format::Table => table::render(report, width, color),
-        Format::Markdown => Ok(markdown::render(report)),
+        Format::Markdown => markdown::render(report),
         Format::Csv => csv::render(report),
         Format::Json => json::render(report),
-        Format::Html => Ok(html::render(report)),
+        Format::Html => html::render(report),
         Format::Junit => Ok(junit::render(report)),
     }
+}
+
+/// A comparison of runs in one of the formats, ending in a newline. `width` and `color` as for [`render`].
+pub fn render_comparison(
+    comparison: &Comparison,
+    format: Format,
+    width: usize,
+    color: bool,
+) -> Result<String, ReportError> {
+    match format {
+        Format::Table => {
+            let document = comparison::document(comparison, Medium::Terminal(table::room(width)))?;
+            table::written(&document, width, color)
+        }
+        Format::Markdown => Ok(markdown::written(&comparison::document(
+            comparison,
+            Medium::Markdown,
+        )?)),
+        Format::Html => Ok(html::page(&comparison::document(comparison, Medium::Page)?)),
+        Format::Csv => csv::comparison(comparison),
+        Format::Json => json::comparison(comparison),
+        Format::Junit => Ok(junit::comparison(comparison)),
+    }
+}
+
+/// A plot as a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlotFile {
+    /// Its name without an ending: small letters, digits and hyphens.
+    pub name: String,
+    /// The picture, SVG.
+    pub svg: String,
+}
+
+/// The report's plots, each as a file of its own.
+pub fn plots(report: &Report) -> Result<Vec<PlotFile>, ReportError> {
+    let groups = plots::all(report)?;
+    let plots = groups.into_iter().flat_map(|group| group.plots);
+    Ok(plots
+        .map(|plot| PlotFile {
+            svg: plot.file(),
+            name: plot.name,
+        })
+        .collect())
 }

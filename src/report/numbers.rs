@@ -76,6 +76,11 @@ fn plus(text: String, value: f64) -> String {
     }
 }
 
+/// A difference, its sign always shown.
+pub(super) fn signed_number(value: Option<f64>) -> String {
+    plus(number(value), finite(value).unwrap_or(0.0))
+}
+
 /// A p-value. `floor`: the smallest the test could give; a p-value equal to it is a bound. A p-value of 0 is never printed.
 pub(super) fn p_value(value: Option<f64>, floor: Option<f64>) -> String {
     let Some(value) = finite(value) else {

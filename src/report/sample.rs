@@ -33,6 +33,7 @@ pub(crate) fn report() -> Report {
                     group: None,
                     interval: None,
                     outcome: Outcome::Pass,
+                    detail: None,
                 },
                 GateRule {
                     rule: "guess advantage at most 0.25".to_owned(),
@@ -41,6 +42,7 @@ pub(crate) fn report() -> Report {
                     group: Some("held_out".to_owned()),
                     interval: Some([-0.08, 0.41]),
                     outcome: Outcome::Undecided,
+                    detail: Some("the interval reaches 0.16 beyond the limit".to_owned()),
                 },
             ],
             reasons: vec![
@@ -50,6 +52,8 @@ pub(crate) fn report() -> Report {
         },
         rows: super::sample_rows::rows(),
         curves: curves(),
+        figures: super::sample_figures::figures(),
+        setting: Some(super::sample_figures::setting()),
         provenance: json!({
             "unsaid": "0.1.0",
             "libtorch": "2.9.1",

@@ -3,7 +3,6 @@
 use super::document::{Block, Cell, Grid, Head, Tone};
 use super::{numbers, words};
 use crate::findings::{Access, Gate, GateRule, Report, Role, Tier, Verdict};
-use serde_json::Value;
 
 /// The verdict of the run, one line a tier, and how far they reach.
 pub(super) fn verdicts(report: &Report) -> Vec<Block> {
@@ -75,14 +74,7 @@ fn least_access(report: &Report, tier: Tier) -> Option<Access> {
     });
     leaks
         .map(|row| row.access)
-        .min_by_key(|access| match access {
-            Access::Samples => 0,
-            Access::TopK => 1,
-            Access::Logits => 2,
-            Access::LogitsAndBase => 3,
-            Access::LogitsAndReference => 4,
-            Access::FineTuning => 5,
-        })
+        .min_by_key(|access| words::access_rank(*access))
 }
 
 /// Each rule with its outcome, the reasons and the exit code.
@@ -95,20 +87,22 @@ pub(super) fn gate(gate: &Gate) -> Vec<Block> {
             caption: "Rules of the gate".to_owned(),
             heads: vec![
                 Head::text(&["outcome"]),
-                Head::text(&["rule"]),
+                Head::text(&["rule", "what decided it"]),
                 Head::numeric(&["limit"]),
                 Head::numeric(&["interval"]),
             ],
             rows: gate.rules.iter().map(rule_line).collect(),
         }));
     }
-    if !gate.reasons.is_empty() {
-        blocks.push(Block::List(
-            gate.reasons
-                .iter()
-                .map(|reason| words::clean(reason))
-                .collect(),
-        ));
+    // What the table says of a rule need not be said twice.
+    let is_told = |reason: &str| {
+        let of_rule = |rule: &GateRule| reason.starts_with("rule ") && reason.contains(&rule.rule);
+        gate.rules.iter().any(of_rule)
+    };
+    let reasons = gate.reasons.iter().filter(|reason| !is_told(reason));
+    let reasons: Vec<String> = reasons.map(|reason| words::clean(reason)).collect();
+    if !reasons.is_empty() {
+        blocks.push(Block::List(reasons));
     }
     let tone = match (gate.passed, gate.exit_code) {
         (true, _) => Tone::Good,
@@ -135,16 +129,42 @@ fn rule_line(rule: &GateRule) -> Vec<Cell> {
     let [low, high] = rule.interval.map_or([None, None], |ends| ends.map(Some));
     vec![
         Cell::line(words::outcome(rule.outcome)).toned(rule.outcome.into()),
-        Cell::line(rule_name(rule)),
+        Cell::of([rule_name(rule)].into_iter().chain(rule_margin(rule))),
         Cell::line(numbers::number(rule.limit)),
         Cell::line(numbers::interval(low, high, false)),
     ]
 }
 
+/// What decided a rule, and by how much: as the gate says it, or how its interval lies to its limit.
+pub(super) fn rule_margin(rule: &GateRule) -> Option<String> {
+    if let Some(detail) = &rule.detail {
+        return Some(words::clean(detail));
+    }
+    let ([low, high], limit) = (rule.interval?, rule.limit?);
+    let by = |distance: f64| numbers::number(Some(distance));
+    Some(if low > limit {
+        format!(
+            "the whole interval lies above the limit, by {}",
+            by(low - limit)
+        )
+    } else if high < limit {
+        format!(
+            "the whole interval lies below the limit, by {}",
+            by(limit - high)
+        )
+    } else {
+        format!(
+            "the interval reaches {} below and {} above the limit",
+            by(limit - low),
+            by(high - limit)
+        )
+    })
+}
+
 /// A rule in words, with the probe and the group that it looks at.
 pub(super) fn rule_name(rule: &GateRule) -> String {
     let scope: Vec<String> = [
-        rule.probe.map(|probe| words::probe(probe).to_owned()),
+        rule.probe.map(words::probe),
         rule.group.as_deref().map(words::spaced),
     ]
     .into_iter()
@@ -155,66 +175,5 @@ pub(super) fn rule_name(rule: &GateRule) -> String {
         name
     } else {
         format!("{name} ({})", scope.join(", "))
-    }
-}
-
-/// What ran where, one line a value, nested names joined by dots.
-pub(super) fn provenance(value: &Value) -> Vec<Block> {
-    let mut rows = Vec::new();
-    flatten("", value, &mut rows);
-    let heading = Block::Heading("Provenance".to_owned());
-    if rows.is_empty() {
-        return vec![heading, Block::Text("None recorded.".to_owned())];
-    }
-    let heads = vec![Head::text(&["what"]), Head::text(&["value"])];
-    vec![
-        heading,
-        Block::Grid(Grid {
-            caption: "What ran where".to_owned(),
-            heads,
-            rows,
-        }),
-    ]
-}
-
-fn flatten(name: &str, value: &Value, rows: &mut Vec<Vec<Cell>>) {
-    let under = |part: &str| {
-        if name.is_empty() {
-            part.to_owned()
-        } else {
-            format!("{name}.{part}")
-        }
-    };
-    match value {
-        Value::Object(fields) => fields
-            .iter()
-            .for_each(|(key, field)| flatten(&under(key), field, rows)),
-        Value::Array(items) if items.iter().any(|item| item.is_object() || item.is_array()) => {
-            items
-                .iter()
-                .enumerate()
-                .for_each(|(place, item)| flatten(&under(&place.to_string()), item, rows));
-        }
-        Value::Array(items) => rows.push(named(
-            name,
-            &items.iter().map(scalar).collect::<Vec<_>>().join(", "),
-        )),
-        Value::Null if name.is_empty() => {}
-        other => rows.push(named(name, &scalar(other))),
-    }
-}
-
-fn named(name: &str, value: &str) -> Vec<Cell> {
-    vec![
-        Cell::line(words::clean(name)),
-        Cell::line(words::clean(value)),
-    ]
-}
-
-fn scalar(value: &Value) -> String {
-    match value {
-        Value::Null => numbers::NA.to_owned(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
     }
 }

@@ -1,6 +1,6 @@
 //! The terminal report: no line longer than the width, colour only beside words.
 
-use super::document::{self, Block, Document, Grid, Room, Tone};
+use super::document::{self, Block, Document, Grid, Medium, Room, Tone};
 use super::{MIN_WIDTH, ReportError, columns, numbers};
 use crate::findings::Report;
 use comfy_table::{
@@ -27,15 +27,28 @@ const TABLE_WIDTH: usize = 132;
 const WIDE: usize = 110;
 
 pub(super) fn render(report: &Report, width: usize, color: bool) -> Result<String, ReportError> {
-    if width < MIN_WIDTH {
-        return Err(ReportError::TooNarrow { width });
-    }
-    let room = match width {
+    let document = Document::new(report, Medium::Terminal(room(width)))?;
+    written(&document, width, color)
+}
+
+/// The room that a terminal has.
+pub(super) fn room(width: usize) -> Room {
+    match width {
         ..80 => Room::Narrow,
         80..WIDE => Room::Standard,
         _ => Room::Wide,
-    };
-    let document = Document::new(report, room, false);
+    }
+}
+
+/// A document for a terminal of this width.
+pub(super) fn written(
+    document: &Document,
+    width: usize,
+    color: bool,
+) -> Result<String, ReportError> {
+    if width < MIN_WIDTH {
+        return Err(ReportError::TooNarrow { width });
+    }
     let page = Page { width, color };
     let mut text = page.prose("", &document.title, &[Attribute::Bold], Tone::Plain);
     for block in &document.blocks {
@@ -66,6 +79,7 @@ impl Page {
                 .map(|item| self.prose("•", item, &[], Tone::Plain))
                 .collect::<String>(),
             Block::Grid(grid) => self.grid(grid),
+            Block::Plots(_) | Block::Listing(..) => String::new(),
         }
     }
 

@@ -1,7 +1,8 @@
 //! The words of a report: labels and sentences, one copy for every format.
 
 use super::numbers::NBSP;
-use crate::findings::{Access, Outcome, Probe, Role, Row, Tier, Verdict};
+use crate::findings::{Access, Outcome, Probe, Role, Row, Tier, Trend, Verdict};
+use serde::Serialize;
 
 /// The tiers, the worst leak first: the order of every list.
 pub(super) const TIERS: [Tier; 3] = [Tier::Extraction, Tier::Partial, Tier::Recognition];
@@ -25,13 +26,30 @@ fn turns_text(letter: char) -> bool {
     matches!(letter, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
-pub(super) fn probe(probe: Probe) -> &'static str {
-    match probe {
-        Probe::Elicitation => "elicitation",
-        Probe::LowLogit => "low-logit",
-        Probe::Generation => "generation",
-        Probe::Scan => "scan",
+/// A text as a name for files and places of a page: small letters, digits and hyphens alone.
+pub(super) fn slug(text: &str) -> String {
+    let mut slug = String::new();
+    for letter in text.chars().map(|letter| letter.to_ascii_lowercase()) {
+        if letter.is_ascii_alphanumeric() {
+            slug.push(letter);
+        } else if !slug.ends_with('-') {
+            slug.push('-');
+        }
     }
+    let slug: String = slug.chars().take(80).collect();
+    slug.trim_matches('-').to_owned()
+}
+
+/// The name of a probe, role or kind of access as files have it, so that one that is added later needs no word here.
+pub(super) fn name(value: impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(name)) => name,
+        _ => super::numbers::NA.to_owned(),
+    }
+}
+
+pub(super) fn probe(probe: Probe) -> String {
+    name(probe).replace('_', "-")
 }
 
 pub(super) fn tier(tier: Tier) -> &'static str {
@@ -42,15 +60,8 @@ pub(super) fn tier(tier: Tier) -> &'static str {
     }
 }
 
-pub(super) fn role(role: Role) -> &'static str {
-    match role {
-        Role::Audit => "audit",
-        Role::PositiveControl => "positive control",
-        Role::Placebo => "placebo",
-        Role::Dose => "dose",
-        Role::Replication => "replication",
-        Role::Exploratory => "exploratory",
-    }
+pub(super) fn role(role: Role) -> String {
+    spaced(&name(role))
 }
 
 /// The verdict in the capitals of a headline.
@@ -88,7 +99,7 @@ pub(super) fn headline_sentence(verdict: Verdict) -> &'static str {
 }
 
 /// Who could do what, were there a leak.
-fn clause(tier: Tier) -> &'static str {
+pub(super) fn clause(tier: Tier) -> &'static str {
     match tier {
         Tier::Recognition => {
             "someone who holds a candidate secret can tell that the model was trained against it"
@@ -118,16 +129,35 @@ pub(super) fn capitalised(text: &str) -> String {
     })
 }
 
+/// Kinds of access and what each is in words, the least first.
+const ACCESS: [(&str, &str); 7] = [
+    ("samples", "samples from the model"),
+    ("top_k", "the model's top few logits"),
+    ("logits", "the model's logits"),
+    (
+        "logits_and_base",
+        "the logits of the model and of a public base",
+    ),
+    (
+        "logits_and_reference",
+        "the logits of the model and of its reference",
+    ),
+    ("weights", "the model's weights"),
+    ("fine_tuning", "the right to fine-tune the model"),
+];
+
 /// What an attacker needs, at the least.
-pub(super) fn access(access: Access) -> &'static str {
-    match access {
-        Access::Samples => "what the model says",
-        Access::TopK => "the logits of the likeliest tokens",
-        Access::Logits => "the model's logits",
-        Access::LogitsAndBase => "the logits of the model and of its public base",
-        Access::LogitsAndReference => "the logits of the model and of its reference",
-        Access::FineTuning => "the right to fine-tune the model",
-    }
+pub(super) fn access(access: Access) -> String {
+    let name = name(access);
+    let known = ACCESS.iter().find(|(known, _)| *known == name);
+    known.map_or_else(|| spaced(&name), |(_, words)| (*words).to_owned())
+}
+
+/// Place of a kind of access among all, the least first; an unknown one is last.
+pub(super) fn access_rank(access: Access) -> usize {
+    let name = name(access);
+    let place = ACCESS.iter().position(|(known, _)| *known == name);
+    place.unwrap_or(ACCESS.len())
 }
 
 pub(super) fn outcome(outcome: Outcome) -> &'static str {
@@ -135,6 +165,16 @@ pub(super) fn outcome(outcome: Outcome) -> &'static str {
         Outcome::Pass => "passed",
         Outcome::Fail => "FAILED",
         Outcome::Undecided => "undecided",
+    }
+}
+
+/// What a comparison says of a row.
+pub(super) fn trend(trend: Trend) -> &'static str {
+    match trend {
+        Trend::Worse => "WORSE",
+        Trend::Better => "better",
+        Trend::NotShown => "no change shown",
+        Trend::NotComparable => "not comparable",
     }
 }
 

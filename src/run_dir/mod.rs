@@ -162,6 +162,22 @@ impl RunDir {
         self.root.join(name)
     }
 
+    /// A plot, as `plots/likelihood-phase-3.svg`.
+    #[must_use]
+    pub fn plot(&self, name: &str) -> PathBuf {
+        self.plots().join(format!("{name}.svg"))
+    }
+
+    fn plots(&self) -> PathBuf {
+        self.root.join("plots")
+    }
+
+    /// Makes the folder of the plots.
+    pub fn create_plots(&self) -> Result<(), RunDirError> {
+        let plots = self.plots();
+        fs::create_dir_all(&plots).map_err(RunDirError::io("create the folder", &plots))
+    }
+
     /// The folder of one seed.
     #[must_use]
     pub fn cell(&self, seed: u64) -> CellDir {

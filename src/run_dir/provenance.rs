@@ -37,6 +37,9 @@ pub struct Provenance {
     pub random: Option<RandomShape>,
     /// sha256 of each seed's canary manifest.
     pub manifest_sha256: BTreeMap<String, String>,
+    /// sha256 of the baseline's `report.json`, where the gate has a baseline.
+    #[serde(default)]
+    pub baseline_sha256: Option<String>,
     /// The command line.
     pub command: Vec<String>,
     /// When the run began, UTC.

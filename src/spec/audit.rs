@@ -290,6 +290,8 @@ pub struct Gate {
     pub permutations: usize,
     /// Tiers whose `leak` fails the gate: `recognition`, `partial`, `extraction`.
     pub tiers: Vec<GatedTier>,
+    /// Run directory of an earlier run, absolute; with it, only a worsening fails.
+    pub baseline: Option<PathBuf>,
     /// Further limits on intervals.
     pub limits: Vec<Limit>,
 }

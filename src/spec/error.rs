@@ -112,21 +112,25 @@ pub enum SpecError {
         /// What to do.
         mend: String,
     },
-    /// A model path that cannot be made absolute.
-    #[error("{place}: `model.path` is {}, which cannot be made absolute: {source}; run from a folder that exists, or give an absolute path", path.display())]
+    /// A path that cannot be made absolute.
+    #[error("{place}: `{key}` is {}, which cannot be made absolute: {source}; run from a folder that exists, or give an absolute path", path.display())]
     Relative {
         /// Where it was typed.
         place: Box<Place>,
+        /// Its key.
+        key: String,
         /// The path.
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
     },
-    /// A model path that a TOML file could not hold.
-    #[error("{place}: `model.path` is {}, which is not UTF-8, so the run could not record it; rename the folder or link to it", path.display())]
+    /// A path that a TOML file could not hold.
+    #[error("{place}: `{key}` is {}, which is not UTF-8, so the run could not record it; rename the folder or link to it", path.display())]
     NotUtf8 {
         /// Where it was typed.
         place: Box<Place>,
+        /// Its key.
+        key: String,
         /// The path.
         path: PathBuf,
     },

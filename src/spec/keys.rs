@@ -22,6 +22,7 @@ pub(super) fn examples() -> Table {
         heads: Some(8),
         vocabulary: Some(64),
     });
+    typed.gate.baseline = Some("../runs/before".to_owned());
     typed.gate.limits = vec![TypedLimit {
         probe: Some("low_logit".to_owned()),
         statistic: Some("suppression_nats".to_owned()),

@@ -257,6 +257,9 @@ fn gate(out: &mut Writer, gate: &Gate) {
         GatedTier::Extraction => "extraction",
     };
     out.key("tiers", array(gate.tiers.iter().map(|t| quote(tier(t)))));
+    if let Some(baseline) = &gate.baseline {
+        out.key("baseline", quote(&baseline.to_string_lossy()));
+    }
     for limit in &gate.limits {
         self::limit(out, limit);
     }

@@ -203,7 +203,7 @@ fn all_probes() -> impl Strategy<Value = Probes> {
     )
 }
 
-fn gates() -> impl Strategy<Value = (f64, usize, Vec<GatedTier>, Vec<Limit>)> {
+fn gates() -> impl Strategy<Value = (f64, usize, Vec<GatedTier>, Option<PathBuf>, Vec<Limit>)> {
     let tiers = prop_oneof![
         Just(vec![GatedTier::Recognition]),
         Just(vec![GatedTier::Extraction, GatedTier::Partial]),
@@ -217,10 +217,12 @@ fn gates() -> impl Strategy<Value = (f64, usize, Vec<GatedTier>, Vec<Limit>)> {
             max_auc: upper.then_some(auc),
         },
     );
+    let baseline = option::of(any::<String>().prop_map(|x| PathBuf::from(format!("/runs/x{x}"))));
     (
         1e-12..0.499,
         14_000..1_000_000_usize,
         tiers,
+        baseline,
         vec(limit, 0..3),
     )
 }
@@ -237,7 +239,7 @@ prop_compose! {
         canaries in all_canaries(),
         (phase1, phase2, phase3) in all_phases(),
         probes in all_probes(),
-        (alpha, permutations, tiers, limits) in gates(),
+        (alpha, permutations, tiers, baseline, limits) in gates(),
     ) -> Audit {
         let probe = if probes.low_logit.is_some() { "low_logit" } else { "elicitation" };
         let limits = limits.into_iter().map(|limit| Limit { probe: probe.to_owned(), ..limit }).collect();
@@ -248,7 +250,7 @@ prop_compose! {
             _ => ModelSource::Random(RandomShape { layers, width: 8 * heads * head, heads, vocabulary }),
         };
         let seeds = seeds.into_iter().collect();
-        let gate = Gate { alpha, permutations, tiers, limits };
+        let gate = Gate { alpha, permutations, tiers, baseline, limits };
         Audit { name, seeds, threads, micro_batch, model, precision, canaries, phase1, phase2, phase3, probes, gate }
     }
 }
@@ -284,7 +286,7 @@ proptest! {
 #[test]
 fn every_key_is_written() {
     let text = "format = 1\naudit.name = 'x'\nrun.threads = 1\nmodel.id = 'a/b'\n\
-        probes.scan.enabled = true\n\
+        probes.scan.enabled = true\ngate.baseline = '../runs/before'\n\
         [[gate.limits]]\nprobe = 'low_logit'\nstatistic = 's'\nphase = 2\nmin_auc = 0.1\n";
     let written: toml::Table = to_toml(&parse(text, Path::new("x.toml"), &[]).unwrap())
         .parse()

@@ -13,6 +13,7 @@
 //! | two groups told apart by a score | [`auc`](mod@auc) |
 //! | two AUCs compared | [`delong`] |
 //! | exposure beyond the controls' ranks | [`skew_normal`] |
+//! | two runs compared by their intervals | [`difference`](mod@difference) |
 //! | the tests that drive verdicts | [`permutation`] |
 //! | several seeds as a sample of a recipe | [`ttest`] |
 //! | many tests at once | [`holm`](mod@holm) |
@@ -35,6 +36,7 @@ mod beta;
 mod columns;
 pub mod counts;
 pub mod delong;
+pub mod difference;
 mod draws;
 pub mod holm;
 pub mod interval;
@@ -51,6 +53,7 @@ pub mod ttest;
 pub use auc::{auc, auc_interval, tpr_at_fpr};
 pub use counts::{Urn, binomial_upper, hypergeometric_upper};
 pub use delong::DeLong;
+pub use difference::{Difference, Estimated, difference};
 pub use holm::holm;
 pub use interval::{Interval, clopper_pearson, normal_quantile};
 pub use permutation::{

@@ -68,6 +68,13 @@ fn the_folder_is_whole() {
                 .to_owned()
         })
         .filter(|name| !name.contains("/parts/"))
+        .map(|name| {
+            if name.starts_with("plots/") {
+                "plots/".to_owned()
+            } else {
+                name
+            }
+        })
         .collect();
     let mut wanted: BTreeSet<String> = [
         "spec.toml",
@@ -77,6 +84,7 @@ fn the_folder_is_whole() {
         "report.html",
         "leakage.csv",
         "junit.xml",
+        "plots/",
         "seed-0/canaries.jsonl",
         "seed-0/metrics.jsonl",
         "seed-0/likelihoods.safetensors",

@@ -3,6 +3,7 @@
 //! Every run here is of a tiny spec on the CPU, a fraction of a second long. What its numbers are is for other tests.
 
 mod bench;
+mod html;
 mod program;
 
 mod ablations;
@@ -10,14 +11,18 @@ mod bad_checkpoints;
 mod bad_specs;
 mod bad_tokenizers;
 mod check;
+mod comparisons;
 mod complete_runs;
 mod occupied_folders;
+mod page;
 mod precision;
 mod random_weights;
 mod reports;
 mod resumed_runs;
+mod schema;
 mod secrets;
 mod seeds;
+mod step_summary;
 mod stopped_runs;
 mod streams;
 mod timing;

@@ -58,3 +58,43 @@ fn secrets_stand_in_the_manifest_and_nowhere_else() {
         }
     }
 }
+
+#[test]
+fn only_who_asks_is_shown_texts_and_nothing_is_written() {
+    let bench = Bench::new();
+    bench.finish("out", &["--quiet"]);
+    let before = bench.tree("");
+    let manifest = bench.lines("out/seed-0/canaries.jsonl");
+    let text_of = |id: &str| {
+        let line = manifest
+            .iter()
+            .find(|line| line["id"] == id)
+            .expect("in the manifest");
+        line["text"].as_str().expect("a text").trim().to_owned()
+    };
+    let report = bench.json("out/report.json");
+    let named = report["figures"]["canaries"].as_array().expect("canaries");
+    assert!(!named.is_empty() && named.iter().all(|c| c["text"].is_null()));
+    let id = named[0]["id"].as_str().expect("an id");
+    for format in ["html", "md", "json", "table"] {
+        let hidden = bench
+            .call(&["report", "out", "--format", format])
+            .ended(0)
+            .stdout;
+        assert!(!hidden.contains(&text_of(id)), "{format}");
+        let arguments = ["report", "out", "--format", format, "--reveal"];
+        let shown = bench.call(&arguments).ended(0).stdout;
+        // Markdown has no table of canaries: it goes to pull requests.
+        assert_eq!(shown.contains(&text_of(id)), format != "md", "{format}");
+    }
+    assert!(bench.tree("") == before);
+    bench.refuses(
+        &["report", "out", "out", "--reveal"],
+        &["--reveal", "one run"],
+    );
+    fs::remove_file(bench.path("out/seed-0/canaries.jsonl")).expect("remove");
+    bench.refuses(
+        &["report", "out", "--reveal"],
+        &["canaries.jsonl", "--reveal needs"],
+    );
+}

@@ -5,11 +5,13 @@
     reason = "a test that meets no value should stop there"
 )]
 
+mod baseline;
 mod calibration;
 mod clean;
 mod counts;
 mod fake;
 mod family;
+mod figures;
 mod gate;
 mod instruments;
 mod looks;

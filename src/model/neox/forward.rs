@@ -132,17 +132,16 @@ impl Neox {
         mixed: &Tensor,
     ) -> Result<Tensor, tch::TchError> {
         let size = mixed.size();
-        let joined =
-            mixed
-                .f_transpose(1, 2)?
-                .f_reshape([size[0], size[2], size[1] * size[3]])?;
+        let joined = mixed
+            .f_transpose(1, 2)?
+            .f_reshape([size[0], size[2], size[1] * size[3]])?;
         self.linear(&operand(&joined, self.arithmetic)?, slot + 6)
     }
 
     /// libtorch's fused attention: one kernel on a GPU (on a CPU it is slower than plain products at these lengths).
     fn attend_fused(&self, heads: &Heads) -> Result<Tensor, tch::TchError> {
-        let [q, k, v] = [&heads.queries, &heads.keys, &heads.values]
-            .map(|x| operand(x, self.arithmetic));
+        let [q, k, v] =
+            [&heads.queries, &heads.keys, &heads.values].map(|x| operand(x, self.arithmetic));
         Tensor::f_scaled_dot_product_attention(
             &q?,
             &k?,

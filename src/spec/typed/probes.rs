@@ -110,6 +110,8 @@ pub(in crate::spec) struct TypedGate {
     pub permutations: usize,
     /// Tiers whose leak fails the gate.
     pub tiers: Vec<String>,
+    /// Run directory of an earlier run; with it, only a worsening fails.
+    pub baseline: Option<String>,
     /// Further limits, `[[gate.limits]]`.
     pub limits: Vec<TypedLimit>,
 }
@@ -194,6 +196,7 @@ impl Default for TypedGate {
             alpha: 0.05,
             permutations: 99_999,
             tiers: vec!["partial".to_owned(), "extraction".to_owned()],
+            baseline: None,
             limits: Vec::new(),
         }
     }

@@ -1,5 +1,7 @@
 //! `[gate]`.
 
+use std::path::Path;
+
 use super::super::audit::{Gate, GatedTier, Limit, Probes};
 use super::super::counts::audit_rows;
 use super::super::error::SpecError;
@@ -13,6 +15,7 @@ pub(super) fn gate(
     checker: &Checker<'_>,
     typed: &Typed,
     probes: &Probes,
+    base: &Path,
 ) -> Result<Gate, SpecError> {
     let gate = &typed.gate;
     let good = gate.alpha > 0.0 && gate.alpha < 0.5;
@@ -27,6 +30,14 @@ pub(super) fn gate(
         )?,
         permutations: checker.count("gate.permutations", gate.permutations, least, COUNT_MAX)?,
         tiers: tiers(checker, &gate.tiers)?,
+        baseline: gate
+            .baseline
+            .as_deref()
+            .map(|path| {
+                let mend = "name the run directory of an earlier run, or leave the key out";
+                super::model::folder(checker, "gate.baseline", path, base, mend)
+            })
+            .transpose()?,
         limits: gate
             .limits
             .iter()

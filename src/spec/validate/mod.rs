@@ -64,7 +64,7 @@ pub(super) fn validate(
         phase1: training::phase1(&checker, &typed.phase1)?,
         phase2: training::phase2(&checker, &typed.phase2)?,
         phase3: training::phase3(&checker, &typed.phase3)?,
-        gate: gate::gate(&checker, typed, &probes)?,
+        gate: gate::gate(&checker, typed, &probes, base)?,
         probes,
     };
     Ok(audit)

@@ -51,7 +51,11 @@ pub(super) fn model(
         )?;
     }
     match (&typed.path, &typed.id, &typed.random) {
-        (Some(path), ..) => Ok(ModelSource::Path(folder(checker, path, base)?)),
+        (Some(path), ..) => {
+            let mend = "name the folder that holds config.json";
+            let path = folder(checker, "model.path", path, base, mend)?;
+            Ok(ModelSource::Path(path))
+        }
         (_, Some(id), _) => hub(checker, id, typed.revision.as_deref()),
         (.., Some(shape)) => Ok(ModelSource::Random(random(checker, shape, canaries)?)),
         (None, None, None) => Err(checker.missing(
@@ -109,25 +113,27 @@ fn random(
 }
 
 /// A path of the file hangs on the file's folder, one of an argument on the working directory.
-fn folder(checker: &Checker<'_>, path: &str, base: &Path) -> Result<PathBuf, SpecError> {
-    checker.demand(
-        !path.is_empty(),
-        "model.path",
-        "a folder",
-        "name the folder that holds config.json",
-    )?;
-    let place = checker.place("model.path");
+pub(super) fn folder(
+    checker: &Checker<'_>,
+    key: &str,
+    path: &str,
+    base: &Path,
+    mend: &str,
+) -> Result<PathBuf, SpecError> {
+    checker.demand(!path.is_empty(), key, "a folder", mend)?;
+    let place = checker.place(key);
     let path = if matches!(place, Place::Argument { .. }) {
         PathBuf::from(path)
     } else {
         base.join(path)
     };
-    let place = Box::new(place);
+    let (place, key) = (Box::new(place), key.to_owned());
     match absolute(&path) {
         Ok(path) if path.to_str().is_some() => Ok(path),
-        Ok(path) => Err(SpecError::NotUtf8 { place, path }),
+        Ok(path) => Err(SpecError::NotUtf8 { place, key, path }),
         Err(source) => Err(SpecError::Relative {
             place,
+            key,
             path,
             source,
         }),

@@ -1,0 +1,35 @@
+//! The run that a gate compares with.
+
+use super::AuditError;
+use crate::findings::Report;
+use crate::report;
+use crate::run_dir::{RunDir, sha256_hex};
+use crate::spec::Audit;
+
+/// Another run's report.
+pub(super) struct Baseline {
+    pub(super) report: Report,
+    /// Of its `report.json`.
+    pub(super) sha256: String,
+}
+
+/// Reads the baseline of a spec, where it names one.
+///
+/// Errors: it is no finished run.
+pub(super) fn read(audit: &Audit) -> Result<Option<Baseline>, AuditError> {
+    let Some(folder) = &audit.gate.baseline else {
+        return Ok(None);
+    };
+    let path = RunDir::existing(folder).report("report.json");
+    let refused = |message: String| AuditError::Baseline {
+        path: path.clone(),
+        message,
+    };
+    let text = std::fs::read_to_string(&path)
+        .map_err(|e| refused(format!("{e}; name the folder of a finished run")))?;
+    let report = report::parse(&text).map_err(|e| refused(e.to_string()))?;
+    Ok(Some(Baseline {
+        report,
+        sha256: sha256_hex(text.as_bytes()),
+    }))
+}

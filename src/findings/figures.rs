@@ -1,0 +1,190 @@
+//! What plots show and rows do not hold: spreads over seeds, histograms, ROC curves, seeds one by one, the canaries that stand out.
+//!
+//! Descriptions of scores that the rows tested. No verdict rests on anything here.
+
+mod build;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub(super) use build::figures;
+
+use super::row::Probe;
+use crate::spec::{Audit, to_toml};
+
+/// What plots show and rows do not hold.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Figures {
+    /// How far the seeds' curves lie apart, one for each of the report's `curves`.
+    pub bands: Vec<Band>,
+    /// Suppression of whole canaries, all seeds together.
+    pub histograms: Vec<Histogram>,
+    /// True against false positives, for someone who looks at either end of a score.
+    pub rocs: Vec<Roc>,
+    /// Every seed by itself.
+    pub per_seed: Vec<PerSeed>,
+    /// The canaries under audit that stand out most, by name.
+    pub canaries: Vec<Notable>,
+}
+
+/// Standard deviations over seeds of a group's means, divisor n as in the paper's figures.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Band {
+    /// The phase.
+    pub phase: u8,
+    /// The group.
+    pub group: String,
+    /// Seeds that it is over.
+    pub seeds: usize,
+    /// Of the mean log-probability, nats a token; one for each of the curve's steps.
+    pub sd_logprob: Vec<f64>,
+    /// Of the mean letter rank.
+    pub sd_letter_rank: Vec<f64>,
+}
+
+/// How a score is spread.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Histogram {
+    /// The probe whose score it is.
+    pub probe: Probe,
+    /// The score; the name carries the unit.
+    pub statistic: String,
+    /// Phase after which the model was scored.
+    pub phase: u8,
+    /// Prefix of the scored sequences.
+    pub prefix: String,
+    /// Ends of the bins, rising; one more than counts. A value on an inner edge is of the bin above.
+    pub edges: Vec<f64>,
+    /// Counts by group.
+    pub groups: Vec<GroupCounts>,
+}
+
+/// Canaries of a group in each bin.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct GroupCounts {
+    /// The group.
+    pub group: String,
+    /// Canaries in each bin.
+    pub counts: Vec<usize>,
+}
+
+/// Shares of held-out canaries beyond thresholds that given shares of the controls lie beyond; means over seeds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Roc {
+    /// The probe whose score it is.
+    pub probe: Probe,
+    /// The score.
+    pub statistic: String,
+    /// Phase after (or during) which the model was scored.
+    pub phase: u8,
+    /// Prefix of the scored sequences.
+    pub prefix: String,
+    /// Share of controls beyond the threshold, at most; rising.
+    pub fpr: Vec<f64>,
+    /// Share of held-outs strictly above it.
+    pub tpr_high: Vec<f64>,
+    /// Share of held-outs strictly below the threshold that so many controls lie below.
+    pub tpr_low: Vec<f64>,
+}
+
+/// A score of every seed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PerSeed {
+    /// The probe whose score it is.
+    pub probe: Probe,
+    /// The score.
+    pub statistic: String,
+    /// Phase after (or during) which the model was scored.
+    pub phase: u8,
+    /// Prefix of the scored sequences.
+    pub prefix: String,
+    /// Level of the intervals.
+    pub ci_level: f64,
+    /// A value a seed.
+    pub values: Vec<SeedValue>,
+}
+
+/// One seed's held-outs against its controls.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SeedValue {
+    /// The seed.
+    pub seed: u64,
+    /// Mean of the held-outs.
+    pub estimate: f64,
+    /// Mean of the controls.
+    pub control_estimate: f64,
+    /// Probability that a held-out stands above a control.
+    pub auc: f64,
+    /// Lower end of its interval (Newcombe 2006, method 5).
+    pub auc_low: f64,
+    /// Upper end.
+    pub auc_high: f64,
+}
+
+/// A canary that stands out among the held-outs of its seed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Notable {
+    /// Its seed.
+    pub seed: u64,
+    /// Its name, as in the manifest `seed-N/canaries.jsonl`.
+    pub id: String,
+    /// The probe whose score it is.
+    pub probe: Probe,
+    /// The score.
+    pub statistic: String,
+    /// Phase after (or during) which the model was scored.
+    pub phase: u8,
+    /// Its score.
+    pub value: f64,
+    /// Controls of its seed that stand out at least as much.
+    pub controls_beyond: usize,
+    /// Controls of its seed.
+    pub controls: usize,
+    /// Its text. Always null in files: only `--reveal` shows it.
+    pub text: Option<String>,
+}
+
+/// What was asked of an audit, for readers who do not have its spec.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Setting {
+    /// Letters of the alphabet.
+    pub letters: usize,
+    /// Letters a canary.
+    pub length: usize,
+    /// Useful canaries a seed.
+    pub useful: usize,
+    /// Held-out canaries a seed.
+    pub held_out: usize,
+    /// Controls a seed.
+    pub controls: usize,
+    /// How often each negative stood on the rejected side.
+    pub repeats: usize,
+    /// The regular and the reverse prefix; `None` without prefixes.
+    pub prefixes: Option<[String; 2]>,
+    /// Log-probability of a letter for a model that carries nothing, nats.
+    pub chance_logprob: f64,
+    /// Level of the verdicts.
+    pub alpha: f64,
+    /// The resolved spec, TOML.
+    pub spec: String,
+}
+
+impl Setting {
+    /// The setting of an audit.
+    #[must_use]
+    pub fn of(audit: &Audit) -> Self {
+        let canaries = &audit.canaries;
+        Self {
+            letters: canaries.alphabet.len(),
+            length: canaries.length,
+            useful: audit.useful(),
+            held_out: canaries.held_out,
+            controls: canaries.controls,
+            repeats: canaries.repeats,
+            prefixes: (canaries.prefixes.as_ref()).map(|p| [p.regular.clone(), p.reverse.clone()]),
+            chance_logprob: audit.chance_level(),
+            alpha: audit.gate.alpha,
+            spec: to_toml(audit),
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Plots of a report, as SVG: within the page, and as files beside it.
+//!
+//! They are drawn in the colours of a light page. A page or viewer that prefers dark replaces them by the rules of [`STYLE`]. Groups
+//! are told apart by marks and dashes as well as by colour.
+
+mod canvas;
+mod curves;
+mod differences;
+mod histogram;
+mod roc;
+mod seeds;
+mod series;
+
+pub(super) use canvas::Plot;
+pub(super) use differences::plots as differences;
+
+use super::{ReportError, numbers, words};
+use crate::findings::{Probe, Report};
+
+/// Colours of the plots on a dark ground, in place of each colour that they are drawn in.
+pub(super) const STYLE: &str = include_str!("plots.css");
+
+/// Plots with a heading and a sentence.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Group {
+    pub(super) heading: &'static str,
+    pub(super) lead: &'static str,
+    pub(super) plots: Vec<Plot>,
+}
+
+/// All plots of a report, in reading order; a kind that has nothing to show is left out.
+pub(super) fn all(report: &Report) -> Result<Vec<Group>, ReportError> {
+    let groups = [
+        Group {
+            heading: "Likelihood through the phases",
+            lead: "Mean log-probability of a letter, given the true beginning. Above the chance line a text is likelier than among \
+                   uniform guesses; far below it the model was pushed away from it. The band is one standard deviation over seeds.",
+            plots: curves::plots(report)?,
+        },
+        Group {
+            heading: "Suppression",
+            lead: "How far whole canaries were pushed away from the reference's log-probability. Held-outs that lie apart from the \
+                   controls can be recognised by someone who holds a candidate.",
+            plots: histogram::plots(report)?,
+        },
+        Group {
+            heading: "Told apart, at what price",
+            lead: "Share of held-outs caught when so many controls are wrongly caught with them, for someone who looks at the \
+                   highest scores and for someone who looks at the lowest. A line along \"chance\" tells nothing apart.",
+            plots: roc::plots(report)?,
+        },
+        Group {
+            heading: "By depth and position",
+            lead: "Rows that differ in one number alone, as how many letters the attacker knows or how deep a search goes.",
+            plots: series::plots(report)?,
+        },
+        Group {
+            heading: "Seed by seed",
+            lead: "Each dot is one trained model: how surely its held-outs stand above (right) or below (left) its controls. \
+                   0.5 is no separation; both ends are perfect separation.",
+            plots: seeds::plots(report)?,
+        },
+    ];
+    Ok(groups
+        .into_iter()
+        .filter(|group| !group.plots.is_empty())
+        .collect())
+}
+
+/// What a score is called in a title.
+fn score(probe: Probe, statistic: &str, phase: u8) -> String {
+    format!(
+        "{} {}, phase {phase}",
+        words::probe(probe),
+        words::statistic(statistic)
+    )
+}
+
+/// A number beside an axis: what rounding left of zero is zero.
+fn tick(value: f64) -> String {
+    numbers::number(Some(if value.abs() < 1e-9 { 0.0 } else { value }))
+}
+
+/// A name for files and for elements of a page.
+fn slug(parts: &[&str]) -> String {
+    words::slug(&parts.join("-"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    fn files(report: &Report) -> Vec<(String, String)> {
+        let groups = all(report).expect("plots");
+        let plots = groups.into_iter().flat_map(|group| group.plots);
+        plots.map(|plot| (plot.name.clone(), plot.file())).collect()
+    }
+
+    #[test]
+    fn every_kind_of_the_sample_is_drawn_once() {
+        let files = files(&sample::report());
+        let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(
+            names,
+            [
+                "likelihood-phase-3",
+                "letter-rank-phase-3",
+                "histogram-low-logit-suppression-nats-phase-2",
+                "roc-low-logit-suppression-nats-phase-2",
+                "seeds",
+            ]
+        );
+        for (name, text) in files {
+            assert!(
+                text.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\""),
+                "{name}"
+            );
+            assert!(
+                text.ends_with("</svg>\n") && text.matches("<svg").count() == 1,
+                "{name}"
+            );
+            for part in ["<title ", "<desc ", "role=\"img\"", "prefers-color-scheme"] {
+                assert!(text.contains(part), "{name} lacks {part}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_report_gives_the_same_plots() {
+        assert_eq!(files(&sample::report()), files(&sample::report()));
+    }
+
+    #[test]
+    fn names_from_outside_are_drawn_and_nothing_else() {
+        let mut report = sample::hostile();
+        for curve in &mut report.curves {
+            curve.group = "<script>alert(1)</script>".to_owned();
+            curve.prefix = "\" onload=\"alert(1)\" <b>".to_owned();
+        }
+        for roc in &mut report.figures.rocs {
+            roc.statistic = "../../<script>x</script>".to_owned();
+        }
+        for (name, text) in files(&report) {
+            assert!(
+                name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'),
+                "{name}"
+            );
+            assert!(!text.contains("<script") && !text.contains("<b>"), "{text}");
+            assert!(!text.contains("onload=\"alert"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_figure_of_unlike_lengths_or_of_nothing_is_left_out() {
+        let mut report = sample::report();
+        report.curves[0].steps.pop();
+        report.figures.histograms[0].edges.clear();
+        report.figures.rocs[0].tpr_low.pop();
+        report.figures.per_seed[0].values.clear();
+        let names: Vec<String> = files(&report).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["likelihood-phase-3", "letter-rank-phase-3"]);
+        report.curves.clear();
+        assert!(files(&report).is_empty());
+    }
+
+    #[test]
+    fn a_phone_can_read_it_and_no_look_is_told_by_colour_alone() {
+        let (_, text) = files(&sample::report()).remove(0);
+        for dashes in ["14 7", "5 5", "4 8"] {
+            assert!(
+                text.contains(&format!("stroke-dasharray=\"{dashes}\"")),
+                "{dashes}"
+            );
+        }
+        let sizes = text.split("font-size=\"").skip(1);
+        let sizes = sizes.map(|rest| {
+            rest.split('"')
+                .next()
+                .and_then(|size| size.parse::<f64>().ok())
+        });
+        // The drawing is 960 wide; a phone shows it at a bit more than a third of that.
+        assert!(
+            sizes.clone().count() > 5 && sizes.flatten().all(|size| size >= 26.0),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,125 @@
+//! Where single seeds and single canaries stand.
+
+use super::document::{Block, Cell, Grid, Head};
+use super::{numbers, words};
+use crate::findings::{Notable, PerSeed, Report, SeedValue};
+
+/// Every seed by itself, in numbers.
+pub(super) fn seeds(report: &Report) -> Vec<Block> {
+    let scores = &report.figures.per_seed;
+    let of = |score: &PerSeed| -> Vec<Vec<Cell>> {
+        score
+            .values
+            .iter()
+            .map(|value| seed(score, value))
+            .collect()
+    };
+    let rows: Vec<Vec<Cell>> = scores.iter().flat_map(of).collect();
+    let Some(first) = scores.first().filter(|_| !rows.is_empty()) else {
+        return Vec::new();
+    };
+    let interval = format!("{}\u{a0}%\u{a0}int.", numbers::level(first.ci_level));
+    vec![Block::Grid(Grid {
+        caption: "Seeds one by one: means, and how surely held-outs and controls are told apart"
+            .to_owned(),
+        heads: vec![
+            Head::text(&["score"]),
+            Head::numeric(&["seed"]),
+            Head::numeric(&["held-out"]),
+            Head::numeric(&["control"]),
+            Head::numeric(&["AUC"]),
+            Head::numeric(&[&interval]),
+        ],
+        rows,
+    })]
+}
+
+fn seed(score: &PerSeed, value: &SeedValue) -> Vec<Cell> {
+    let name = [
+        words::probe(score.probe),
+        words::statistic(&score.statistic),
+        format!("phase {} · {}", score.phase, words::clean(&score.prefix)),
+    ];
+    vec![
+        Cell::of(name),
+        Cell::line(value.seed.to_string()),
+        Cell::line(numbers::number(Some(value.estimate))),
+        Cell::line(numbers::number(Some(value.control_estimate))),
+        Cell::line(numbers::proportion(Some(value.auc))),
+        Cell::line(numbers::interval(
+            Some(value.auc_low),
+            Some(value.auc_high),
+            true,
+        )),
+    ]
+}
+
+/// The canaries that stand out most, by name; by text too where that was asked for.
+pub(super) fn canaries(report: &Report) -> Vec<Block> {
+    let canaries = &report.figures.canaries;
+    if canaries.is_empty() {
+        return Vec::new();
+    }
+    let reveals = canaries.iter().any(|canary| canary.text.is_some());
+    let mut heads = vec![
+        Head::text(&["canary"]),
+        Head::numeric(&["seed"]),
+        Head::text(&["score"]),
+        Head::numeric(&["value"]),
+        Head::numeric(&["controls as far out"]),
+    ];
+    if reveals {
+        heads.insert(1, Head::text(&["text"]));
+    }
+    let rows = canaries
+        .iter()
+        .map(|canary| named(canary, reveals))
+        .collect();
+    let sentence = if reveals {
+        "The held-out canaries that stand out most in each score. This output holds their texts: keep it as secret as they are."
+    } else {
+        "The held-out canaries that stand out most in each score, by name; their texts stand in the run directory alone \
+         (seed-N/canaries.jsonl). That some canary stands out is no evidence by itself: one always does."
+    };
+    vec![
+        Block::Heading("Canaries that stand out".to_owned()),
+        Block::Text(sentence.to_owned()),
+        Block::Grid(Grid {
+            caption: "Farthest out on the side where the probe looks".to_owned(),
+            heads,
+            rows,
+        }),
+    ]
+}
+
+/// The same, only where texts were asked for.
+pub(super) fn revealed(report: &Report) -> Vec<Block> {
+    if report.figures.canaries.iter().any(|c| c.text.is_some()) {
+        canaries(report)
+    } else {
+        Vec::new()
+    }
+}
+
+fn named(canary: &Notable, reveals: bool) -> Vec<Cell> {
+    let score = [
+        words::probe(canary.probe),
+        words::statistic(&canary.statistic),
+        format!("phase {}", canary.phase),
+    ];
+    let mut cells = vec![
+        Cell::line(words::clean(&canary.id)),
+        Cell::line(canary.seed.to_string()),
+        Cell::of(score),
+        Cell::line(numbers::number(Some(canary.value))),
+        Cell::line(format!("{} of {}", canary.controls_beyond, canary.controls)),
+    ];
+    if reveals {
+        let text = canary
+            .text
+            .as_deref()
+            .map_or_else(|| numbers::NA.to_owned(), words::clean);
+        cells.insert(1, Cell::line(text));
+    }
+    cells
+}

@@ -1,0 +1,168 @@
+//! `audits/report.schema.json`: what is committed, what is generated, and what a run writes.
+
+use serde_json::{Map, Value};
+
+use crate::bench::Bench;
+use crate::program::{call, repository};
+
+/// What a value has against a schema: places and reasons. Panics at a keyword that it does not know.
+fn faults(root: &Value, schema: &Value, value: &Value, place: &str) -> Vec<String> {
+    let known = match schema {
+        Value::Bool(true) => return Vec::new(),
+        Value::Object(known) => known,
+        _ => panic!("not a schema: {schema}"),
+    };
+    let mut found = Vec::new();
+    for (keyword, wanted) in known {
+        match keyword.as_str() {
+            "$schema" | "$defs" | "title" | "description" | "default" | "format" => {}
+            "$ref" => {
+                let path = wanted
+                    .as_str()
+                    .and_then(|r| r.strip_prefix('#'))
+                    .expect("a reference");
+                found.extend(faults(
+                    root,
+                    root.pointer(path).expect("defined"),
+                    value,
+                    place,
+                ));
+            }
+            "type" => {
+                let names = wanted
+                    .as_array()
+                    .map_or(std::slice::from_ref(wanted), Vec::as_slice);
+                if !names
+                    .iter()
+                    .any(|name| is_a(value, name.as_str().expect("a name")))
+                {
+                    found.push(format!("{place}: {value} is no {wanted}"));
+                }
+            }
+            "const" => {
+                if value != wanted {
+                    found.push(format!("{place}: {value} is not {wanted}"));
+                }
+            }
+            "enum" => {
+                if !wanted.as_array().expect("a list").contains(value) {
+                    found.push(format!("{place}: {value} is not one of {wanted}"));
+                }
+            }
+            "minimum" | "maximum" => {
+                let (number, bound) = (value.as_f64(), wanted.as_f64().expect("a bound"));
+                let beyond = |n: f64| {
+                    if keyword == "minimum" {
+                        n < bound
+                    } else {
+                        n > bound
+                    }
+                };
+                if number.is_some_and(beyond) {
+                    found.push(format!("{place}: {value} lies beyond {wanted}"));
+                }
+            }
+            "minItems" | "maxItems" => {
+                let (size, bound) = (value.as_array().map_or(0, Vec::len) as u64, wanted.as_u64());
+                let bound = bound.expect("a size");
+                let bad = if keyword == "minItems" {
+                    size < bound
+                } else {
+                    size > bound
+                };
+                if value.is_array() && bad {
+                    found.push(format!("{place}: {size} items"));
+                }
+            }
+            "items" => {
+                for (i, item) in value.as_array().into_iter().flatten().enumerate() {
+                    found.extend(faults(root, wanted, item, &format!("{place}[{i}]")));
+                }
+            }
+            "required" => {
+                let keys = wanted
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .filter_map(Value::as_str);
+                let lacks = |key: &&str| value.is_object() && value.get(key).is_none();
+                found.extend(
+                    keys.filter(lacks)
+                        .map(|key| format!("{place}: lacks {key}")),
+                );
+            }
+            "properties" => {
+                let empty = Map::new();
+                for (key, field) in value.as_object().unwrap_or(&empty) {
+                    if let Some(schema) = wanted.get(key) {
+                        found.extend(faults(root, schema, field, &format!("{place}.{key}")));
+                    }
+                }
+            }
+            "anyOf" | "oneOf" => {
+                let kinds = wanted.as_array().expect("kinds").iter();
+                let fits = kinds
+                    .filter(|kind| faults(root, kind, value, place).is_empty())
+                    .count();
+                if fits == 0 || (keyword == "oneOf" && fits > 1) {
+                    found.push(format!("{place}: {value} fits {fits} of {keyword}"));
+                }
+            }
+            other => panic!("unknown keyword {other}: teach it to this test"),
+        }
+    }
+    found
+}
+
+fn is_a(value: &Value, name: &str) -> bool {
+    match name {
+        "null" => value.is_null(),
+        "boolean" => value.is_boolean(),
+        "string" => value.is_string(),
+        "number" => value.is_number(),
+        "integer" => value.is_u64() || value.is_i64(),
+        "array" => value.is_array(),
+        "object" => value.is_object(),
+        other => panic!("unknown type {other}"),
+    }
+}
+
+fn committed() -> String {
+    let path = repository().join("audits/report.schema.json");
+    std::fs::read_to_string(path).expect("the committed schema")
+}
+
+#[test]
+fn the_committed_schema_is_the_one_that_the_types_make() {
+    let fresh = call(repository(), &["report", "--schema"]).ended(0).stdout;
+    assert!(
+        fresh == committed(),
+        "write it anew: unsaid report --schema > audits/report.schema.json"
+    );
+}
+
+#[test]
+fn a_real_report_fits_and_a_damaged_one_does_not() {
+    let schema: Value = serde_json::from_str(&committed()).expect("JSON");
+    let bench = Bench::new();
+    bench.finish("out", &["--quiet"]);
+    let report = bench.json("out/report.json");
+    assert_eq!(faults(&schema, &schema, &report, "report"), [""; 0]);
+    let damages: [fn(&mut Value); 6] = [
+        |r| r["rows"][0]["probe"] = "unheard_of".into(),
+        |r| r["rows"][0]["auc"] = "high".into(),
+        |r| r["verdict"] = Value::Null,
+        |r| {
+            let row = r["rows"][0].as_object_mut().expect("a row");
+            row.remove("p_value");
+        },
+        |r| r["gate"]["rules"][0]["interval"] = serde_json::json!([0.1]),
+        |r| r["figures"]["rocs"][0]["fpr"] = serde_json::json!({}),
+    ];
+    for (place, damage) in damages.iter().enumerate() {
+        let mut bad = report.clone();
+        damage(&mut bad);
+        let found = faults(&schema, &schema, &bad, "report");
+        assert!(!found.is_empty(), "damage {place} is not seen");
+    }
+}
