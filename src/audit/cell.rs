@@ -248,7 +248,7 @@ impl Running<'_> {
                 .then(|| Folder::open(&checkpoint))
                 .transpose()?,
         };
-        let looks = looking.all(self.model()?)?;
+        let looks = self.model()?.strictly(|model| looking.all(model))?;
         Ok(store::look_lines(&looks))
     }
 

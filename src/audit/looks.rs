@@ -4,6 +4,7 @@ use super::plant::Corpus;
 use super::{AuditError, EVALUATED, Setting};
 use crate::canary::{Canary, Group, Prefix};
 use crate::checkpoint::Folder;
+use crate::device::Arithmetic;
 use crate::model::{Cached, Neox};
 use crate::probes::completion::{Shown, complete};
 use crate::probes::scan::{Models, scan};
@@ -54,7 +55,8 @@ impl Looking<'_> {
     }
 
     fn before(&self) -> Result<Before, AuditError> {
-        let (device, arithmetic) = (self.setting.device, self.setting.arithmetic);
+        // As the model is asked: in float32, whatever it trains in.
+        let (device, arithmetic) = (self.setting.device, Arithmetic::F32);
         let load = |folder: &Folder| Neox::load(folder, device, arithmetic);
         Ok(Before {
             reference: self.reference.as_ref().map(load).transpose()?,
@@ -171,7 +173,7 @@ impl Looking<'_> {
 mod tests {
     use super::*;
     use crate::audit::base::Base;
-    use crate::device::{Arithmetic, Device};
+    use crate::device::Device;
     use crate::run_dir::RunDir;
     use std::path::{Path, PathBuf};
     use std::time::Instant;
