@@ -105,27 +105,23 @@ impl AuditError {
     /// Whether the user stopped the run.
     #[must_use]
     pub fn is_interrupt(&self) -> bool {
-        matches!(
-            self,
+        match self {
             Self::Interrupted
-                | Self::Training {
-                    source: TrainingError::Interrupted { .. },
-                    ..
-                }
-        )
+            | Self::Training {
+                source: TrainingError::Interrupted { .. },
+                ..
+            } => true,
+            Self::Checkpoint(e) => e.is_interrupt(),
+            _ => false,
+        }
     }
 
     /// Whether the input is at fault (exit code 2), not the machine or this program.
     #[must_use]
     pub fn is_input(&self) -> bool {
         match self {
-            Self::Checkpoint(CheckpointError::Write(_)) => false,
-            Self::Model(ModelError::Checkpoint(e)) => !matches!(e, CheckpointError::Write(_)),
-            Self::Checkpoint(_)
-            | Self::Codebook(_)
-            | Self::TooLong { .. }
-            | Self::Draw(_)
-            | Self::Manifest(_) => true,
+            Self::Checkpoint(e) | Self::Model(ModelError::Checkpoint(e)) => e.is_input(),
+            Self::Codebook(_) | Self::TooLong { .. } | Self::Draw(_) | Self::Manifest(_) => true,
             Self::RunDir(e) => !matches!(e, RunDirError::Io { .. }),
             _ => false,
         }
@@ -165,7 +161,7 @@ pub fn run(
     let (started, clock) = (SystemTime::now(), Instant::now());
     let threads = device::set_threads(audit.threads);
     // Everything that the input could have wrong comes before the first file is written.
-    let base = Base::find(audit)?;
+    let base = Base::find(audit, observer)?;
     for &seed in &audit.seeds {
         plant::draw_canaries(audit, seed)?;
     }
@@ -250,9 +246,15 @@ fn same_machine_made(dir: &RunDir, now: &Provenance) -> Result<Option<Provenance
         path: dir.provenance(),
         message: e.to_string(),
     })?;
+    let checkpoint = match (&before.checkpoint_commit, &now.checkpoint_commit) {
+        (Some(old), Some(new)) if old != new => {
+            format!("the checkpoint's commit, {old} when it began and {new} now,")
+        }
+        _ => "the checkpoint".to_owned(),
+    };
     let checks = [
         (
-            "the checkpoint",
+            checkpoint.as_str(),
             before.checkpoint_sha256 == now.checkpoint_sha256,
         ),
         ("the device", before.device == now.device),

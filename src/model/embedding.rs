@@ -57,9 +57,11 @@ impl Embedding {
         &self.table
     }
 
-    pub(super) fn set(&mut self, value: &Tensor) -> Result<(), tch::TchError> {
+    /// Overwrites the rows from `from` on: `rows` is `[rows, hidden]`.
+    pub(super) fn set_rows(&mut self, from: i64, rows: &Tensor) -> Result<(), tch::TchError> {
         self.training = None;
-        no_grad(|| self.table.f_copy_(value))
+        let n = rows.size().first().copied().unwrap_or(1);
+        no_grad(|| self.table.f_narrow(0, from, n)?.f_copy_(rows))
     }
 
     /// Begins training: no row has been used yet.

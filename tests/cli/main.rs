@@ -18,6 +18,7 @@ mod reports;
 mod resumed_runs;
 mod secrets;
 mod seeds;
+mod sharded_checkpoints;
 mod stopped_runs;
 mod streams;
 mod timing;
