@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::AuditError;
 use crate::canary::Codebook;
 use crate::checkpoint::{CheckpointError, Folder, Likeness, NeoxConfig, Source, Tokenizer, obtain};
-use crate::event::Observer;
 use crate::device::{Arithmetic, Device};
+use crate::event::Observer;
 use crate::model::shapes::like_pythia;
 use crate::model::{ModelError, Neox, check_weights};
 use crate::seed::RootSeed;
@@ -34,10 +34,7 @@ enum Origin {
 
 impl Base {
     /// Finds the model of an audit and checks all that could be wrong with it. Nothing is written.
-    pub(super) fn find(
-        audit: &Audit,
-        observer: &mut dyn Observer,
-    ) -> Result<Self, AuditError> {
+    pub(super) fn find(audit: &Audit, observer: &mut dyn Observer) -> Result<Self, AuditError> {
         let source = match &audit.model {
             ModelSource::Random(shape) => return Self::random_weights(audit, *shape),
             ModelSource::Path(path) => Source::Path(path),
@@ -128,7 +125,8 @@ fn config(shape: RandomShape) -> NeoxConfig {
     like_pythia(shape.layers, shape.width, shape.heads, shape.vocabulary)
 }
 
-fn codebook(
+/// The tokens of letters and prefixes.
+pub(super) fn codebook(
     canaries: &Canaries,
     config: &NeoxConfig,
     tokenizer: &Tokenizer,

@@ -4,13 +4,21 @@ mod base;
 pub mod bench;
 mod cell;
 mod cost;
+mod in_context;
+mod mint;
 mod outlook;
 mod plant;
+mod probe;
+mod sealed;
 mod store;
+mod trained;
 mod watch;
 
 pub use cost::{Cost, PhaseCost, cost};
+pub use mint::{MANIFEST, MintError, MintOptions, MintedFile, mint};
 pub use outlook::{Outlook, RowOutlook, clean_run};
+pub use probe::{ProbeOptions, Probed, Subject, probe};
+pub use sealed::SealError;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -29,7 +37,7 @@ use crate::report::{self, Format, ReportError};
 use crate::run_dir::{
     Provenance, RunDir, RunDirError, processor, rfc3339, sha256_hex, write_atomic,
 };
-use crate::spec::{Audit, to_toml};
+use crate::spec::{Audit, SpecError, to_toml};
 use crate::training::TrainingError;
 
 /// Version of the layout of the run directory.
@@ -79,6 +87,15 @@ pub enum AuditError {
     /// The user asked to stop between two steps.
     #[error("interrupted")]
     Interrupted,
+    /// Minting.
+    #[error(transparent)]
+    Mint(#[from] MintError),
+    /// A minted manifest.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// The spec beside a minted manifest.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
     /// A probe.
     #[error(transparent)]
     Probe(#[from] ProbeError),
@@ -298,6 +315,12 @@ fn make_report(audit: &Audit, dir: &RunDir, provenance: &Provenance) -> Result<R
         curves: findings.curves,
         provenance: serde_json::to_value(provenance).unwrap_or_default(),
     };
+    write_reports(&report, dir)?;
+    Ok(report)
+}
+
+/// Writes a report in every format.
+fn write_reports(report: &Report, dir: &RunDir) -> Result<(), AuditError> {
     let files = [
         ("report.md", Format::Markdown),
         ("report.html", Format::Html),
@@ -307,8 +330,8 @@ fn make_report(audit: &Audit, dir: &RunDir, provenance: &Provenance) -> Result<R
         ("report.json", Format::Json),
     ];
     for (name, format) in files {
-        let text = report::render(&report, format, 80, false)?;
+        let text = report::render(report, format, 80, false)?;
         write_atomic(&dir.report(name), text.as_bytes())?;
     }
-    Ok(report)
+    Ok(())
 }

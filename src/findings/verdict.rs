@@ -67,7 +67,7 @@ pub(super) fn decide(rows: &mut [Row], audit: &Audit) {
             _ => (verdict, None),
         };
         row.verdict = Some(verdict);
-        row.note = note.map(str::to_owned);
+        row.note = note.map(str::to_owned).or(row.note.take());
     }
 }
 

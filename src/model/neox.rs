@@ -142,7 +142,9 @@ impl Neox {
         weights
             .verify(&expected)
             .and_then(|verified| {
-                verified.fill(&expected, |place, from, rows| self.set_rows(place, from, rows))
+                verified.fill(&expected, |place, from, rows| {
+                    self.set_rows(place, from, rows)
+                })
             })
             .map_err(CheckpointError::from)?;
         Ok(())

@@ -162,12 +162,7 @@ impl Params {
     }
 
     /// Overwrites the rows of a slot's tensor from `from` on: `rows` is `[rows, …]`.
-    pub fn set_rows(
-        &mut self,
-        slot: usize,
-        from: i64,
-        rows: &Tensor,
-    ) -> Result<(), tch::TchError> {
+    pub fn set_rows(&mut self, slot: usize, from: i64, rows: &Tensor) -> Result<(), tch::TchError> {
         let n = rows.size().first().copied().unwrap_or(1);
         no_grad(|| {
             self.views[slot].f_narrow(0, from, n)?.f_copy_(rows)?;

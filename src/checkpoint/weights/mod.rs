@@ -22,7 +22,7 @@ use crate::units::to_i64;
 pub(super) const FILE: &str = "model.safetensors";
 
 /// Bytes of a file that are read at once.
-const PIECE: usize = 16 << 20;
+const PIECE: usize = 2 << 20;
 
 /// Buffers that older checkpoints carry and that are recomputed from the config.
 const BUFFERS: [&str; 3] = [
