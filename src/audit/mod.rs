@@ -138,7 +138,13 @@ impl AuditError {
     pub fn is_input(&self) -> bool {
         match self {
             Self::Checkpoint(e) | Self::Model(ModelError::Checkpoint(e)) => e.is_input(),
-            Self::Codebook(_) | Self::TooLong { .. } | Self::Draw(_) | Self::Manifest(_) => true,
+            Self::Codebook(_)
+            | Self::TooLong { .. }
+            | Self::Draw(_)
+            | Self::Manifest(_)
+            | Self::Mint(_)
+            | Self::Seal(_)
+            | Self::Spec(_) => true,
             Self::RunDir(e) => !matches!(e, RunDirError::Io { .. }),
             _ => false,
         }

@@ -229,15 +229,13 @@ fn same_subject(dir: &RunDir, now: &Value) -> Result<(), AuditError> {
         path: dir.root().to_owned(),
         what: what.to_owned(),
     };
-    let text = match std::fs::read_to_string(dir.provenance()) {
-        Ok(text) => text,
-        Err(_) => {
-            let occupied = std::fs::read_dir(dir.root()).is_ok_and(|mut e| e.next().is_some());
-            return match occupied {
-                true => Err(other("what it holds").into()),
-                false => Ok(()),
-            };
-        }
+    let Ok(text) = std::fs::read_to_string(dir.provenance()) else {
+        let occupied = std::fs::read_dir(dir.root()).is_ok_and(|mut e| e.next().is_some());
+        return if occupied {
+            Err(other("what it holds").into())
+        } else {
+            Ok(())
+        };
     };
     let before: Value = serde_json::from_str(&text).unwrap_or_default();
     let checks = [

@@ -2,14 +2,14 @@
 
 use super::recipe::recipe_into;
 use super::row::{Access, Direction, Probe, Role, Row, Subject, Tier};
-use super::test_bench::{Groups, Values, mean_at, spread, take_p};
+use super::test_bench::{Groups, Values, exposure, mean_at, spread, take_p};
 use super::{Context, FindingsError, POWER, RECIPE_SEEDS};
 use crate::canary::{Group, Prefix};
 use crate::probes::low_logit::{RankGuesser, suppression};
 use crate::probes::{CellObservations, LetterScores, Snapshot};
 use crate::spec::{Audit, LowLogit, PositiveControl};
 use crate::stats::permutation::Direction as Side;
-use crate::stats::{Tail, exposure_bits, mean, min_detectable_auc};
+use crate::stats::{Tail, mean, min_detectable_auc};
 use crate::units::Phase;
 
 /// Suppression (a) and guesses from the bottom (b).
@@ -389,21 +389,4 @@ impl<'a> Scanned<'a> {
         row.chance = Some(0.5);
         Ok(row)
     }
-}
-
-/// Mean exposure of the treated canaries among their seed's controls, bits.
-fn exposure(groups: &Groups, tail: Tail) -> Option<f64> {
-    let flat = |values: &Values| -> Vec<f64> { values.iter().flatten().copied().collect() };
-    let bits: Option<Vec<f64>> = groups
-        .treated
-        .iter()
-        .zip(&groups.control)
-        .flat_map(|(treated, control)| {
-            let control = flat(control);
-            flat(treated)
-                .into_iter()
-                .map(move |score| exposure_bits(score, &control, tail))
-        })
-        .collect();
-    mean(&bits?)
 }

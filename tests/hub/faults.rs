@@ -195,7 +195,7 @@ fn trouble_that_does_not_pass_ends_after_a_few_tries() {
     let mut notes = Notes::default();
     let found = fixture.client().fetch(ID, "main", &mut notes);
     assert_eq!(found.expect("from the cache"), located);
-    assert!(notes.notes[0].contains("503"), "{:?}", notes.notes);
+    assert!(notes.told[0].contains("503"), "{:?}", notes.told);
 }
 
 #[test]

@@ -104,11 +104,11 @@ fn a_branch_that_moved_is_noticed() {
     assert_eq!(located.commit.as_deref(), Some(LATER));
     assert!(
         notes
-            .notes
+            .told
             .iter()
             .any(|n| n.contains(COMMIT) && n.contains(LATER)),
         "{:?}",
-        notes.notes
+        notes.told
     );
     // The small files are the same bytes: only the weights came again.
     assert_eq!(fixture.elsewhere.requests("").len(), 2);
@@ -130,9 +130,9 @@ fn a_hub_that_cannot_be_asked_leaves_the_cache_to_serve() {
         located
     );
     assert!(
-        notes.notes.len() == 1 && notes.notes[0].contains("from the cache"),
+        notes.told.len() == 1 && notes.told[0].contains("from the cache"),
         "{:?}",
-        notes.notes
+        notes.told
     );
     let error = client
         .fetch("lab/other", "main", &mut notes)

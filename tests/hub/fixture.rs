@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use unsaid::checkpoint::Located;
 use unsaid::checkpoint::hub::{Hub, HubError};
 use unsaid::event::{Event, Observer};
+use unsaid::run_dir::hex;
 
 use super::server::{Reply, Request, Server};
 
@@ -25,10 +26,6 @@ pub(crate) const TOKEN: &str = "hf_not_for_others";
 const LARGE: usize = 100_000;
 
 type Files = BTreeMap<String, Vec<u8>>;
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
-}
 
 pub(crate) fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
@@ -233,7 +230,7 @@ fn answer(model: &Model, elsewhere: &str, request: &Request) -> Reply {
 /// Remembers notes, and asks to stop after some bytes.
 #[derive(Default)]
 pub(crate) struct Notes {
-    pub(crate) notes: Vec<String>,
+    pub(crate) told: Vec<String>,
     pub(crate) stop_after: Option<u64>,
     pub(crate) done: u64,
 }
@@ -241,7 +238,7 @@ pub(crate) struct Notes {
 impl Observer for Notes {
     fn event(&mut self, event: &Event<'_>) {
         match event {
-            Event::Note(text) => self.notes.push((*text).to_owned()),
+            Event::Note(text) => self.told.push((*text).to_owned()),
             Event::Advanced { done, .. } => self.done = *done,
             _ => {}
         }

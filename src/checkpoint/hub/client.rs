@@ -151,29 +151,10 @@ impl<'a> Client<'a> {
                 }
                 Err(_) => None,
             };
-            self.pause(trouble.unwrap_or(pause), observer)?;
+            wait(trouble.unwrap_or(pause), observer)?;
             pause *= 2;
         }
         Err(HubError::Interrupted)
-    }
-
-    /// Waits, but no longer than until the user asks to stop.
-    pub(super) fn pause(
-        &self,
-        duration: Duration,
-        observer: &mut dyn Observer,
-    ) -> Result<(), HubError> {
-        let end = Instant::now() + duration;
-        loop {
-            if observer.interrupted() {
-                return Err(HubError::Interrupted);
-            }
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Ok(());
-            }
-            std::thread::sleep(left.min(LOOK));
-        }
     }
 
     fn give_up(&self, refusal: Refusal, what: &str) -> Result<Outcome, HubError> {
@@ -234,6 +215,21 @@ impl<'a> Client<'a> {
             what: what.to_owned(),
             why: "in circles",
         })
+    }
+}
+
+/// Waits, but no longer than until the user asks to stop.
+pub(super) fn wait(duration: Duration, observer: &mut dyn Observer) -> Result<(), HubError> {
+    let end = Instant::now() + duration;
+    loop {
+        if observer.interrupted() {
+            return Err(HubError::Interrupted);
+        }
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(());
+        }
+        std::thread::sleep(left.min(LOOK));
     }
 }
 

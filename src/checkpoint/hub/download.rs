@@ -8,7 +8,7 @@ use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 use super::cache::Repo;
-use super::client::{Answer, Client, Outcome, TRIES, range_start};
+use super::client::{Answer, Client, Outcome, TRIES, range_start, wait};
 use super::error::HubError;
 use super::listing::{Entry, Hash};
 use crate::event::{Event, Observer};
@@ -284,7 +284,7 @@ fn stream(
                         message,
                     });
                 }
-                client.pause(pause, observer)?;
+                wait(pause, observer)?;
                 pause *= 2;
             }
         }
