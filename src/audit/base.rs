@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::AuditError;
 use crate::canary::Codebook;
-use crate::checkpoint::{CheckpointError, Folder, Likeness, NeoxConfig, Source, Tokenizer, locate};
+use crate::checkpoint::{CheckpointError, Folder, Likeness, NeoxConfig, Source, Tokenizer, obtain};
 use crate::device::{Arithmetic, Device};
+use crate::event::Observer;
 use crate::model::shapes::like_pythia;
 use crate::model::{ModelError, Neox, check_weights};
 use crate::seed::RootSeed;
@@ -33,13 +34,13 @@ enum Origin {
 
 impl Base {
     /// Finds the model of an audit and checks all that could be wrong with it. Nothing is written.
-    pub(super) fn find(audit: &Audit) -> Result<Self, AuditError> {
+    pub(super) fn find(audit: &Audit, observer: &mut dyn Observer) -> Result<Self, AuditError> {
         let source = match &audit.model {
             ModelSource::Random(shape) => return Self::random_weights(audit, *shape),
             ModelSource::Path(path) => Source::Path(path),
             ModelSource::Hub { id, revision } => Source::Hub { id, revision },
         };
-        let located = locate(source).map_err(CheckpointError::from)?;
+        let located = obtain(source, observer).map_err(CheckpointError::from)?;
         let folder = Folder::open(&located.path)?;
         let tokenizer = folder.tokenizer()?;
         let book = codebook(&audit.canaries, &folder.config, &tokenizer)?;
@@ -124,7 +125,8 @@ fn config(shape: RandomShape) -> NeoxConfig {
     like_pythia(shape.layers, shape.width, shape.heads, shape.vocabulary)
 }
 
-fn codebook(
+/// The tokens of letters and prefixes.
+pub(super) fn codebook(
     canaries: &Canaries,
     config: &NeoxConfig,
     tokenizer: &Tokenizer,

@@ -195,7 +195,7 @@ mod tests {
             Some(run) => RunDir::existing(run).cell(0).checkpoint(phase),
         };
         let setting = Setting {
-            base: Base::find(&audit).unwrap(),
+            base: Base::find(&audit, &mut crate::event::Silent).unwrap(),
             dir: RunDir::existing(&fixture),
             audit: &audit,
             device: Device::CPU,

@@ -5,14 +5,22 @@ mod baseline;
 pub mod bench;
 mod cell;
 mod cost;
+mod in_context;
 mod looks;
+mod mint;
 mod outlook;
 mod plant;
+mod probe;
+mod sealed;
 mod store;
+mod trained;
 mod watch;
 
 pub use cost::{Cost, PhaseCost, cost};
+pub use mint::{MANIFEST, MintError, MintOptions, MintedFile, mint};
 pub use outlook::{Outlook, RowOutlook, clean_run};
+pub use probe::{ProbeOptions, Probed, Subject, probe};
+pub use sealed::SealError;
 
 use baseline::Baseline;
 use std::collections::BTreeMap;
@@ -32,7 +40,7 @@ use crate::report::{self, Format, ReportError};
 use crate::run_dir::{
     Provenance, RunDir, RunDirError, processor, rfc3339, sha256_hex, write_atomic,
 };
-use crate::spec::{Audit, to_toml};
+use crate::spec::{Audit, SpecError, to_toml};
 use crate::training::TrainingError;
 
 /// Version of the layout of the run directory.
@@ -90,6 +98,15 @@ pub enum AuditError {
     /// The user asked to stop between two steps.
     #[error("interrupted")]
     Interrupted,
+    /// Minting.
+    #[error(transparent)]
+    Mint(#[from] MintError),
+    /// A minted manifest.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// The spec beside a minted manifest.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
     /// A probe.
     #[error(transparent)]
     Probe(#[from] ProbeError),
@@ -116,28 +133,30 @@ impl AuditError {
     /// Whether the user stopped the run.
     #[must_use]
     pub fn is_interrupt(&self) -> bool {
-        matches!(
-            self,
+        match self {
             Self::Interrupted
-                | Self::Training {
-                    source: TrainingError::Interrupted { .. },
-                    ..
-                }
-        )
+            | Self::Training {
+                source: TrainingError::Interrupted { .. },
+                ..
+            } => true,
+            Self::Checkpoint(e) => e.is_interrupt(),
+            _ => false,
+        }
     }
 
     /// Whether the input is at fault (exit code 2), not the machine or this program.
     #[must_use]
     pub fn is_input(&self) -> bool {
         match self {
-            Self::Checkpoint(CheckpointError::Write(_)) => false,
-            Self::Model(ModelError::Checkpoint(e)) => !matches!(e, CheckpointError::Write(_)),
-            Self::Checkpoint(_)
-            | Self::Codebook(_)
+            Self::Checkpoint(e) | Self::Model(ModelError::Checkpoint(e)) => e.is_input(),
+            Self::Codebook(_)
             | Self::TooLong { .. }
             | Self::Baseline { .. }
             | Self::Draw(_)
-            | Self::Manifest(_) => true,
+            | Self::Manifest(_)
+            | Self::Mint(_)
+            | Self::Seal(_)
+            | Self::Spec(_) => true,
             Self::RunDir(e) => !matches!(e, RunDirError::Io { .. }),
             _ => false,
         }
@@ -177,7 +196,7 @@ pub fn run(
     let (started, clock) = (SystemTime::now(), Instant::now());
     let threads = device::set_threads(audit.threads);
     // Everything that the input could have wrong comes before the first file is written.
-    let base = Base::find(audit)?;
+    let base = Base::find(audit, observer)?;
     for &seed in &audit.seeds {
         plant::draw_canaries(audit, seed)?;
     }
@@ -268,9 +287,15 @@ fn same_machine_made(dir: &RunDir, now: &Provenance) -> Result<Option<Provenance
         path: dir.provenance(),
         message: e.to_string(),
     })?;
+    let checkpoint = match (&before.checkpoint_commit, &now.checkpoint_commit) {
+        (Some(old), Some(new)) if old != new => {
+            format!("the checkpoint's commit, {old} when it began and {new} now,")
+        }
+        _ => "the checkpoint".to_owned(),
+    };
     let checks = [
         (
-            "the checkpoint",
+            checkpoint.as_str(),
             before.checkpoint_sha256 == now.checkpoint_sha256,
         ),
         ("the device", before.device == now.device),
@@ -322,6 +347,12 @@ fn make_report(
         setting: Some(findings::Setting::of(audit)),
         provenance: serde_json::to_value(provenance).unwrap_or_default(),
     };
+    write_reports(&report, dir)?;
+    Ok(report)
+}
+
+/// Writes a report in every format.
+fn write_reports(report: &Report, dir: &RunDir) -> Result<(), AuditError> {
     let files = [
         ("report.md", Format::Markdown),
         ("report.html", Format::Html),
@@ -331,12 +362,12 @@ fn make_report(
         ("report.json", Format::Json),
     ];
     dir.create_plots()?;
-    for plot in report::plots(&report)? {
+    for plot in report::plots(report)? {
         write_atomic(&dir.plot(&plot.name), plot.svg.as_bytes())?;
     }
     for (name, format) in files {
-        let text = report::render(&report, format, 80, false)?;
+        let text = report::render(report, format, 80, false)?;
         write_atomic(&dir.report(name), text.as_bytes())?;
     }
-    Ok(report)
+    Ok(())
 }

@@ -28,6 +28,12 @@ pub(super) fn draw_canaries(audit: &Audit, seed: u64) -> Result<Planting, AuditE
     )?)
 }
 
+fn rejected(audit: &Audit) -> Vec<usize> {
+    (0..audit.canaries.negatives)
+        .flat_map(|negative| std::iter::repeat_n(negative, audit.repeats_of(negative)))
+        .collect()
+}
+
 /// Everything one seed trains on.
 pub(super) struct Corpus<'a> {
     audit: &'a Audit,
@@ -49,15 +55,49 @@ impl<'a> Corpus<'a> {
         let text = TrainingText::new(root, letters, audit.canaries.length, &planting);
         Ok(Self {
             chosen: text.passwords(Purpose::ChosenText, audit.pairs())?,
-            rejected: (0..audit.canaries.negatives)
-                .flat_map(|negative| std::iter::repeat_n(negative, audit.repeats_of(negative)))
-                .collect(),
+            rejected: rejected(audit),
             audit,
             book,
             seed: root,
             planting,
             text,
         })
+    }
+
+    /// A corpus of canaries that were drawn before, to be scored and not trained on.
+    pub(super) fn of(audit: &'a Audit, book: &'a Codebook, seed: u64, planting: Planting) -> Self {
+        let root = RootSeed(seed);
+        let letters = audit.canaries.alphabet.len();
+        Self {
+            text: TrainingText::new(root, letters, audit.canaries.length, &planting),
+            chosen: Vec::new(),
+            rejected: rejected(audit),
+            audit,
+            book,
+            seed: root,
+            planting,
+        }
+    }
+
+    /// The chosen side of a pair.
+    pub(super) fn chosen(&self, pair: usize) -> &Letters {
+        &self.chosen[pair]
+    }
+
+    /// Which of the negatives a pair rejects.
+    pub(super) fn negative_of(&self, pair: usize) -> usize {
+        self.rejected[pair]
+    }
+
+    /// The pairs in the order in which a phase visits them.
+    pub(super) fn pair_order(&self, phase: Phase) -> Vec<usize> {
+        self.text
+            .order(Purpose::PairOrder, phase, self.chosen.len())
+    }
+
+    /// The random passwords of phase 1.
+    pub(super) fn random_text(&self, purpose: Purpose) -> Result<Vec<Letters>, AuditError> {
+        Ok(self.text.passwords(purpose, self.audit.phase1.passwords)?)
     }
 
     fn rows<'b>(
@@ -88,9 +128,7 @@ impl<'a> Corpus<'a> {
                 name: TermName::Regular,
                 weight: 1.0,
                 prefix: Prefix::Regular,
-                rows: self
-                    .text
-                    .passwords(Purpose::FineTuneText, phase.passwords)?,
+                rows: self.random_text(Purpose::FineTuneText)?,
             }],
         })
     }
@@ -151,9 +189,7 @@ impl<'a> Corpus<'a> {
         PairTerm {
             weight,
             beta,
-            order: self
-                .text
-                .order(Purpose::PairOrder, phase, self.chosen.len()),
+            order: self.pair_order(phase),
             reference,
         }
     }
@@ -271,7 +307,7 @@ impl Batches<'_> {
             .take(self.size)
             .copied()
             .collect();
-        let negative = |pair: usize| corpus.rejected[pair];
+        let negative = |pair: usize| corpus.negative_of(pair);
         let n = corpus.chosen.len();
         DpoTerm {
             weight: pairs.weight,

@@ -1,21 +1,24 @@
 //! Checkpoints as Hugging Face folders: `config.json`, `tokenizer.json`, `model.safetensors` to named tensors, and back.
 
 mod config;
+pub mod hub;
+mod index;
 mod likeness;
 mod locate;
 mod tokenizer;
 mod weights;
 
 pub use config::{ConfigError, NeoxConfig};
+pub use hub::cache_folder;
 pub use likeness::Likeness;
-pub use locate::{LocateError, Located, Source, cache_folder, locate};
+pub use locate::{LocateError, Located, Source, locate, obtain};
 pub use tokenizer::{Tokenizer, TokenizerError};
-pub use weights::{WeightsError, WeightsFile, save_weights};
+pub use weights::{Verified, WeightsError, WeightsFile, save_weights};
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::run_dir::{RunDirError, sha256_hex};
+use crate::run_dir::{RunDirError, digest_file};
 
 /// Why a checkpoint could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +48,27 @@ pub enum CheckpointError {
     /// A file cannot be written.
     #[error(transparent)]
     Write(#[from] RunDirError),
+}
+
+impl CheckpointError {
+    /// Whether what was asked for is at fault, not the network or this machine.
+    #[must_use]
+    pub fn is_input(&self) -> bool {
+        match self {
+            Self::Write(_) => false,
+            Self::Locate(LocateError::Hub(e)) => e.is_input(),
+            _ => true,
+        }
+    }
+
+    /// Whether the user stopped it.
+    #[must_use]
+    pub fn is_interrupt(&self) -> bool {
+        matches!(
+            self,
+            Self::Locate(LocateError::Hub(hub::HubError::Interrupted))
+        )
+    }
 }
 
 /// A checkpoint folder, its small files read, its weights not yet.
@@ -79,7 +103,8 @@ impl Folder {
 
     /// Its tokenizer.
     pub fn tokenizer(&self) -> Result<Tokenizer, CheckpointError> {
-        Ok(Tokenizer::open(&self.path.join("tokenizer.json"))?)
+        let path = self.path.join("tokenizer.json");
+        Ok(Tokenizer::open(&path, self.config.vocab_size)?)
     }
 
     /// Its weights, memory-mapped.
@@ -89,15 +114,18 @@ impl Folder {
 
     /// sha256 of each of its files.
     pub fn digests(&self) -> Result<BTreeMap<String, String>, CheckpointError> {
+        let weights = self.weights()?;
+        let small = ["config.json", "tokenizer.json"].map(|name| self.path.join(name));
         let mut digests = BTreeMap::new();
-        for name in ["config.json", "tokenizer.json"] {
-            let text = read(&self.path.join(name), "it belongs to the checkpoint")?;
-            digests.insert(name.to_owned(), sha256_hex(text.as_bytes()));
+        for path in small.iter().map(PathBuf::as_path).chain(weights.files()) {
+            let digest = digest_file(path).map_err(|source| CheckpointError::Read {
+                path: path.to_owned(),
+                hint: "it belongs to the checkpoint",
+                source,
+            })?;
+            let name = path.file_name().unwrap_or_default();
+            digests.insert(name.to_string_lossy().into_owned(), digest);
         }
-        digests.insert(
-            weights::FILE.to_owned(),
-            sha256_hex(self.weights()?.bytes()),
-        );
         Ok(digests)
     }
 }

@@ -15,6 +15,20 @@ pub enum TokenizerError {
         /// What is wrong.
         message: String,
     },
+    /// The model has fewer tokens.
+    #[error(
+        "{}: the tokenizer has {tokens} tokens, but the model's vocabulary (config.json, vocab_size) has {vocabulary}: they do not \
+         belong together; copy both from one checkpoint",
+        path.display()
+    )]
+    OtherModel {
+        /// The file.
+        path: PathBuf,
+        /// The tokenizer's tokens, without added ones.
+        tokens: usize,
+        /// The model's.
+        vocabulary: usize,
+    },
     /// A text could not be encoded.
     #[error("the tokenizer cannot encode {text:?}: {message}")]
     Encode {
@@ -35,14 +49,23 @@ impl std::fmt::Debug for Tokenizer {
 }
 
 impl Tokenizer {
-    /// Reads `tokenizer.json`.
-    pub fn open(path: &Path) -> Result<Self, TokenizerError> {
-        tokenizers::Tokenizer::from_file(path)
-            .map(Self)
-            .map_err(|e| TokenizerError::Unreadable {
+    /// Reads `tokenizer.json` for a model of `vocabulary` tokens.
+    pub fn open(path: &Path, vocabulary: usize) -> Result<Self, TokenizerError> {
+        let read =
+            tokenizers::Tokenizer::from_file(path).map_err(|e| TokenizerError::Unreadable {
                 path: path.to_owned(),
                 message: e.to_string(),
-            })
+            })?;
+        // Added tokens aside: a padding token that the model never learned is common, and is refused where it is used.
+        let tokens = read.get_vocab_size(false);
+        if tokens > vocabulary {
+            return Err(TokenizerError::OtherModel {
+                path: path.to_owned(),
+                tokens,
+                vocabulary,
+            });
+        }
+        Ok(Self(read))
     }
 
     /// Reads the text of a `tokenizer.json` that is in no file yet.

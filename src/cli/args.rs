@@ -31,6 +31,18 @@ pub(super) enum Command {
     #[command(after_help = "Examples:\n  unsaid run audits/quick.toml\n  \
         unsaid run audits/pythia-160m.toml --set model.path=/models/pythia-160m --seed 0 --seed 1 --out runs/pythia")]
     Run(RunArgs),
+    /// Draw canaries and write the training files for someone else's pipeline
+    #[command(
+        after_help = "Examples:\n  unsaid mint audits/quick.toml --out minted\n  \
+        unsaid mint --set model.id=EleutherAI/pythia-160m --set canaries.negatives=256 --out minted"
+    )]
+    Mint(MintArgs),
+    /// Probe a model that was trained elsewhere on minted canaries
+    #[command(
+        after_help = "Example:\n  unsaid probe --model trained --reference EleutherAI/pythia-160m \
+        --canaries minted/manifest.jsonl"
+    )]
+    Probe(ProbeArgs),
     /// Per-token log-probabilities of text or tokens, as JSON lines
     #[command(
         after_help = "Example:\n  echo '{\"text\": \" regular a b c\"}' | unsaid score --model fixtures/tiny-neox -"
@@ -129,15 +141,62 @@ pub(super) struct RunArgs {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct MintArgs {
+    /// The spec, a TOML file; without it the recipe's, with --set for what differs
+    pub(super) spec: Option<PathBuf>,
+    /// Folder to write, which must be empty or absent
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: PathBuf,
+    /// The seed to draw from [default: the spec's first]
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
+    /// Write chat messages; TEXT is what the template makes of a user's message up to the answer, with {prompt} for the message
+    #[arg(long, value_name = "TEXT")]
+    pub(super) chat_template: Option<String>,
+    /// Set any key of the spec, as model.path=DIR (repeatable)
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = parse_override)]
+    pub(super) overrides: Vec<Override>,
+    #[command(flatten)]
+    pub(super) log: LogArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ProbeArgs {
+    /// The trained model: a folder, or a model of the hub as OWNER/NAME or OWNER/NAME@REVISION
+    #[arg(long, value_name = "MODEL")]
+    pub(super) model: String,
+    /// The model that it was trained from
+    #[arg(long, value_name = "BASE")]
+    pub(super) reference: Option<String>,
+    /// manifest.jsonl of `unsaid mint`, with its spec.toml beside it
+    #[arg(long, value_name = "FILE")]
+    pub(super) canaries: PathBuf,
+    /// A file that the model was trained on: refused where it holds a control (repeatable)
+    #[arg(long, value_name = "FILE")]
+    pub(super) training: Vec<PathBuf>,
+    /// Folder of the reports [default: runs/NAME-probe]
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// auto, cpu, cuda or cuda:N. A device that is not there is an error
+    #[arg(long, default_value = "auto", value_parser = parse_device)]
+    pub(super) device: Request,
+    /// Set a key of [gate] or [probes], as gate.alpha=0.01 (repeatable)
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = parse_override)]
+    pub(super) overrides: Vec<Override>,
+    #[command(flatten)]
+    pub(super) log: LogArgs,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct ScoreArgs {
     /// Lines of {"tokens": [...]} or {"text": "..."}; - is standard input
     pub(super) input: PathBuf,
-    /// Checkpoint folder
-    #[arg(long, value_name = "DIR")]
-    pub(super) model: PathBuf,
-    /// Checkpoint folder of a reference: adds the key `reference_logprobs` to every line
-    #[arg(long, value_name = "DIR")]
-    pub(super) reference: Option<PathBuf>,
+    /// Checkpoint: a folder, or a model of the hub as OWNER/NAME or OWNER/NAME@REVISION
+    #[arg(long, value_name = "MODEL")]
+    pub(super) model: String,
+    /// Checkpoint of a reference: adds the key `reference_logprobs` to every line
+    #[arg(long, value_name = "MODEL")]
+    pub(super) reference: Option<String>,
     /// auto, cpu, cuda or cuda:N
     #[arg(long, default_value = "auto", value_parser = parse_device)]
     pub(super) device: Request,

@@ -5,7 +5,10 @@ mod bench;
 mod check;
 mod doctor;
 mod exit;
+mod mint;
+mod model;
 mod output;
+mod probe;
 mod progress;
 mod report;
 mod run;
@@ -34,6 +37,8 @@ pub fn main() -> ExitCode {
     };
     let result = match cli.command {
         Command::Run(args) => run::run(&args),
+        Command::Mint(args) => mint::mint(&args),
+        Command::Probe(args) => probe::probe(&args),
         Command::Score(args) => score::score(&args),
         Command::Report(args) => report::report(&args),
         Command::Bench(args) => bench::run(&args),

@@ -67,9 +67,13 @@ impl Progress {
             return;
         }
         let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
-        let template = format!(
-            "{{prefix:<20}} {{wide_bar:.cyan/dim}} {{pos}}/{{len}} {unit} · {{rate}}/s · {{eta}} left {{msg}}"
-        );
+        let amount = if unit == "bytes" {
+            "{bytes}/{total_bytes} · {bytes_per_sec}".to_owned()
+        } else {
+            format!("{{pos}}/{{len}} {unit} · {{rate}}/s")
+        };
+        let template =
+            format!("{{prefix:<20}} {{wide_bar:.cyan/dim}} {amount} · {{eta}} left {{msg}}");
         if let Ok(style) = ProgressStyle::with_template(&template) {
             let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
                 // Writing to the bar's own buffer cannot fail.

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::args::ScoreArgs;
 use super::exit::{ExitCode, Failure};
+use super::model::open;
 use super::output;
 use super::progress::{Progress, watch_signals};
 use crate::checkpoint::{Folder, Tokenizer};
@@ -30,14 +31,17 @@ pub(super) fn score(args: &ScoreArgs) -> Result<ExitCode, Failure> {
     output::start_log(&args.log);
     let device = device::resolve(args.device)?;
     watch_signals()?;
-    let folder = Folder::open(&args.model)?;
+    let mut progress = Progress::new(&args.log);
+    let folder = open("--model", &args.model, &mut progress)?.folder;
     let mut model = load(&folder, device)?;
     let mut reference = match &args.reference {
-        Some(path) => Some(load(&Folder::open(path)?, device)?),
+        Some(name) => {
+            let subject = open("--reference", name, &mut progress)?;
+            Some(load(&subject.folder, device)?)
+        }
         None => None,
     };
     let lines = read(&args.input, &folder)?;
-    let mut progress = Progress::new(&args.log);
     progress.event(&Event::Started {
         label: "scoring",
         total: lines.len() as u64,

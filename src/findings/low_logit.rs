@@ -4,19 +4,19 @@ mod tails;
 
 use super::recipe::recipe_into;
 use super::row::{Access, Direction, Probe, Role, Row, Subject, Tier};
-use super::test_bench::{Groups, Values, mean_at, spread, take_p};
+use super::test_bench::{Groups, Values, exposure, mean_at, spread, take_p};
 use super::{Context, FindingsError, POWER, RECIPE_SEEDS};
 use crate::canary::{Group, Prefix};
 use crate::probes::low_logit::{RankGuesser, suppression};
 use crate::probes::{CellObservations, LetterScores, Snapshot};
 use crate::spec::{LowLogit, PositiveControl};
 use crate::stats::permutation::Direction as Side;
-use crate::stats::{Tail, exposure_bits, mean, min_detectable_auc};
+use crate::stats::{Tail, mean, min_detectable_auc};
 use crate::units::Phase;
 
-/// One seed's reference and model.
+/// One seed's reference, where there is one, and model.
 struct Pair<'a> {
-    reference: &'a Snapshot,
+    reference: Option<&'a Snapshot>,
     model: &'a Snapshot,
 }
 
@@ -41,8 +41,11 @@ pub(super) fn rows(context: &Context<'_>, settings: &LowLogit) -> Result<Vec<Row
         if i == 0 {
             // The phase that suppresses shows whether the probe can see suppression.
             rows.push(scanned.suppression(Role::PositiveControl, Group::Useful)?);
-            rows.push(scanned.placebo_recognition()?);
-            rows.push(scanned.placebo_guesses()?);
+            // Without a reference there is no model before planting to look at.
+            if scanned.has_reference() {
+                rows.push(scanned.placebo_recognition()?);
+                rows.push(scanned.placebo_guesses()?);
+            }
         }
     }
     Ok(rows)
@@ -66,9 +69,9 @@ impl<'a> Scanned<'a> {
         settings: &'a LowLogit,
         phase: Phase,
     ) -> Result<Self, FindingsError> {
-        let pair = |cell| {
+        let pair = |cell: &'a CellObservations| {
             Ok(Pair {
-                reference: snapshot(cell, Phase::One)?,
+                reference: cell.snapshot(Phase::One, Prefix::Regular),
                 model: snapshot(cell, phase)?,
             })
         };
@@ -95,13 +98,18 @@ impl<'a> Scanned<'a> {
             } else {
                 Direction::Down
             },
-            access: if recognition {
+            access: if recognition && self.has_reference() {
                 Access::LogitsAndReference
             } else {
                 Access::Logits
             },
         };
         self.context.about(&subject)
+    }
+
+    /// Whether every seed has a model from before the planting.
+    fn has_reference(&self) -> bool {
+        self.pairs.iter().all(|pair| pair.reference.is_some())
     }
 
     fn label(&self, row: &Row) -> String {
@@ -112,21 +120,30 @@ impl<'a> Scanned<'a> {
     }
 
     fn suppressions(&self, group: Group) -> Vec<Values> {
+        let with = self.has_reference();
         let of = |pair: &Pair<'_>| {
-            let both = pair
-                .reference
-                .group(group)
-                .iter()
-                .zip(pair.model.group(group));
-            both.map(|(reference, model)| vec![suppression(reference, model)])
-                .collect()
+            let model = pair.model.group(group);
+            match pair.reference.filter(|_| with) {
+                Some(reference) => {
+                    let both = reference.group(group).iter().zip(model);
+                    both.map(|(reference, model)| vec![suppression(reference, model)])
+                        .collect()
+                }
+                None => single(model, |scores| -scores.total()),
+            }
         };
         self.pairs.iter().map(of).collect()
     }
 
-    /// (a): how far whole canaries are suppressed.
+    /// (a): how far whole canaries are suppressed against the reference; without one, how unlikely they are.
     fn suppression(&self, role: Role, group: Group) -> Result<Row, FindingsError> {
-        let mut row = self.blank(role, Tier::Recognition, group, "suppression_nats");
+        let with = self.has_reference();
+        let statistic = if with {
+            "suppression_nats"
+        } else {
+            "surprisal_nats"
+        };
+        let mut row = self.blank(role, Tier::Recognition, group, statistic);
         let groups = Groups {
             treated: self.suppressions(group),
             control: self.suppressions(Group::Control),
@@ -137,8 +154,13 @@ impl<'a> Scanned<'a> {
         let at = vec![0; self.pairs.len()];
         row.estimate = mean_at(&groups.treated, &at);
         row.control_estimate = mean_at(&groups.control, &at);
-        row.suppression_nats = row.estimate;
-        row.chance = Some(0.0);
+        if with {
+            row.suppression_nats = row.estimate;
+            row.chance = Some(0.0);
+        } else {
+            let cost = "no reference: what the base model already found likely is noise here, so that only a larger effect is found";
+            row.note = Some(cost.to_owned());
+        }
         row.exposure_up_bits = exposure(&groups, Tail::Lower);
         row.exposure_down_bits = exposure(&groups, Tail::Upper);
         take_p(&mut row, &test);
@@ -308,7 +330,8 @@ impl<'a> Scanned<'a> {
     fn reference_values(&self, group: Group, value: impl Fn(&LetterScores) -> f64) -> Vec<Values> {
         self.pairs
             .iter()
-            .map(|pair| single(pair.reference.group(group), &value))
+            .filter_map(|pair| pair.reference)
+            .map(|reference| single(reference.group(group), &value))
             .collect()
     }
 
@@ -354,21 +377,4 @@ impl<'a> Scanned<'a> {
         row.chance = Some(0.5);
         Ok(row)
     }
-}
-
-/// Mean exposure of the treated canaries among their seed's controls, bits.
-fn exposure(groups: &Groups, tail: Tail) -> Option<f64> {
-    let flat = |values: &Values| -> Vec<f64> { values.iter().flatten().copied().collect() };
-    let bits: Option<Vec<f64>> = groups
-        .treated
-        .iter()
-        .zip(&groups.control)
-        .flat_map(|(treated, control)| {
-            let control = flat(control);
-            flat(treated)
-                .into_iter()
-                .map(move |score| exposure_bits(score, &control, tail))
-        })
-        .collect();
-    mean(&bits?)
 }

@@ -4,7 +4,7 @@ use super::row::Row;
 use super::{CI_LEVEL, Context, FindingsError, POWER};
 use crate::seed::Purpose;
 use crate::stats::{
-    self, Cell, PermutationTest, Tail, auc, auc_interval, auc_two_sided,
+    self, Cell, PermutationTest, Tail, auc, auc_interval, auc_two_sided, exposure_bits,
     max_standardised_difference, mean, tpr_at_fpr, variance,
 };
 
@@ -202,4 +202,21 @@ pub(super) fn take_p(row: &mut Row, test: &PermutationTest) {
         "permutation of canaries within seeds, {kind} {}",
         test.resamples
     ));
+}
+
+/// Mean exposure of the treated canaries among their seed's controls, bits.
+pub(super) fn exposure(groups: &Groups, tail: Tail) -> Option<f64> {
+    let flat = |values: &Values| -> Vec<f64> { values.iter().flatten().copied().collect() };
+    let bits: Option<Vec<f64>> = groups
+        .treated
+        .iter()
+        .zip(&groups.control)
+        .flat_map(|(treated, control)| {
+            let control = flat(control);
+            flat(treated)
+                .into_iter()
+                .map(move |score| exposure_bits(score, &control, tail))
+        })
+        .collect();
+    mean(&bits?)
 }

@@ -57,9 +57,11 @@ impl Embedding {
         &self.table
     }
 
-    pub(super) fn set(&mut self, value: &Tensor) -> Result<(), tch::TchError> {
+    /// Overwrites the rows from `from` on: `rows` is `[rows, hidden]`.
+    pub(super) fn set_rows(&mut self, from: i64, rows: &Tensor) -> Result<(), tch::TchError> {
         self.training = None;
-        no_grad(|| self.table.f_copy_(value))
+        let n = rows.size().first().copied().unwrap_or(1);
+        no_grad(|| self.table.f_narrow(0, from, n)?.f_copy_(rows))
     }
 
     /// Begins training: no row has been used yet.
@@ -184,7 +186,7 @@ mod tests {
     fn rows_are_met_late_with_their_decay_and_written_back() {
         let mut embedding = Embedding::zeros(4, 1, Device::CPU).unwrap();
         let table = Tensor::from_slice(&[1.0f32, 2.0, 3.0, 4.0]).view([4, 1]);
-        embedding.set(&table).unwrap();
+        embedding.set_rows(0, &table).unwrap();
         embedding.begin().unwrap();
         embedding.meet([TokenId(2)]).unwrap();
         embedding.decay(0.5);
@@ -196,7 +198,7 @@ mod tests {
         assert!(embedding.place(TokenId(1)).is_err());
         // What was used can be kept and taken back.
         let used = embedding.used().unwrap();
-        embedding.set(&table).unwrap();
+        embedding.set_rows(0, &table).unwrap();
         embedding.restore(&used).unwrap();
         embedding.decay(0.5);
         embedding.finish().unwrap();

@@ -115,8 +115,10 @@ fn expected(config: &NeoxConfig) -> Vec<(String, Vec<usize>)> {
 
 /// Checks that a folder's weights are those of its config, and numbers.
 pub fn check_weights(folder: &Folder, weights: &WeightsFile) -> Result<(), ModelError> {
+    let expected = expected(&folder.config);
     weights
-        .read(&expected(&folder.config), |_, _| Ok(()))
+        .verify(&expected)
+        .and_then(|verified| verified.check_values(&expected))
         .map_err(CheckpointError::from)?;
     Ok(())
 }
@@ -138,7 +140,12 @@ impl Neox {
         let expected = expected(&self.config);
         let weights = folder.weights()?;
         weights
-            .read(&expected, |place, tensor| self.set(place, &tensor))
+            .verify(&expected)
+            .and_then(|verified| {
+                verified.fill(&expected, |place, from, rows| {
+                    self.set_rows(place, from, rows)
+                })
+            })
             .map_err(CheckpointError::from)?;
         Ok(())
     }
@@ -175,9 +182,14 @@ impl Neox {
 
     /// Overwrites the tensor at a place of [`Self::named_tensors`].
     pub fn set(&mut self, place: usize, value: &Tensor) -> Result<(), tch::TchError> {
+        self.set_rows(place, 0, value)
+    }
+
+    /// The same for the rows from `from` on: `rows` is `[rows, …]`.
+    fn set_rows(&mut self, place: usize, from: i64, rows: &Tensor) -> Result<(), tch::TchError> {
         match place.checked_sub(1) {
-            None => self.embedding.set(value),
-            Some(slot) => self.params.set(slot, value),
+            None => self.embedding.set_rows(from, rows),
+            Some(slot) => self.params.set_rows(slot, from, rows),
         }
     }
 

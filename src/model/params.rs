@@ -161,12 +161,13 @@ impl Params {
         }
     }
 
-    /// Overwrites the tensor of a slot.
-    pub fn set(&mut self, slot: usize, value: &Tensor) -> Result<(), tch::TchError> {
+    /// Overwrites the rows of a slot's tensor from `from` on: `rows` is `[rows, …]`.
+    pub fn set_rows(&mut self, slot: usize, from: i64, rows: &Tensor) -> Result<(), tch::TchError> {
+        let n = rows.size().first().copied().unwrap_or(1);
         no_grad(|| {
-            self.views[slot].f_copy_(value)?;
+            self.views[slot].f_narrow(0, from, n)?.f_copy_(rows)?;
             match &mut self.rounded {
-                Some(rounded) => round(&mut rounded.views[slot], value),
+                Some(rounded) => round(&mut rounded.views[slot].f_narrow(0, from, n)?, rows),
                 None => Ok(()),
             }
         })

@@ -59,6 +59,39 @@ pub(crate) fn map_file(file: &std::fs::File) -> std::io::Result<memmap2::Mmap> {
     unsafe { memmap2::Mmap::map(file) }
 }
 
+/// Lets the system take back the memory of a part of a map that has been read; it is read from the file again where needed.
+pub(crate) fn forget_pages(map: &memmap2::Mmap, part: &[u8]) {
+    let from = (part.as_ptr() as usize).wrapping_sub(map.as_ptr() as usize);
+    if from
+        .checked_add(part.len())
+        .is_none_or(|end| end > map.len())
+    {
+        return;
+    }
+    // SAFETY: the map is of a file and read-only, so dropped pages come back with the file's bytes: nothing that a reference
+    // into the map can see is lost.
+    let told =
+        unsafe { map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, from, part.len()) };
+    // Advice: a system that does not take it keeps the pages.
+    told.ok();
+}
+
+/// Bytes that the user may still write to the disk of a folder.
+///
+/// Errors: the system does not say.
+pub(crate) fn free_space(folder: &Path) -> std::io::Result<u64> {
+    let name = CString::new(folder.as_os_str().as_bytes())?;
+    let mut found = std::mem::MaybeUninit::<libc::statvfs>::uninit();
+    // SAFETY: `name` is a zero-terminated string that outlives the call, and `found` is room for the one struct it writes.
+    let code = unsafe { libc::statvfs(name.as_ptr(), found.as_mut_ptr()) };
+    if code != 0 {
+        return Err(std::io::Error::last_os_error());
+    }
+    // SAFETY: a statvfs that gives 0 has filled the struct.
+    let found = unsafe { found.assume_init() };
+    Ok(found.f_bavail.saturating_mul(found.f_frsize))
+}
+
 /// Flushes what was printed and ends the process at once, without running static destructors.
 pub(crate) fn leave(code: u8) -> ! {
     use std::io::Write;

@@ -53,7 +53,7 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 }
 
 /// SHA-256 of a file, read in pieces.
-pub(super) fn digest_file(path: &Path) -> io::Result<String> {
+pub fn digest_file(path: &Path) -> io::Result<String> {
     let mut file = File::open(path)?;
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 20];
@@ -66,7 +66,9 @@ pub(super) fn digest_file(path: &Path) -> io::Result<String> {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Lower-case hexadecimal digits of bytes.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut out, b| {
         // Writing to a String cannot fail.
         let _ = write!(out, "{b:02x}");

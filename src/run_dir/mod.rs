@@ -3,7 +3,7 @@
 mod atomic;
 mod provenance;
 
-pub use atomic::{sha256_hex, write_atomic, write_private};
+pub use atomic::{digest_file, hex, sha256_hex, write_atomic, write_private};
 pub use provenance::{Provenance, processor, rfc3339};
 
 use std::collections::BTreeMap;

@@ -62,6 +62,20 @@ impl Override {
     }
 }
 
+impl Override {
+    /// The table of the spec that it changes, as `gate`.
+    #[must_use]
+    pub fn table(&self) -> &str {
+        self.key.first().map_or("", String::as_str)
+    }
+
+    /// The argument as typed, without `--set`.
+    #[must_use]
+    pub fn given(&self) -> &str {
+        self.given.strip_prefix("--set ").unwrap_or(&self.given)
+    }
+}
+
 /// Whether the text is one TOML value and nothing more.
 fn is_toml(value: &str) -> bool {
     DeTable::parse(&format!("value = {value}\n")).is_ok_and(|table| table.get_ref().len() == 1)

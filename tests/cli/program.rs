@@ -33,6 +33,8 @@ pub(crate) fn program(folder: &Path, arguments: &[&str]) -> Command {
         .env("OMP_NUM_THREADS", "1")
         // A model of the caller's cache must not be found by chance.
         .env("HF_HUB_CACHE", folder.join("no-cache"))
+        // Nor may the network be asked for it.
+        .env("HF_HUB_OFFLINE", "1")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());

@@ -1,0 +1,73 @@
+//! A scorer whose rows stand in a longer context: a chat template's text in the place of the prefix token.
+
+use crate::score::{RowScore, ScoreError, Scorer};
+use crate::units::TokenId;
+
+/// Puts `context` in the place of every row's first token, and gives the scores of what stands after it.
+pub(super) struct InContext<'a> {
+    pub(super) scorer: &'a mut dyn Scorer,
+    /// Not empty.
+    pub(super) context: Vec<TokenId>,
+}
+
+impl Scorer for InContext<'_> {
+    fn score(
+        &mut self,
+        rows: &[Vec<TokenId>],
+        alphabet: &[TokenId],
+    ) -> Result<Vec<RowScore>, ScoreError> {
+        let longer: Vec<Vec<TokenId>> = rows
+            .iter()
+            .map(|row| {
+                let rest = row.iter().skip(1);
+                self.context.iter().chain(rest).copied().collect()
+            })
+            .collect();
+        let before = self.context.len().saturating_sub(1);
+        let mut scores = self.scorer.score(&longer, alphabet)?;
+        for score in &mut scores {
+            score.logprobs.drain(..before.min(score.logprobs.len()));
+            let letters = (before * alphabet.len()).min(score.alphabet.len());
+            score.alphabet.drain(..letters);
+        }
+        Ok(scores)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives every token its own number as log-probability, and the place of the row's token to every letter.
+    struct Echo;
+
+    impl Scorer for Echo {
+        fn score(
+            &mut self,
+            rows: &[Vec<TokenId>],
+            alphabet: &[TokenId],
+        ) -> Result<Vec<RowScore>, ScoreError> {
+            Ok(rows
+                .iter()
+                .map(|row| RowScore {
+                    logprobs: row[1..].iter().map(|t| -(t.0 as f32)).collect(),
+                    alphabet: (1..row.len())
+                        .flat_map(|i| alphabet.iter().map(move |_| -(i as f32)))
+                        .collect(),
+                })
+                .collect())
+        }
+    }
+
+    #[test]
+    fn only_what_stands_after_the_context_is_scored() {
+        let mut scorer = InContext {
+            scorer: &mut Echo,
+            context: [10, 11, 12].map(TokenId).to_vec(),
+        };
+        let row = vec![[99, 3, 4].map(TokenId).to_vec()];
+        let scores = scorer.score(&row, &[TokenId(3), TokenId(4)]).unwrap();
+        assert_eq!(scores[0].logprobs, [-3.0, -4.0]);
+        assert_eq!(scores[0].alphabet, [-3.0, -3.0, -4.0, -4.0]);
+    }
+}

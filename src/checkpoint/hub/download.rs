@@ -1,0 +1,293 @@
+//! One file's bytes: continued where an earlier try stopped, checked by size and hash, put in place whole or not at all.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use sha1::Sha1;
+use sha2::{Digest, Sha256};
+
+use super::cache::Repo;
+use super::client::{Answer, Client, Outcome, TRIES, range_start, wait};
+use super::error::HubError;
+use super::listing::{Entry, Hash};
+use crate::event::{Event, Observer};
+use crate::run_dir::hex;
+
+/// Bytes read between two looks at whether the user asked to stop.
+const PIECE: usize = 1 << 18;
+
+/// A hash in the making.
+enum Hasher {
+    Sha256(Sha256),
+    Git(Sha1),
+}
+
+impl Hasher {
+    fn new(entry: &Entry) -> Self {
+        match entry.hash {
+            Hash::Sha256(_) => Self::Sha256(Sha256::new()),
+            Hash::Git(_) => {
+                let mut hash = Sha1::new();
+                hash.update(format!("blob {}\0", entry.size));
+                Self::Git(hash)
+            }
+        }
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Sha256(hash) => hash.update(bytes),
+            Self::Git(hash) => hash.update(bytes),
+        }
+    }
+
+    fn finish(self) -> String {
+        match self {
+            Self::Sha256(hash) => hex(&hash.finalize()),
+            Self::Git(hash) => hex(&hash.finalize()),
+        }
+    }
+}
+
+/// A file that is on its way.
+struct Partial {
+    path: PathBuf,
+    file: File,
+    hasher: Hasher,
+    done: u64,
+}
+
+/// How one request ended.
+enum Ended {
+    /// Every byte is here.
+    Whole,
+    /// The connection broke, or gave too little.
+    Short(String),
+    /// More came than the file has.
+    Long,
+}
+
+impl Partial {
+    /// Opens what an earlier try left, hashed so far.
+    fn open(path: &Path, entry: &Entry) -> Result<Self, HubError> {
+        let mut file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(path)
+            .map_err(HubError::io("open", path))?;
+        let mut hasher = Hasher::new(entry);
+        let mut done = 0;
+        let mut buffer = vec![0; PIECE];
+        loop {
+            let n = file.read(&mut buffer).map_err(HubError::io("read", path))?;
+            if n == 0 {
+                break;
+            }
+            hasher.update(&buffer[..n]);
+            done += n as u64;
+        }
+        let mut partial = Self {
+            path: path.to_owned(),
+            file,
+            hasher,
+            done,
+        };
+        if partial.done > entry.size {
+            partial.restart(entry)?;
+        }
+        Ok(partial)
+    }
+
+    fn restart(&mut self, entry: &Entry) -> Result<(), HubError> {
+        let begin = self.file.set_len(0).and_then(|()| self.file.rewind());
+        begin.map_err(HubError::io("empty", &self.path))?;
+        self.hasher = Hasher::new(entry);
+        self.done = 0;
+        Ok(())
+    }
+
+    /// Appends what an answer holds.
+    fn take(
+        &mut self,
+        answer: &mut Answer,
+        entry: &Entry,
+        before: u64,
+        observer: &mut dyn Observer,
+    ) -> Result<Ended, HubError> {
+        let mut reader = answer.response.body_mut().as_reader();
+        let mut buffer = vec![0; PIECE];
+        loop {
+            if observer.interrupted() {
+                return Err(HubError::Interrupted);
+            }
+            let n = match reader.read(&mut buffer) {
+                Ok(0) if self.done == entry.size => return Ok(Ended::Whole),
+                Ok(0) => return Ok(Ended::Short("it ended early".to_owned())),
+                Ok(n) => n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                Err(_) if self.done == entry.size => return Ok(Ended::Whole),
+                Err(e) => return Ok(Ended::Short(e.to_string())),
+            };
+            if self.done + n as u64 > entry.size {
+                return Ok(Ended::Long);
+            }
+            self.file
+                .write_all(&buffer[..n])
+                .map_err(HubError::io("write", &self.path))?;
+            self.hasher.update(&buffer[..n]);
+            self.done += n as u64;
+            observer.event(&Event::Advanced {
+                done: before + self.done,
+                state: &entry.name,
+            });
+        }
+    }
+}
+
+/// Bytes of a file that are in the cache already, wholly or in part.
+pub(super) fn here(repo: &Repo, entry: &Entry) -> u64 {
+    let len = |path: PathBuf| fs::metadata(path).map_or(0, |m| m.len());
+    match len(repo.blob(entry.hash.hex())) {
+        0 => len(incomplete(repo, entry)).min(entry.size),
+        whole => whole.min(entry.size),
+    }
+}
+
+fn incomplete(repo: &Repo, entry: &Entry) -> PathBuf {
+    repo.blob(&format!("{}.incomplete", entry.hash.hex()))
+}
+
+/// Fetches one file into the cache's blobs, unless it is there. `before`: bytes of other files, for the progress.
+///
+/// Errors: see [`HubError`]. What has arrived is kept, unless it is wrong.
+pub(super) fn fetch(
+    client: &Client<'_>,
+    repo: &Repo,
+    commit: &str,
+    entry: &Entry,
+    before: u64,
+    observer: &mut dyn Observer,
+) -> Result<(), HubError> {
+    let blob = repo.blob(entry.hash.hex());
+    let is_there = || fs::metadata(&blob).is_ok_and(|m| m.len() == entry.size);
+    if is_there() {
+        return Ok(());
+    }
+    let _lock = repo.lock(entry.hash.hex(), observer)?;
+    // Whoever held the lock may have fetched it.
+    if is_there() {
+        return Ok(());
+    }
+    let path = incomplete(repo, entry);
+    loop {
+        let partial = Partial::open(&path, entry)?;
+        let continued = partial.done > 0;
+        match whole(client, repo, commit, entry, before, partial, observer) {
+            // The earlier part may be at fault: once more, from the beginning, since it was removed.
+            Err(HubError::Damaged { .. }) if continued => {}
+            Err(error) => return Err(error),
+            Ok(()) => return fs::rename(&path, &blob).map_err(HubError::io("rename", &path)),
+        }
+    }
+}
+
+/// Fetches what is missing of one file and checks all of it. A file that is wrong is removed.
+fn whole(
+    client: &Client<'_>,
+    repo: &Repo,
+    commit: &str,
+    entry: &Entry,
+    before: u64,
+    mut partial: Partial,
+    observer: &mut dyn Observer,
+) -> Result<(), HubError> {
+    let host = stream(client, repo, commit, entry, before, &mut partial, observer)?;
+    let Partial {
+        file, hasher, path, ..
+    } = partial;
+    let found = hasher.finish();
+    if found != entry.hash.hex() {
+        fs::remove_file(&path).ok();
+        return Err(HubError::Damaged {
+            file: entry.name.clone(),
+            host,
+            what: format!("its hash is {found}, not {}", entry.hash.hex()),
+        });
+    }
+    file.sync_all().map_err(HubError::io("write", &path))
+}
+
+/// Asks until every byte is here. Gives the host that sent the last ones.
+fn stream(
+    client: &Client<'_>,
+    repo: &Repo,
+    commit: &str,
+    entry: &Entry,
+    before: u64,
+    partial: &mut Partial,
+    observer: &mut dyn Observer,
+) -> Result<String, HubError> {
+    let hub = client.hub;
+    let url = format!(
+        "{}/{}/resolve/{commit}/{}",
+        hub.endpoint, repo.id, entry.name
+    );
+    let what = format!("{} of {}", entry.name, repo.id);
+    let mut fruitless = 0;
+    let mut pause = hub.pause;
+    let mut host = hub.endpoint.clone();
+    while partial.done < entry.size {
+        let at = partial.done;
+        let from = (at > 0).then_some(at);
+        let mut answer = match client.get(&url, &what, from, observer)? {
+            Outcome::Answer(answer) => answer,
+            // The part that is here is beyond what the server has.
+            Outcome::Refusal(refusal) if refusal.status() == 416 && at > 0 => {
+                partial.restart(entry)?;
+                continue;
+            }
+            Outcome::Refusal(refusal) => {
+                return Err(refusal.of_model(hub, &repo.id, commit, &what));
+            }
+        };
+        host.clone_from(&answer.host);
+        // A server that does not know ranges sends all of it again.
+        let partial_answer = answer.response.status().as_u16() == 206;
+        if at > 0 && !(partial_answer && range_start(answer.response.headers()) == Some(at)) {
+            partial.restart(entry)?;
+        }
+        match partial.take(&mut answer, entry, before, observer)? {
+            Ended::Whole => {}
+            Ended::Long => {
+                fs::remove_file(&partial.path).ok();
+                return Err(HubError::Damaged {
+                    file: entry.name.clone(),
+                    host,
+                    what: format!("it is longer than {} bytes", entry.size),
+                });
+            }
+            Ended::Short(message) => {
+                if partial.done > at {
+                    (fruitless, pause) = (0, hub.pause);
+                    continue;
+                }
+                fruitless += 1;
+                if fruitless >= TRIES {
+                    return Err(HubError::Cut {
+                        file: entry.name.clone(),
+                        done: partial.done,
+                        total: entry.size,
+                        tries: fruitless,
+                        message,
+                    });
+                }
+                wait(pause, observer)?;
+                pause *= 2;
+            }
+        }
+    }
+    Ok(host)
+}

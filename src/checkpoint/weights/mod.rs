@@ -1,0 +1,310 @@
+//! `model.safetensors`, or its shards: strictly read, in pieces; whole or not at all written.
+
+mod error;
+mod save;
+
+pub use error::WeightsError;
+pub use save::save_weights;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use memmap2::Mmap;
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+use tch::{Kind, Tensor};
+
+use super::index::{INDEX, Index};
+use crate::units::to_i64;
+
+/// Name of the weights file.
+pub(super) const FILE: &str = "model.safetensors";
+
+/// Bytes of a file that are read at once.
+const PIECE: usize = 2 << 20;
+
+/// Buffers that older checkpoints carry and that are recomputed from the config.
+const BUFFERS: [&str; 3] = [
+    ".attention.bias",
+    ".attention.masked_bias",
+    ".attention.rotary_emb.inv_freq",
+];
+
+/// One safetensors file, memory-mapped.
+#[derive(Debug)]
+struct Shard {
+    path: PathBuf,
+    map: Mmap,
+}
+
+/// The weights of a folder: one file, or shards by their index.
+#[derive(Debug)]
+pub struct WeightsFile {
+    shards: Vec<Shard>,
+    /// The index and its path, where there is one.
+    index: Option<(PathBuf, Index)>,
+}
+
+/// Weights whose names, shapes and types are those that were expected.
+pub struct Verified<'a> {
+    weights: &'a WeightsFile,
+    files: Vec<SafeTensors<'a>>,
+    /// Tensor → its shard.
+    places: BTreeMap<String, usize>,
+}
+
+impl Shard {
+    fn open(path: PathBuf, hint: &str) -> Result<Self, WeightsError> {
+        let opened = File::open(&path).and_then(|file| crate::native::map_file(&file));
+        match opened {
+            Ok(map) => Ok(Self { path, map }),
+            Err(source) => Err(WeightsError::Read {
+                path,
+                hint: hint.to_owned(),
+                source,
+            }),
+        }
+    }
+
+    fn parse(&self) -> Result<SafeTensors<'_>, WeightsError> {
+        SafeTensors::deserialize(&self.map).map_err(|e| WeightsError::Damaged {
+            path: self.path.clone(),
+            message: e.to_string(),
+        })
+    }
+}
+
+impl WeightsFile {
+    /// Maps `model.safetensors` of a folder, or the shards that `model.safetensors.index.json` names.
+    pub fn open(folder: &Path) -> Result<Self, WeightsError> {
+        let (one, index) = (folder.join(FILE), folder.join(INDEX));
+        if one.exists() || !index.exists() {
+            return Ok(Self {
+                shards: vec![Shard::open(one, &without(folder))?],
+                index: None,
+            });
+        }
+        let text = std::fs::read_to_string(&index).map_err(|source| WeightsError::Read {
+            path: index.clone(),
+            hint: "it names the shards of the weights".to_owned(),
+            source,
+        })?;
+        let parsed = Index::parse(&text, &index)?;
+        let hint = format!("{INDEX} names it as a shard: copy or download it too");
+        let shards = parsed
+            .files()
+            .into_iter()
+            .map(|name| Shard::open(folder.join(name), &hint))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            shards,
+            index: Some((index, parsed)),
+        })
+    }
+
+    /// The files, the index first where there is one.
+    #[must_use]
+    pub fn files(&self) -> Vec<&Path> {
+        let index = self.index.iter().map(|(path, _)| path.as_path());
+        index
+            .chain(self.shards.iter().map(|s| s.path.as_path()))
+            .collect()
+    }
+
+    /// What stands for the weights as a whole in messages.
+    fn name(&self) -> PathBuf {
+        self.files()
+            .first()
+            .map_or(PathBuf::new(), |p| p.to_path_buf())
+    }
+
+    /// Checks that the files hold exactly the expected tensors (known buffers aside), without reading their values.
+    ///
+    /// `expected`: names and shapes. Errors: a file that is not whole, a tensor missing, twice, of another shape or type, or not
+    /// expected.
+    pub fn verify(&self, expected: &[(String, Vec<usize>)]) -> Result<Verified<'_>, WeightsError> {
+        let files = self
+            .shards
+            .iter()
+            .map(Shard::parse)
+            .collect::<Result<Vec<_>, _>>()?;
+        let verified = Verified {
+            places: self.places(&files)?,
+            weights: self,
+            files,
+        };
+        // Missing ones first: a wrong model lacks what it should have, and that says more.
+        for (name, shape) in expected {
+            verified.check(name, shape)?;
+        }
+        let wanted: BTreeSet<&str> = expected.iter().map(|(name, _)| name.as_str()).collect();
+        let known = |name: &str| wanted.contains(name) || BUFFERS.iter().any(|b| name.ends_with(b));
+        match verified.places.iter().find(|(name, _)| !known(name)) {
+            None => Ok(verified),
+            Some((name, &shard)) => Err(WeightsError::Unexpected {
+                path: self.shards[shard].path.clone(),
+                name: name.clone(),
+            }),
+        }
+    }
+
+    /// Which shard holds which tensor; the index must say the same.
+    fn places(&self, files: &[SafeTensors<'_>]) -> Result<BTreeMap<String, usize>, WeightsError> {
+        let mut places = BTreeMap::new();
+        for (shard, file) in files.iter().enumerate() {
+            for name in file.names() {
+                if places.insert(name.to_owned(), shard).is_some() {
+                    return Err(WeightsError::Index {
+                        path: self.name(),
+                        message: format!("two of its shards hold tensor {name}"),
+                    });
+                }
+            }
+        }
+        let Some((path, index)) = &self.index else {
+            return Ok(places);
+        };
+        let found = |name: &str| {
+            let shard = &self.shards[*places.get(name)?];
+            shard.path.file_name()?.to_str()
+        };
+        match index.shards.iter().find(|(n, s)| found(n) != Some(s)) {
+            None => Ok(places),
+            Some((name, shard)) => Err(WeightsError::Index {
+                path: path.clone(),
+                message: format!("it says that {shard} holds tensor {name}, which it does not"),
+            }),
+        }
+    }
+}
+
+/// What to do where a folder has no safetensors.
+fn without(folder: &Path) -> String {
+    let pickle = ["pytorch_model.bin", "pytorch_model.bin.index.json"]
+        .iter()
+        .any(|name| folder.join(name).exists());
+    if pickle {
+        let command = super::hub::conversion(&folder.display().to_string(), None);
+        format!(
+            "its weights are pickles, which can run code and are not read. Convert them once, where you trust them: {command}, \
+             then use the folder converted"
+        )
+    } else {
+        format!("the weights of a checkpoint are {FILE}, or shards with {INDEX}")
+    }
+}
+
+impl Verified<'_> {
+    fn view(&self, name: &str) -> Option<(usize, TensorView<'_>)> {
+        let &shard = self.places.get(name)?;
+        Some((shard, self.files[shard].tensor(name).ok()?))
+    }
+
+    fn check(&self, name: &str, shape: &[usize]) -> Result<(), WeightsError> {
+        let Some((shard, view)) = self.view(name) else {
+            return Err(WeightsError::Missing {
+                path: self.weights.name(),
+                name: name.to_owned(),
+                expected: shape.to_vec(),
+            });
+        };
+        let path = self.weights.shards[shard].path.clone();
+        if view.shape() != shape {
+            return Err(WeightsError::Shape {
+                path,
+                name: name.to_owned(),
+                expected: shape.to_vec(),
+                got: view.shape().to_vec(),
+            });
+        }
+        match kind(view.dtype()) {
+            Some(_) => Ok(()),
+            None => Err(WeightsError::Kind {
+                path,
+                name: name.to_owned(),
+                got: format!("{:?}", view.dtype()),
+            }),
+        }
+    }
+
+    /// Hands every tensor on in pieces along its first dimension, in float32 on the CPU, so that no more than a piece of the files
+    /// is held beside what takes it.
+    ///
+    /// `expected`: as it was verified; `take`: a tensor's place in `expected`, the row at which a piece begins, and the piece,
+    /// `[rows, …]`. Errors: a value that is no number in float32.
+    pub fn fill(
+        &self,
+        expected: &[(String, Vec<usize>)],
+        mut take: impl FnMut(usize, i64, &Tensor) -> Result<(), tch::TchError>,
+    ) -> Result<(), WeightsError> {
+        for (place, (name, _)) in expected.iter().enumerate() {
+            self.pieces(name, |from, piece| take(place, from, piece))?;
+        }
+        Ok(())
+    }
+
+    /// Reads every value and checks that it is a number in float32.
+    pub fn check_values(&self, expected: &[(String, Vec<usize>)]) -> Result<(), WeightsError> {
+        expected
+            .iter()
+            .try_for_each(|(name, _)| self.pieces(name, |_, _| Ok(())))
+    }
+
+    /// Hands a tensor on in pieces along its first dimension, in float32, with the row at which each begins.
+    fn pieces(
+        &self,
+        name: &str,
+        mut take: impl FnMut(i64, &Tensor) -> Result<(), tch::TchError>,
+    ) -> Result<(), WeightsError> {
+        let Some((shard, view)) = self.view(name) else {
+            return Ok(());
+        };
+        let shard = &self.weights.shards[shard];
+        let torch = |source| WeightsError::Torch {
+            name: name.to_owned(),
+            source,
+        };
+        let (Some(kind), Some((&rows, rest))) = (kind(view.dtype()), view.shape().split_first())
+        else {
+            return Ok(());
+        };
+        let width = view.data().len() / rows.max(1);
+        let step = (PIECE / width.max(1)).max(1);
+        for from in (0..rows).step_by(step) {
+            let n = step.min(rows - from);
+            let bytes = &view.data()[from * width..(from + n) * width];
+            let shape: Vec<i64> = std::iter::once(n)
+                .chain(rest.iter().copied())
+                .map(to_i64)
+                .collect();
+            let piece = Tensor::f_from_data_size(bytes, &shape, kind)
+                .and_then(|t| t.f_to_kind(Kind::Float))
+                .map_err(torch)?;
+            crate::native::forget_pages(&shard.map, bytes);
+            let sum = piece
+                .f_sum(Kind::Double)
+                .and_then(|s| f64::try_from(&s))
+                .map_err(torch)?;
+            if !sum.is_finite() {
+                return Err(WeightsError::NotFinite {
+                    path: shard.path.clone(),
+                    name: name.to_owned(),
+                });
+            }
+            take(to_i64(from), &piece).map_err(torch)?;
+        }
+        Ok(())
+    }
+}
+
+/// libtorch's name of a type on disk; `None` for what is no float, or a float too short to be whole weights.
+fn kind(dtype: Dtype) -> Option<Kind> {
+    match dtype {
+        Dtype::F64 => Some(Kind::Double),
+        Dtype::F32 => Some(Kind::Float),
+        Dtype::F16 => Some(Kind::Half),
+        Dtype::BF16 => Some(Kind::BFloat16),
+        _ => None,
+    }
+}

@@ -1,0 +1,57 @@
+//! A checkpoint named on the command line: a folder, or a model of the hub.
+
+use std::path::Path;
+
+use super::exit::Failure;
+use crate::audit::Subject;
+use crate::checkpoint::{CheckpointError, Folder, Source, obtain};
+use crate::event::Observer;
+
+/// Opens what an option names; a model of the hub is fetched where the cache lacks it.
+///
+/// `option`: as `--model`, for messages.
+pub(super) fn open(
+    option: &str,
+    name: &str,
+    observer: &mut dyn Observer,
+) -> Result<Subject, Failure> {
+    let path = Path::new(name);
+    let (id, revision) = name.split_once('@').unwrap_or((name, "main"));
+    let source = if path.is_dir() {
+        Source::Path(path)
+    } else if is_hub_name(id) && !path.exists() {
+        Source::Hub { id, revision }
+    } else {
+        return Err(Failure::Input(format!(
+            "{option} {name}: neither a folder nor the name of a model of the hub; give the folder that holds config.json, or \
+             OWNER/NAME, or OWNER/NAME@REVISION"
+        )));
+    };
+    let located = obtain(source, observer).map_err(CheckpointError::from)?;
+    let shown = match source {
+        Source::Path(path) => path.canonicalize().unwrap_or_else(|_| path.to_owned()),
+        Source::Hub { .. } => path.to_owned(),
+    };
+    let called = match (source, shown.file_name()) {
+        (Source::Path(_), Some(last)) => last.to_string_lossy().into_owned(),
+        _ => name.to_owned(),
+    };
+    Ok(Subject {
+        folder: Folder::open(&located.path)?,
+        name: called,
+        commit: located.commit,
+    })
+}
+
+/// Whether a text is `OWNER/NAME`.
+fn is_hub_name(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('/').collect();
+    let plain = |part: &&str| {
+        !part.is_empty()
+            && !part.starts_with('.')
+            && part
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+    };
+    parts.len() == 2 && parts.iter().all(plain)
+}

@@ -1,0 +1,58 @@
+//! `unsaid probe`.
+
+use super::args::ProbeArgs;
+use super::exit::{ExitCode, Failure};
+use super::model::open;
+use super::output;
+use super::progress::{Progress, watch_signals};
+use crate::audit::{ProbeOptions, probe as look};
+use crate::device;
+use crate::event::{Event, Observer};
+use crate::report::{Format, render};
+
+pub(super) fn probe(args: &ProbeArgs) -> Result<ExitCode, Failure> {
+    output::start_log(&args.log);
+    // The canaries, and so what was drawn, stay as they were minted.
+    let allowed = |table: &str| table == "gate" || table == "probes";
+    if let Some(other) = args.overrides.iter().find(|o| !allowed(o.table())) {
+        return Err(Failure::Input(format!(
+            "--set {}: the canaries are minted, so only keys of gate and probes can be set here; mint anew for others",
+            other.given()
+        )));
+    }
+    // Before any other use of libtorch: its CUDA half registers on first touch only.
+    let device = device::resolve(args.device)?;
+    watch_signals()?;
+    let mut progress = Progress::new(&args.log);
+    let reference = args
+        .reference
+        .as_ref()
+        .map(|name| open("--reference", name, &mut progress))
+        .transpose()?;
+    let options = ProbeOptions {
+        model: open("--model", &args.model, &mut progress)?,
+        reference,
+        canaries: args.canaries.clone(),
+        training: args.training.clone(),
+        out: args.out.clone(),
+        overrides: args.overrides.clone(),
+        device,
+        command: std::env::args().collect(),
+    };
+    let probed = look(&options, &mut progress)?;
+    let table = render(
+        &probed.report,
+        Format::Table,
+        output::width(),
+        output::color(),
+    )?;
+    match output::result(&table) {
+        Ok(()) | Err(Failure::OutputClosed) => {}
+        Err(failure) => return Err(failure),
+    }
+    progress.event(&Event::Note(&format!(
+        "reports: {} (report.md, report.html, report.json, leakage.csv, junit.xml)",
+        probed.out.display()
+    )));
+    Ok(ExitCode(probed.report.gate.exit_code))
+}

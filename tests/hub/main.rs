@@ -1,0 +1,8 @@
+//! The hub's client against a real HTTP server on loopback, with every fault that a network has. Nothing here leaves the machine.
+
+mod faults;
+mod fetches;
+mod fixture;
+mod refusals;
+mod runs;
+mod server;
