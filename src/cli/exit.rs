@@ -1,6 +1,6 @@
 //! Exit codes. Source: design.md, Command line; evidence.md, Gate and exit codes.
 
-use crate::audit::AuditError;
+use crate::audit::{self, AuditError};
 use crate::checkpoint::CheckpointError;
 use crate::device::DeviceError;
 use crate::model::ModelError;
@@ -58,6 +58,7 @@ impl Failure {
         match self {
             _ if input => ExitCode::INPUT,
             Self::Audit(e) if e.is_interrupt() => ExitCode::INTERRUPTED,
+            Self::Audit(AuditError::Cells(failures)) => ExitCode(audit::code(failures)),
             Self::Report(ReportError::TooNarrow { .. } | ReportError::NotFinite { .. }) => {
                 ExitCode::FAILURE
             }

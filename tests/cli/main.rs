@@ -11,6 +11,7 @@ mod bad_specs;
 mod bad_tokenizers;
 mod check;
 mod complete_runs;
+mod jobs;
 mod occupied_folders;
 mod precision;
 mod random_weights;
