@@ -12,7 +12,7 @@ pub enum Event<'a> {
         /// How many units it takes.
         total: u64,
         /// What a unit is, as "steps".
-        unit: &'static str,
+        unit: &'a str,
     },
     /// `done` units are finished.
     Advanced {
@@ -40,6 +40,14 @@ pub enum Event<'a> {
 pub trait Observer {
     /// Something happened. Does nothing by default.
     fn event(&mut self, _event: &Event<'_>) {}
+
+    /// Something happened in the cell of one seed, while other cells run beside it.
+    fn of_cell(&mut self, _seed: u64, event: &Event<'_>) {
+        self.event(event);
+    }
+
+    /// The cell of one seed, of those that run beside each other, ended in whatever way.
+    fn cell_ended(&mut self, _seed: u64) {}
 
     /// Whether the user asked to stop; work stops at its next safe point.
     fn interrupted(&self) -> bool {

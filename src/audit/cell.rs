@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::looks::Looking;
 use super::plant::{Batches, Corpus};
+use super::record::Record;
 use super::store;
 use super::watch::Watching;
 use super::{AuditError, Setting};
@@ -43,6 +44,24 @@ pub(super) fn run(
         return Ok(());
     }
     dir.create()?;
+    let record = Record::begin(setting, seed)?;
+    let result = plant(setting, seed, dir, observer);
+    // What was spent is told even of a cell that stopped; why it stopped matters more than that this cannot be told.
+    match result {
+        Ok(()) => record.end(true),
+        Err(error) => {
+            let _ = record.end(false);
+            Err(error)
+        }
+    }
+}
+
+fn plant(
+    setting: &Setting<'_>,
+    seed: u64,
+    dir: CellDir,
+    observer: &mut dyn Observer,
+) -> Result<(), AuditError> {
     let corpus = Corpus::new(setting.audit, &setting.base.book, seed)?;
     let manifest = write_manifest(&corpus.planting, &setting.base.book)?;
     if !dir.is_done("canaries")? {

@@ -178,6 +178,9 @@ mod tests {
     use std::path::{Path, PathBuf};
     use std::time::Instant;
 
+    /// One way to look at a model; gives how many looks that were.
+    type Part<'a> = &'a mut dyn FnMut(&mut Neox) -> usize;
+
     /// The budget of the quick audit is 20 seconds for all probes, 30 with the scan, at both ends of phases together.
     ///
     /// `UNSAID_RUN=runs/quick cargo test --release --lib --locked -- --ignored --nocapture quick_probes` takes the models of a run
@@ -195,6 +198,8 @@ mod tests {
             Some(run) => RunDir::existing(run).cell(0).checkpoint(phase),
         };
         let setting = Setting {
+            provenance: crate::run_dir::Provenance::default(),
+            baseline: None,
             base: Base::find(&audit, &mut crate::event::Silent).unwrap(),
             dir: RunDir::existing(&fixture),
             audit: &audit,
@@ -214,7 +219,7 @@ mod tests {
                 reference: Some(Folder::open(&checkpoint(Phase::One)).unwrap()),
             };
             let mut before = looking.before().unwrap();
-            let parts: [(&str, &mut dyn FnMut(&mut Neox) -> usize); 4] = [
+            let parts: [(&str, Part<'_>); 4] = [
                 ("contexts", &mut |m| looking.contexts(m).unwrap().len()),
                 ("generation", &mut |m| looking.generations(m).unwrap().len()),
                 ("completion", &mut |m| {

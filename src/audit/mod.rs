@@ -6,17 +6,22 @@ pub mod bench;
 mod cell;
 mod cost;
 mod in_context;
+mod jobs;
+mod lines;
 mod looks;
 mod mint;
 mod outlook;
 mod plant;
 mod probe;
+mod record;
 mod sealed;
 mod store;
 mod trained;
 mod watch;
 
 pub use cost::{Cost, PhaseCost, cost};
+pub use jobs::{CellFailure, Worker, code};
+pub use lines::Line;
 pub use mint::{MANIFEST, MintError, MintOptions, MintedFile, mint};
 pub use outlook::{Outlook, RowOutlook, clean_run};
 pub use probe::{ProbeOptions, Probed, Subject, probe};
@@ -107,6 +112,19 @@ pub enum AuditError {
     /// The spec beside a minted manifest.
     #[error(transparent)]
     Spec(#[from] SpecError),
+    /// Cells that ran in processes of their own.
+    #[error("{}", jobs::list(.0))]
+    Cells(Vec<CellFailure>),
+    /// A cell that the run does not have.
+    #[error(
+        "--cell {seed}: the run's seeds are {seeds:?}; give one of them, or change audit.seeds"
+    )]
+    NoSuchCell {
+        /// The seed asked for.
+        seed: u64,
+        /// The run's.
+        seeds: Vec<u64>,
+    },
     /// A probe.
     #[error(transparent)]
     Probe(#[from] ProbeError),
@@ -153,6 +171,7 @@ impl AuditError {
             | Self::TooLong { .. }
             | Self::Baseline { .. }
             | Self::Draw(_)
+            | Self::NoSuchCell { .. }
             | Self::Manifest(_)
             | Self::Mint(_)
             | Self::Seal(_)
@@ -174,6 +193,10 @@ pub struct Options {
     pub arithmetic: Arithmetic,
     /// The command line, for provenance.
     pub command: Vec<String>,
+    /// CPU threads of a cell, whatever the spec says: so that cells started by one process agree.
+    pub threads: Option<usize>,
+    /// What runs a cell in a process of its own; without it cells run one after the other in this one.
+    pub worker: Option<Worker>,
 }
 
 /// What every cell of a run shares.
@@ -183,6 +206,9 @@ struct Setting<'a> {
     dir: RunDir,
     device: Device,
     arithmetic: Arithmetic,
+    /// What this process makes cells with.
+    provenance: Provenance,
+    baseline: Option<Baseline>,
 }
 
 /// Runs an audit: plants in every seed's model, probes it, judges all seeds together and writes the reports.
@@ -193,9 +219,83 @@ pub fn run(
     options: &Options,
     observer: &mut dyn Observer,
 ) -> Result<Report, AuditError> {
-    let (started, clock) = (SystemTime::now(), Instant::now());
-    let threads = device::set_threads(audit.threads);
-    // Everything that the input could have wrong comes before the first file is written.
+    let clock = Instant::now();
+    let setting = prepare(audit, options, None, observer)?;
+    let dir = &setting.dir;
+    let mut provenance = setting.provenance.clone();
+    if let Some(before) = same_machine_made(dir, &provenance)? {
+        // A run that had ended keeps what it ran with; only its reports are made again.
+        if before.finished.is_some() && all_complete(audit, dir)? {
+            for seed in &audit.seeds {
+                observer.event(&Event::Note(&cell::kept(*seed)));
+            }
+            let now = Provenance {
+                baseline_sha256: provenance.baseline_sha256,
+                ..before
+            };
+            return make_report(audit, dir, &now, setting.baseline.as_ref());
+        }
+    }
+    write_provenance(dir, &provenance)?;
+    match &options.worker {
+        Some(worker) if provenance.jobs > 1 => jobs::run(&setting, worker, observer)?,
+        _ => {
+            for &seed in &audit.seeds {
+                cell::run(&setting, seed, observer)?;
+            }
+        }
+    }
+    for &seed in &audit.seeds {
+        let digest = dir.cell(seed).recorded_digest("canaries.jsonl")?;
+        provenance
+            .manifest_sha256
+            .extend(digest.map(|d| (format!("seed-{seed}"), d)));
+    }
+    provenance.cells = record::of_cells(audit, dir)?;
+    provenance.finished = Some(rfc3339(SystemTime::now()));
+    provenance.seconds = Some(clock.elapsed().as_secs_f64());
+    write_provenance(dir, &provenance)?;
+    observer.event(&Event::Started {
+        label: "judging",
+        total: 1,
+        unit: "report",
+    });
+    let report = make_report(audit, dir, &provenance, setting.baseline.as_ref())?;
+    observer.event(&Event::Finished);
+    Ok(report)
+}
+
+/// Runs one cell of an audit into its run directory and makes no report: for processes that share the cells of a run, on any
+/// machines that see the folder. [`run`] makes the report of their cells.
+pub fn run_cell(
+    audit: &Audit,
+    options: &Options,
+    seed: u64,
+    observer: &mut dyn Observer,
+) -> Result<(), AuditError> {
+    if !audit.seeds.contains(&seed) {
+        return Err(AuditError::NoSuchCell {
+            seed,
+            seeds: audit.seeds.clone(),
+        });
+    }
+    let setting = prepare(audit, options, Some(seed), observer)?;
+    if let Some(run) = record::read(&setting.dir.provenance())? {
+        record::agree(&run, &setting.provenance, setting.dir.root())?;
+    }
+    cell::run(&setting, seed, observer)
+}
+
+/// Checks everything that the input could have wrong, then opens the run directory.
+///
+/// `only`: the one cell that is asked for.
+fn prepare<'a>(
+    audit: &'a Audit,
+    options: &Options,
+    only: Option<u64>,
+    observer: &mut dyn Observer,
+) -> Result<Setting<'a>, AuditError> {
+    let started = rfc3339(SystemTime::now());
     let base = Base::find(audit, observer)?;
     for &seed in &audit.seeds {
         plant::draw_canaries(audit, seed)?;
@@ -203,13 +303,24 @@ pub fn run(
     let baseline = baseline::read(audit)?;
     let spec = to_toml(audit);
     let dir = RunDir::open(&options.out, &spec)?;
-    let mut provenance = Provenance {
+    let jobs = audit.jobs.min(audit.seeds.len()).max(1);
+    let threads = match options.threads.or(audit.threads) {
+        Some(threads) => threads,
+        // As many as the work began with: another number adds in another order.
+        None => match record::threads_before(&dir, only)? {
+            Some(threads) => threads,
+            None => (device::set_threads(None) / jobs).max(1),
+        },
+    };
+    let threads = device::set_threads(Some(threads));
+    let provenance = Provenance {
         format: FORMAT,
         unsaid: env!("CARGO_PKG_VERSION").to_owned(),
         libtorch: LIBTORCH.to_owned(),
         device: options.device.to_string(),
         precision: options.arithmetic.to_string(),
         threads,
+        jobs,
         processor: processor(),
         platform: format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH),
         spec_sha256: sha256_hex(spec.as_bytes()),
@@ -219,49 +330,20 @@ pub fn run(
         manifest_sha256: BTreeMap::new(),
         baseline_sha256: baseline.as_ref().map(|b| b.sha256.clone()),
         command: options.command.clone(),
-        started: rfc3339(started),
+        started,
         finished: None,
         seconds: None,
+        cells: BTreeMap::new(),
     };
-    if let Some(before) = same_machine_made(&dir, &provenance)? {
-        // A run that had ended keeps what it ran with; only its reports are made again.
-        if before.finished.is_some() && all_complete(audit, &dir)? {
-            for seed in &audit.seeds {
-                observer.event(&Event::Note(&cell::kept(*seed)));
-            }
-            let now = Provenance {
-                baseline_sha256: provenance.baseline_sha256,
-                ..before
-            };
-            return make_report(audit, &dir, &now, baseline.as_ref());
-        }
-    }
-    write_provenance(&dir, &provenance)?;
-    let setting = Setting {
+    Ok(Setting {
         audit,
         base,
         dir,
         device: options.device,
         arithmetic: options.arithmetic,
-    };
-    for &seed in &audit.seeds {
-        cell::run(&setting, seed, observer)?;
-        let digest = setting.dir.cell(seed).recorded_digest("canaries.jsonl")?;
-        provenance
-            .manifest_sha256
-            .extend(digest.map(|d| (format!("seed-{seed}"), d)));
-    }
-    provenance.finished = Some(rfc3339(SystemTime::now()));
-    provenance.seconds = Some(clock.elapsed().as_secs_f64());
-    write_provenance(&setting.dir, &provenance)?;
-    observer.event(&Event::Started {
-        label: "judging",
-        total: 1,
-        unit: "report",
-    });
-    let report = make_report(audit, &setting.dir, &provenance, baseline.as_ref())?;
-    observer.event(&Event::Finished);
-    Ok(report)
+        baseline,
+        provenance,
+    })
 }
 
 /// Version of libtorch that this program was built with.

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::device::{DeviceError, Request};
-use crate::spec::Override;
-use crate::spec::Precision;
+use crate::spec::{JOBS_MAX, Override, Precision};
 
 /// Audits what a language model learned from the text it was trained never to say.
 ///
@@ -29,7 +28,9 @@ pub(super) struct Cli {
 pub(super) enum Command {
     /// Plant, probe and report: the main job
     #[command(after_help = "Examples:\n  unsaid run audits/quick.toml\n  \
-        unsaid run audits/pythia-160m.toml --set model.path=/models/pythia-160m --seed 0 --seed 1 --out runs/pythia")]
+        unsaid run audits/pythia-160m.toml --set model.path=/models/pythia-160m --seed 0 --seed 1 --out runs/pythia\n  \
+        unsaid run audits/effect.toml --jobs 2\n  \
+        unsaid run audits/effect.toml --cell 12 --out /shared/effect")]
     Run(RunArgs),
     /// Draw canaries and write the training files for someone else's pipeline
     #[command(
@@ -133,6 +134,17 @@ pub(super) struct RunArgs {
     pub(super) precision: Option<PrecisionArg>,
     #[command(flatten)]
     pub(super) spec_args: SpecArgs,
+    /// Seeds to run at once, each in a process of its own [default: run.jobs of the spec, 1]
+    #[arg(long, value_name = "N", value_parser = parse_jobs)]
+    pub(super) jobs: Option<usize>,
+    /// Run this one seed of the spec into the run directory and make no report: for job arrays. The same command without
+    /// it makes the report
+    #[arg(long, value_name = "SEED", conflicts_with = "jobs")]
+    pub(super) cell: Option<u64>,
+    /// How `--jobs` starts cells: CPU threads to use. Standard output then carries progress, and the end of standard input
+    /// stops the cell
+    #[arg(long, hide = true, requires = "cell")]
+    pub(super) cell_threads: Option<usize>,
     /// Continue an unfinished run (also what happens without it, where the folder holds one of the same spec)
     #[arg(long)]
     pub(super) resume: bool,
@@ -283,6 +295,13 @@ pub(super) struct DoctorArgs {
 
 fn parse_device(text: &str) -> Result<Request, DeviceError> {
     text.parse()
+}
+
+fn parse_jobs(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|jobs| (1..=JOBS_MAX).contains(jobs))
+        .ok_or_else(|| format!("a whole number from 1 to {JOBS_MAX}"))
 }
 
 fn parse_override(text: &str) -> Result<Override, String> {

@@ -1,6 +1,6 @@
 //! Exit codes. Source: design.md, Command line; evidence.md, Gate and exit codes.
 
-use crate::audit::AuditError;
+use crate::audit::{self, AuditError};
 use crate::checkpoint::CheckpointError;
 use crate::device::DeviceError;
 use crate::model::ModelError;
@@ -59,6 +59,7 @@ impl Failure {
             _ if input => ExitCode::INPUT,
             Self::Audit(e) if e.is_interrupt() => ExitCode::INTERRUPTED,
             Self::Model(ModelError::Checkpoint(e)) if e.is_interrupt() => ExitCode::INTERRUPTED,
+            Self::Audit(AuditError::Cells(failures)) => ExitCode(audit::code(failures)),
             Self::Report(ReportError::TooNarrow { .. } | ReportError::NotFinite { .. }) => {
                 ExitCode::FAILURE
             }

@@ -2,6 +2,7 @@
 
 mod args;
 mod bench;
+mod cell;
 mod check;
 mod doctor;
 mod exit;

@@ -1,9 +1,10 @@
 //! Events to progress bars on a terminal, to log lines elsewhere; Ctrl-C to a stop at the next safe point.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::args::{LogArgs, LogFormat};
 use super::exit::{ExitCode, Failure};
@@ -22,79 +23,104 @@ pub(super) fn watch_signals() -> Result<(), Failure> {
     .map_err(|e| Failure::Other(format!("cannot listen for signals: {e}")))
 }
 
+/// Asks work to stop at its next safe point.
+pub(super) fn stop() {
+    STOP.store(true, Ordering::SeqCst);
+}
+
+/// Whether work was asked to stop.
+pub(super) fn stopped() -> bool {
+    STOP.load(Ordering::SeqCst)
+}
+
 /// How often a log line tells of progress where there is no bar.
 const LINE_EVERY: Duration = Duration::from_secs(30);
 
-/// Shows what happens.
+/// Shows what happens: a bar, or now and then a line, for each work that goes on.
 pub(super) struct Progress {
-    bars: bool,
+    bars: Option<MultiProgress>,
     json: bool,
-    bar: Option<ProgressBar>,
+    /// By the seed, where cells run beside each other.
+    works: BTreeMap<Option<u64>, Work>,
+}
+
+/// Something that takes long.
+struct Work {
     label: String,
-    unit: &'static str,
+    unit: String,
     total: u64,
     started: Instant,
     told: Instant,
+    bar: Option<ProgressBar>,
 }
 
 impl Progress {
     pub(super) fn new(log: &LogArgs) -> Self {
         let terminal = console::Term::stderr().is_term();
+        let bars = terminal && !log.quiet && log.log_format == LogFormat::Text;
         Self {
-            bars: terminal && !log.quiet && log.log_format == LogFormat::Text,
+            bars: bars.then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr())),
             json: log.log_format == LogFormat::Json,
-            bar: None,
-            label: String::new(),
-            unit: "",
-            total: 0,
-            started: Instant::now(),
-            told: Instant::now(),
+            works: BTreeMap::new(),
         }
     }
 
-    fn start(&mut self, label: &str, total: u64, unit: &'static str) {
-        label.clone_into(&mut self.label);
-        self.unit = unit;
-        self.total = total;
-        self.started = Instant::now();
-        self.told = self.started;
-        if !self.bars {
-            if self.json {
-                tracing::info!(work = label, total, unit, "started");
-            } else {
-                tracing::info!("{label}: {total} {unit}");
+    fn show(&mut self, seed: Option<u64>, event: &Event<'_>) {
+        match *event {
+            Event::Started { label, total, unit } => self.start(seed, label, total, unit),
+            Event::Advanced { done, state } => self.advance(seed, done, state),
+            Event::Stepped { step, loss, .. } => {
+                self.advance(seed, step as u64 + 1, &format!("· loss {loss:.3}"));
             }
-            return;
+            Event::Finished => self.finish(seed),
+            Event::Note(text) => {
+                if let Some(bars) = &self.bars {
+                    line_above(bars, text);
+                } else {
+                    tracing::info!("{text}");
+                }
+            }
         }
-        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
-        let amount = if unit == "bytes" {
-            "{bytes}/{total_bytes} · {bytes_per_sec}".to_owned()
-        } else {
-            format!("{{pos}}/{{len}} {unit} · {{rate}}/s")
-        };
-        let template =
-            format!("{{prefix:<20}} {{wide_bar:.cyan/dim}} {amount} · {{eta}} left {{msg}}");
-        if let Ok(style) = ProgressStyle::with_template(&template) {
-            let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
-                // Writing to the bar's own buffer cannot fail.
-                let _ = write!(out, "{:.1}", state.per_sec());
-            };
-            bar.set_style(style.with_key("rate", rate).progress_chars("━━─"));
-        }
-        bar.set_prefix(self.label.clone());
-        bar.enable_steady_tick(Duration::from_millis(500));
-        self.bar = Some(bar);
     }
 
-    fn advance(&mut self, done: u64, state: &str) {
-        if let Some(bar) = &self.bar {
+    fn start(&mut self, seed: Option<u64>, label: &str, total: u64, unit: &str) {
+        let bar = self
+            .bars
+            .as_ref()
+            .map(|bars| bars.add(bar(label, total, unit)));
+        match &bar {
+            Some(bar) => bar.enable_steady_tick(Duration::from_millis(500)),
+            None if self.json => tracing::info!(work = label, total, unit, "started"),
+            None => tracing::info!("{label}: {total} {unit}"),
+        }
+        let now = Instant::now();
+        self.works.insert(
+            seed,
+            Work {
+                label: label.to_owned(),
+                unit: unit.to_owned(),
+                total,
+                started: now,
+                told: now,
+                bar,
+            },
+        );
+    }
+
+    fn advance(&mut self, seed: Option<u64>, done: u64, state: &str) {
+        let Some(work) = self.works.get_mut(&seed) else {
+            return;
+        };
+        if let Some(bar) = &work.bar {
             bar.set_position(done);
             bar.set_message(state.to_owned());
-        } else if self.told.elapsed() >= LINE_EVERY {
-            self.told = Instant::now();
-            let rate = done as f64 / self.started.elapsed().as_secs_f64();
-            let left = (self.total.saturating_sub(done)) as f64 / rate.max(f64::MIN_POSITIVE);
-            let (label, total, unit) = (&self.label, self.total, self.unit);
+        } else if work.told.elapsed() >= LINE_EVERY {
+            work.told = Instant::now();
+            let rate = done as f64 / work.started.elapsed().as_secs_f64();
+            let left = (work.total.saturating_sub(done)) as f64 / rate.max(f64::MIN_POSITIVE);
+            let Work {
+                label, total, unit, ..
+            } = work;
             if self.json {
                 tracing::info!(
                     work = label,
@@ -113,13 +139,18 @@ impl Progress {
         }
     }
 
-    fn finish(&mut self) {
-        let seconds = self.started.elapsed().as_secs_f64();
-        let (label, total, unit) = (&self.label, self.total, self.unit);
-        if let Some(bar) = self.bar.take() {
+    fn finish(&mut self, seed: Option<u64>) {
+        let Some(work) = self.works.remove(&seed) else {
+            return;
+        };
+        let seconds = work.started.elapsed().as_secs_f64();
+        let Work {
+            label, total, unit, ..
+        } = &work;
+        if let (Some(bars), Some(bar)) = (&self.bars, &work.bar) {
             bar.finish_and_clear();
-            let line = format!("{label}: {total} {unit} in {seconds:.1} s");
-            let _ = console::Term::stderr().write_line(&line);
+            bars.remove(bar);
+            line_above(bars, &format!("{label}: {total} {unit} in {seconds:.1} s"));
         } else if self.json {
             tracing::info!(work = label, seconds, "done");
         } else {
@@ -128,23 +159,52 @@ impl Progress {
     }
 }
 
+/// A line that stays, above the bars.
+fn line_above(bars: &MultiProgress, text: &str) {
+    bars.suspend(|| {
+        let _ = console::Term::stderr().write_line(text);
+    });
+}
+
+fn bar(label: &str, total: u64, unit: &str) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::hidden());
+    let amount = if unit == "bytes" {
+        "{bytes}/{total_bytes} · {bytes_per_sec}".to_owned()
+    } else {
+        format!("{{pos}}/{{len}} {unit} · {{rate}}/s")
+    };
+    let template = format!("{{prefix:<20}} {{wide_bar:.cyan/dim}} {amount} · {{eta}} left {{msg}}");
+    if let Ok(style) = ProgressStyle::with_template(&template) {
+        let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+            // Writing to the bar's own buffer cannot fail.
+            let _ = write!(out, "{:.1}", state.per_sec());
+        };
+        bar.set_style(style.with_key("rate", rate).progress_chars("━━─"));
+    }
+    bar.set_prefix(label.to_owned());
+    bar
+}
+
 impl Observer for Progress {
     fn event(&mut self, event: &Event<'_>) {
-        match *event {
-            Event::Started { label, total, unit } => self.start(label, total, unit),
-            Event::Advanced { done, state } => self.advance(done, state),
-            Event::Stepped { step, loss, .. } => {
-                self.advance(step as u64 + 1, &format!("· loss {loss:.3}"));
-            }
-            Event::Finished => self.finish(),
-            Event::Note(text) if self.bars => {
-                let _ = console::Term::stderr().write_line(text);
-            }
-            Event::Note(text) => tracing::info!("{text}"),
+        self.show(None, event);
+    }
+
+    fn of_cell(&mut self, seed: u64, event: &Event<'_>) {
+        self.show(Some(seed), event);
+    }
+
+    fn cell_ended(&mut self, seed: u64) {
+        // One that failed leaves its bar where it stopped.
+        if let Some(work) = self.works.remove(&Some(seed))
+            && let (Some(bars), Some(bar)) = (&self.bars, &work.bar)
+        {
+            bar.finish_and_clear();
+            bars.remove(bar);
         }
     }
 
     fn interrupted(&self) -> bool {
-        STOP.load(Ordering::SeqCst)
+        stopped()
     }
 }

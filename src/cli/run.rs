@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::args::{PrecisionArg, RunArgs, SpecArgs};
+use super::cell;
 use super::exit::{ExitCode, Failure};
 use super::output;
 use super::progress::{Progress, watch_signals};
@@ -41,18 +42,30 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
         .into_iter()
         .collect();
     let audit = spec(&args.spec, &args.spec_args, more)?;
+    let audit = Audit {
+        jobs: args.jobs.unwrap_or(audit.jobs),
+        ..audit
+    };
     // Before any other use of libtorch: its CUDA half registers on first touch only.
     let device = device::resolve(args.device)?;
     watch_signals()?;
+    let out = args
+        .out
+        .clone()
+        .unwrap_or_else(|| PathBuf::from("runs").join(&audit.name));
     let options = Options {
-        out: args
-            .out
-            .clone()
-            .unwrap_or_else(|| PathBuf::from("runs").join(&audit.name)),
         arithmetic: Arithmetic::resolve(audit.precision, device)?,
+        worker: (audit.jobs > 1)
+            .then(|| cell::worker(&out, device))
+            .transpose()?,
+        out,
         device,
         command: std::env::args().collect(),
+        threads: args.cell_threads,
     };
+    if let Some(seed) = args.cell {
+        return cell::run(&audit, &options, seed, &args.log);
+    }
     let mut progress = Progress::new(&args.log);
     let mode = if args.resume {
         "continuing, where there is something to continue, in"

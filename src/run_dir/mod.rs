@@ -4,7 +4,7 @@ mod atomic;
 mod provenance;
 
 pub use atomic::{digest_file, hex, sha256_hex, write_atomic, write_private};
-pub use provenance::{Provenance, processor, rfc3339};
+pub use provenance::{CellProvenance, Provenance, processor, rfc3339};
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -111,9 +111,13 @@ impl RunDir {
             }),
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 if is_occupied(root)? {
-                    return Err(RunDirError::NotARun {
-                        path: root.to_owned(),
-                    });
+                    // Another process may have begun the same run in between.
+                    return match fs::read_to_string(dir.spec()) {
+                        Ok(found) if found == spec => Ok(dir),
+                        _ => Err(RunDirError::NotARun {
+                            path: root.to_owned(),
+                        }),
+                    };
                 }
                 fs::create_dir_all(root).map_err(RunDirError::io("create the folder", root))?;
                 write_atomic(&dir.spec(), spec.as_bytes())?;
@@ -242,6 +246,12 @@ impl CellDir {
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// What the cell was made with.
+    #[must_use]
+    pub fn provenance(&self) -> PathBuf {
+        self.root.join("provenance.json")
     }
 
     /// Canaries of the seed.

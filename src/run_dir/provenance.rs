@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::spec::RandomShape;
 
 /// What a run was made with.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
     /// Layout of the run directory.
     pub format: u32,
@@ -16,12 +16,15 @@ pub struct Provenance {
     pub unsaid: String,
     /// Version of libtorch.
     pub libtorch: String,
-    /// Device the models ran on.
+    /// Device the models ran on. Where cells were made by other processes: the one that made the report; see `cells`.
     pub device: String,
     /// Arithmetic of training and scoring.
     pub precision: String,
-    /// CPU threads of libtorch.
+    /// CPU threads of libtorch, of each cell.
     pub threads: usize,
+    /// Cells that ran at once.
+    #[serde(default = "one")]
+    pub jobs: usize,
     /// The processor's name.
     pub processor: String,
     /// Operating system and architecture.
@@ -46,8 +49,28 @@ pub struct Provenance {
     pub started: String,
     /// When its report was made, UTC; `None` before that.
     pub finished: Option<String>,
-    /// Wall-clock seconds spent in this invocation.
+    /// Wall-clock seconds spent in this invocation; on a cell, in all of them.
     pub seconds: Option<f64>,
+    /// What each cell of a run was made with, by its folder, as far as it says.
+    #[serde(default)]
+    pub cells: BTreeMap<String, CellProvenance>,
+}
+
+/// What one cell was made with; its own `provenance.json` says more.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CellProvenance {
+    /// Device its model ran on.
+    pub device: String,
+    /// CPU threads of libtorch.
+    pub threads: usize,
+    /// The processor's name.
+    pub processor: String,
+    /// Wall-clock seconds spent on it.
+    pub seconds: Option<f64>,
+}
+
+fn one() -> usize {
+    1
 }
 
 /// The processor's name, "unknown" where the system does not say.

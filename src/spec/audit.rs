@@ -11,10 +11,12 @@ pub struct Audit {
     pub name: String,
     /// Root seeds, one trained model each; distinct, at least one.
     pub seeds: Vec<u64>,
-    /// CPU threads for libtorch; `None` lets libtorch choose.
+    /// CPU threads for libtorch, of each cell; `None` shares those of the machine out among the cells that run at once.
     pub threads: Option<usize>,
     /// Most rows of each loss term that go through the model at once; `None`: as many as fit.
     pub micro_batch: Option<usize>,
+    /// Cells that run at once. Not part of a run's identity: changes no number.
+    pub jobs: usize,
     /// Which model to plant in.
     pub model: ModelSource,
     /// Arithmetic asked for.

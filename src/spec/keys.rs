@@ -217,7 +217,7 @@ mod tests {
         );
         assert_eq!(
             suggest("run", "checkpoint_every"),
-            "[run] has the keys threads, micro_batch"
+            "[run] has the keys threads, micro_batch, jobs"
         );
     }
 }

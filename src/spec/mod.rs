@@ -38,4 +38,4 @@ pub use error::{Place, SpecError};
 pub use load::{load, parse};
 pub use overrides::Override;
 pub use resolved::to_toml;
-pub use validate::SEED_MAX;
+pub use validate::{JOBS_MAX, SEED_MAX};

@@ -11,7 +11,8 @@ use super::overrides::quote;
 
 /// An audit as a spec that [`super::parse`] reads back unchanged, wherever it is put.
 ///
-/// Keys that have no value (no thread count, no limits) are left out; floats keep every bit.
+/// Keys that have no value (no thread count, no limits) are left out; floats keep every bit. `run.jobs` is left out too: how
+/// many cells run at once says nothing about the run, and may differ when it is continued.
 #[must_use]
 pub fn to_toml(audit: &Audit) -> String {
     let mut out = Writer {

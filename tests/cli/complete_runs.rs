@@ -91,6 +91,7 @@ fn the_folder_is_whole() {
         "seed-0/looks.jsonl",
         "seed-0/observations.jsonl",
         "seed-0/reference.safetensors",
+        "seed-0/provenance.json",
         "seed-0/stages.json",
     ]
     .map(str::to_owned)

@@ -13,6 +13,7 @@ mod bad_tokenizers;
 mod check;
 mod comparisons;
 mod complete_runs;
+mod jobs;
 mod minted;
 mod occupied_folders;
 mod page;

@@ -105,7 +105,7 @@ fn keys_and_types() {
         ),
         (
             "[run]\ncheckpoint_every = 5",
-            &["[run] has the keys threads"],
+            &["[run] has the keys threads, micro_batch, jobs"],
         ),
         (
             "[phase3]\nweights = { dpo = 1, revers = 1 }",

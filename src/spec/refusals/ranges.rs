@@ -53,6 +53,20 @@ fn canaries() {
 }
 
 #[test]
+fn cells_at_once() {
+    expect(&[
+        (
+            "run.jobs = 0",
+            &["line 5: `run.jobs` is 0", "from 1 to 1024"],
+        ),
+        ("run.jobs = 1025", &["from 1 to 1024"]),
+        ("run.threads = 0", &["from 1 to 4096"]),
+    ]);
+    assert_eq!(read(HEAD, &[]).unwrap().jobs, 1);
+    assert_eq!(read(HEAD, &["run.jobs=3"]).unwrap().jobs, 3);
+}
+
+#[test]
 fn phases() {
     for phase in ["phase1", "phase2", "phase3"] {
         for (key, values) in [

@@ -52,13 +52,15 @@ pub(in crate::spec) struct TypedAudit {
 }
 
 /// `[run]`
-#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(in crate::spec) struct TypedRun {
-    /// CPU threads; absent lets libtorch choose.
+    /// CPU threads of a cell; absent shares the machine's out.
     pub threads: Option<usize>,
     /// Rows of each loss term that go through the model at once: `auto` or a number.
     pub micro_batch: Option<TypedMicroBatch>,
+    /// Cells that run at once.
+    pub jobs: usize,
 }
 
 /// See [`TypedRun::micro_batch`].
@@ -106,6 +108,16 @@ impl Default for TypedAudit {
         Self {
             name: None,
             seeds: (0..8).collect(),
+        }
+    }
+}
+
+impl Default for TypedRun {
+    fn default() -> Self {
+        Self {
+            threads: None,
+            micro_batch: None,
+            jobs: 1,
         }
     }
 }

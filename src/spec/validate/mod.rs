@@ -23,6 +23,9 @@ pub const SEED_MAX: u64 = 1 << 53;
 /// Longest name: it becomes a folder.
 const NAME_MAX: usize = 100;
 
+/// Most cells at once; more is a slip of the hand.
+pub const JOBS_MAX: usize = 1024;
+
 /// Most threads; more is a slip of the hand.
 const THREADS_MAX: usize = 4096;
 const MICRO_BATCH_MAX: usize = 1 << 20;
@@ -58,6 +61,7 @@ pub(super) fn validate(
             .map(|n| checker.count("run.threads", n, 1, THREADS_MAX))
             .transpose()?,
         micro_batch: micro_batch(&checker, typed.run.micro_batch.as_ref())?,
+        jobs: checker.count("run.jobs", typed.run.jobs, 1, JOBS_MAX)?,
         model: model::model(&checker, &typed.model, base, &canaries)?,
         precision: precision(&checker, &typed.model.precision)?,
         canaries,
