@@ -285,10 +285,10 @@ fn random_models() {
             ],
         ),
         (
-            "{ layers = 2, width = 64, heads = 4, vocabulary = 28, depth = 3 }",
+            "{ layers = 2, width = 64, heads = 4, vocabulary = 28, stacks = 3 }",
             "",
             &[
-                "unknown key `model.random.depth`",
+                "unknown key `model.random.stacks`",
                 "keys layers, width, heads, vocabulary",
             ],
         ),
