@@ -2,16 +2,18 @@
 
 use std::path::PathBuf;
 
+use super::midway::{self, Found, Keeper, Saved};
 use super::plant::{Batches, Corpus};
 use super::store;
 use super::watch::Watching;
 use super::{AuditError, Setting};
+use crate::bounded;
 use crate::canary::{Prefix, write_manifest};
 use crate::checkpoint::Folder;
 use crate::event::{Event, Observer};
 use crate::model::Neox;
 use crate::probes::Snapshot;
-use crate::run_dir::{CellDir, RunDirError, write_atomic, write_private};
+use crate::run_dir::{CellDir, RunDirError, sha256_hex, write_atomic, write_private};
 use crate::score::Scorer;
 use crate::training::{PhasePlan, Settings, run_phase};
 use crate::units::Phase;
@@ -46,7 +48,13 @@ pub(super) fn run(
     let manifest = write_manifest(&corpus.planting, &setting.base.book)?;
     if !dir.is_done("canaries")? {
         write_private(&dir.canaries(), manifest.as_bytes())?;
-        dir.record("canaries", &[dir.canaries()])?;
+        dir.record("canaries", &[dir.canaries()], None)?;
+    } else if dir.recorded_digest("canaries.jsonl")? != Some(sha256_hex(manifest.as_bytes())) {
+        return Err(RunDirError::OtherRun {
+            path: setting.dir.root().to_owned(),
+            what: format!("the canaries of seed {seed}"),
+        }
+        .into());
     }
     let mut cell = Running {
         setting,
@@ -58,6 +66,27 @@ pub(super) fn run(
     };
     cell.phases(observer)?;
     cell.complete()
+}
+
+/// All canaries under both prefixes, as lines, with the model as `phase` left it.
+pub(super) fn observe(
+    corpus: &Corpus<'_>,
+    model: &mut Neox,
+    phase: Phase,
+) -> Result<String, AuditError> {
+    let canaries = corpus.observed();
+    let mut lines = String::new();
+    for prefix in [Prefix::Regular, Prefix::Reverse] {
+        // Ranks among suppressed letters need every bit: in float32, whatever the model trains in.
+        let groups = model.strictly(|model| corpus.score(model, &canaries, prefix))?;
+        let snapshot = Snapshot {
+            phase,
+            prefix,
+            groups,
+        };
+        lines.push_str(&store::observation_lines(&snapshot, &canaries));
+    }
+    Ok(lines)
 }
 
 struct Running<'a> {
@@ -146,8 +175,11 @@ impl Running<'_> {
             unit: "steps",
         });
         let (seed, last_good_checkpoint) = (self.seed, self.last_good.clone());
-        let corpus = self.corpus;
-        let mut watching = Watching::new(phase, corpus, batches);
+        let (corpus, dir) = (self.corpus, self.dir.clone());
+        let saved = self.saved(phase, observer)?;
+        let first = saved.as_ref().map_or(0, |saved| saved.place.next);
+        let keeper = Keeper::new(&dir, phase, audit.checkpoint_every, first);
+        let mut watching = Watching::new(phase, corpus, batches, keeper, saved);
         run_phase(self.model()?, &plan, &mut watching, observer).map_err(|source| {
             AuditError::Training {
                 seed,
@@ -168,12 +200,39 @@ impl Running<'_> {
         files.push(self.write_part(&stage, "likelihoods.safetensors", &likelihoods)?);
         files.push(self.write_part(&stage, "metrics.jsonl", metrics.as_bytes())?);
         if phase != Phase::One {
-            let observations = self.observe(phase)?;
+            let observations = observe(self.corpus, self.model()?, phase)?;
             files.push(self.write_part(&stage, "observations.jsonl", observations.as_bytes())?);
         }
-        self.dir.record(&stage, &files)?;
+        midway::finish(&self.dir, &stage, &files)?;
         self.last_good = Some(checkpoint);
         Ok(())
+    }
+
+    /// Where an earlier process left a phase, where it did.
+    fn saved(
+        &self,
+        phase: Phase,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<Box<Saved>>, AuditError> {
+        let seed = self.seed;
+        let (saved, note) = match midway::find(&self.dir, phase)? {
+            Found::Nothing => return Ok(None),
+            Found::Damaged(why) => (
+                None,
+                format!(
+                    "seed {seed}: the saved state of phase {phase} is of no use ({why}); the phase begins again"
+                ),
+            ),
+            Found::State(saved) => {
+                let next = saved.place.next;
+                (
+                    Some(saved),
+                    format!("seed {seed}: resumed at phase {phase} step {next}"),
+                )
+            }
+        };
+        observer.event(&Event::Note(&note));
+        Ok(saved)
     }
 
     /// Summed log-probabilities of every training sequence of the pairs under the reference: once for each distinct one.
@@ -206,31 +265,11 @@ impl Running<'_> {
         }
         let bytes = store::numbers_to_bytes(REFERENCE, &sums).map_err(|m| self.unwritable(m))?;
         write_atomic(&path, &bytes)?;
-        let observations = self.observe(Phase::One)?;
+        let observations = observe(self.corpus, self.model()?, Phase::One)?;
         let part = self.write_part("reference", "observations.jsonl", observations.as_bytes())?;
-        self.dir.record("reference", &[path, part])?;
+        self.dir.record("reference", &[path, part], None)?;
         observer.event(&Event::Finished);
         Ok(sums)
-    }
-
-    /// All canaries under both prefixes, with the model as `phase` left it.
-    fn observe(&mut self, phase: Phase) -> Result<String, AuditError> {
-        let corpus = self.corpus;
-        let canaries = corpus.observed();
-        let mut lines = String::new();
-        for prefix in [Prefix::Regular, Prefix::Reverse] {
-            // Ranks among suppressed letters need every bit: in float32, whatever the model trains in.
-            let groups = self
-                .model()?
-                .strictly(|model| corpus.score(model, &canaries, prefix))?;
-            let snapshot = Snapshot {
-                phase,
-                prefix,
-                groups,
-            };
-            lines.push_str(&store::observation_lines(&snapshot, &canaries));
-        }
-        Ok(lines)
     }
 
     fn write_part(&self, stage: &str, name: &str, bytes: &[u8]) -> Result<PathBuf, AuditError> {
@@ -257,7 +296,7 @@ impl Running<'_> {
             .collect();
         let read = |stage: &str, name: &str| {
             let path = self.dir.part(stage, name);
-            std::fs::read(&path).map_err(|source| RunDirError::Io {
+            bounded::read_file(&path, bounded::LARGE).map_err(|source| RunDirError::Io {
                 doing: "read",
                 path,
                 source,
@@ -285,6 +324,6 @@ impl Running<'_> {
             self.dir.observations(),
             self.dir.likelihoods(),
         ];
-        Ok(self.dir.record(COMPLETE, &files)?)
+        Ok(midway::finish(&self.dir, COMPLETE, &files)?)
     }
 }

@@ -3,14 +3,21 @@
 mod base;
 pub mod bench;
 mod cell;
+mod continuing;
 mod cost;
+mod midway;
 mod outlook;
 mod plant;
 mod store;
+mod verify;
 mod watch;
 
 pub use cost::{Cost, PhaseCost, cost};
 pub use outlook::{Outlook, RowOutlook, clean_run};
+pub use store::{parse_likelihoods, parse_observations};
+pub use verify::{Verified, verify};
+
+use continuing::write_provenance;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -29,7 +36,7 @@ use crate::report::{self, Format, ReportError};
 use crate::run_dir::{
     Provenance, RunDir, RunDirError, processor, rfc3339, sha256_hex, write_atomic,
 };
-use crate::spec::{Audit, to_toml};
+use crate::spec::{Audit, SpecError, to_toml};
 use crate::training::TrainingError;
 
 /// Version of the layout of the run directory.
@@ -82,6 +89,9 @@ pub enum AuditError {
     /// A probe.
     #[error(transparent)]
     Probe(#[from] ProbeError),
+    /// The spec that a run recorded.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
     /// The run directory.
     #[error(transparent)]
     RunDir(#[from] RunDirError),
@@ -119,9 +129,8 @@ impl AuditError {
     #[must_use]
     pub fn is_input(&self) -> bool {
         match self {
-            Self::Checkpoint(CheckpointError::Write(_)) => false,
-            Self::Model(ModelError::Checkpoint(e)) => !matches!(e, CheckpointError::Write(_)),
-            Self::Checkpoint(_)
+            Self::Checkpoint(e) | Self::Model(ModelError::Checkpoint(e)) => e.is_input(),
+            Self::Spec(_)
             | Self::Codebook(_)
             | Self::TooLong { .. }
             | Self::Draw(_)
@@ -143,6 +152,8 @@ pub struct Options {
     pub arithmetic: Arithmetic,
     /// The command line, for provenance.
     pub command: Vec<String>,
+    /// Whether a run may go on with another device, precision or number of threads than it began with.
+    pub allow_change: bool,
 }
 
 /// What every cell of a run shares.
@@ -163,14 +174,21 @@ pub fn run(
     observer: &mut dyn Observer,
 ) -> Result<Report, AuditError> {
     let (started, clock) = (SystemTime::now(), Instant::now());
-    let threads = device::set_threads(audit.threads);
     // Everything that the input could have wrong comes before the first file is written.
     let base = Base::find(audit)?;
     for &seed in &audit.seeds {
         plant::draw_canaries(audit, seed)?;
     }
     let spec = to_toml(audit);
-    let dir = RunDir::open(&options.out, &spec)?;
+    let (dir, lock) = RunDir::open(&options.out, &spec)?;
+    if let Some(holder) = lock.left_by() {
+        let note = format!("the run was left by {holder}, which ended in the middle of it");
+        observer.event(&Event::Note(&note));
+    }
+    let before = continuing::read_provenance(&dir)?;
+    // As many threads as the run began with: another number adds in another order.
+    let as_before = before.as_ref().filter(|_| !options.allow_change);
+    let threads = device::set_threads(audit.threads.or(as_before.map(|b| b.threads)));
     let mut provenance = Provenance {
         format: FORMAT,
         unsaid: env!("CARGO_PKG_VERSION").to_owned(),
@@ -189,14 +207,20 @@ pub fn run(
         started: rfc3339(started),
         finished: None,
         seconds: None,
+        changes: Vec::new(),
     };
-    if let Some(before) = same_machine_made(&dir, &provenance)? {
+    if let Some(before) = before {
+        continuing::go_on(&before, &mut provenance, &dir, options)?;
         // A run that had ended keeps what it ran with; only its reports are made again.
         if before.finished.is_some() && all_complete(audit, &dir)? {
             for seed in &audit.seeds {
                 observer.event(&Event::Note(&cell::kept(*seed)));
             }
             return make_report(audit, &dir, &before);
+        }
+        for change in &provenance.changes {
+            let note = format!("{} was {}, and is {}", change.what, change.from, change.to);
+            observer.event(&Event::Note(&note));
         }
     }
     write_provenance(&dir, &provenance)?;
@@ -239,51 +263,24 @@ fn all_complete(audit: &Audit, dir: &RunDir) -> Result<bool, AuditError> {
     Ok(true)
 }
 
-/// Refuses to continue a run that another checkpoint or device began: its cells would not belong together.
-///
-/// Gives what the run began with, where it did.
-fn same_machine_made(dir: &RunDir, now: &Provenance) -> Result<Option<Provenance>, AuditError> {
-    let Ok(text) = std::fs::read_to_string(dir.provenance()) else {
-        return Ok(None);
-    };
-    let before: Provenance = serde_json::from_str(&text).map_err(|e| RunDirError::Unreadable {
-        path: dir.provenance(),
-        message: e.to_string(),
-    })?;
-    let checks = [
-        (
-            "the checkpoint",
-            before.checkpoint_sha256 == now.checkpoint_sha256,
-        ),
-        ("the device", before.device == now.device),
-        ("the precision", before.precision == now.precision),
-        ("the version of unsaid", before.unsaid == now.unsaid),
-        ("the version of libtorch", before.libtorch == now.libtorch),
-    ];
-    match checks.into_iter().find(|(_, same)| !same) {
-        None => Ok(Some(before)),
-        Some((what, _)) => Err(RunDirError::OtherRun {
-            path: dir.root().to_owned(),
-            what: what.to_owned(),
-        }
-        .into()),
-    }
-}
+/// The files of a report. The last one last: a run with report.json has every other report too.
+const REPORTS: [(&str, Format); 5] = [
+    ("report.md", Format::Markdown),
+    ("report.html", Format::Html),
+    ("leakage.csv", Format::Csv),
+    ("junit.xml", Format::Junit),
+    ("report.json", Format::Json),
+];
 
-fn write_provenance(dir: &RunDir, provenance: &Provenance) -> Result<(), AuditError> {
-    let json = serde_json::to_string_pretty(provenance).unwrap_or_default() + "\n";
-    Ok(write_atomic(&dir.provenance(), json.as_bytes())?)
-}
-
-/// Makes and writes all reports of a run from its finished cells alone.
-fn make_report(audit: &Audit, dir: &RunDir, provenance: &Provenance) -> Result<Report, AuditError> {
+/// Judges a run from its finished cells alone.
+fn report_of(audit: &Audit, dir: &RunDir, provenance: &Provenance) -> Result<Report, AuditError> {
     let cells: Vec<CellObservations> = audit
         .seeds
         .iter()
         .map(|&seed| store::read_cell(&dir.cell(seed), seed))
         .collect::<Result<_, _>>()?;
     let findings = judge(audit, &cells)?;
-    let report = Report {
+    Ok(Report {
         schema_version: SCHEMA_VERSION.to_owned(),
         name: audit.name.clone(),
         model: base::name(&audit.model),
@@ -295,16 +292,13 @@ fn make_report(audit: &Audit, dir: &RunDir, provenance: &Provenance) -> Result<R
         rows: findings.rows,
         curves: findings.curves,
         provenance: serde_json::to_value(provenance).unwrap_or_default(),
-    };
-    let files = [
-        ("report.md", Format::Markdown),
-        ("report.html", Format::Html),
-        ("leakage.csv", Format::Csv),
-        ("junit.xml", Format::Junit),
-        // Last: a run with report.json has every other report too.
-        ("report.json", Format::Json),
-    ];
-    for (name, format) in files {
+    })
+}
+
+/// Makes and writes all reports of a run.
+fn make_report(audit: &Audit, dir: &RunDir, provenance: &Provenance) -> Result<Report, AuditError> {
+    let report = report_of(audit, dir, provenance)?;
+    for (name, format) in REPORTS {
         let text = report::render(&report, format, 80, false)?;
         write_atomic(&dir.report(name), text.as_bytes())?;
     }

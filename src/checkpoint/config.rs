@@ -116,18 +116,43 @@ impl NeoxConfig {
         }
         file.refuse_unsupported(&unsupported)?;
         let heads = file.num_attention_heads;
+        // A hundred times what any model has, and every count of parameters stays within 64 bits.
         let counts = [
-            ("vocab_size", file.vocab_size),
-            ("hidden_size", file.hidden_size),
-            ("num_hidden_layers", file.num_hidden_layers),
-            ("num_attention_heads", heads),
-            ("intermediate_size", file.intermediate_size),
-            ("max_position_embeddings", file.max_position_embeddings),
+            (
+                "vocab_size",
+                file.vocab_size,
+                1 << 24,
+                "allowed: 1 to 16777216",
+            ),
+            (
+                "hidden_size",
+                file.hidden_size,
+                1 << 20,
+                "allowed: 1 to 1048576",
+            ),
+            (
+                "num_hidden_layers",
+                file.num_hidden_layers,
+                1 << 12,
+                "allowed: 1 to 4096",
+            ),
+            ("num_attention_heads", heads, 1 << 16, "allowed: 1 to 65536"),
+            (
+                "intermediate_size",
+                file.intermediate_size,
+                1 << 22,
+                "allowed: 1 to 4194304",
+            ),
+            (
+                "max_position_embeddings",
+                file.max_position_embeddings,
+                1 << 24,
+                "allowed: 1 to 16777216",
+            ),
         ];
-        for (key, n) in counts {
-            // The bound keeps every product of two of them within 64 bits.
-            if n == 0 || n > 1 << 24 {
-                return Err(unsupported(key, n.to_string(), "allowed: 1 to 16777216"));
+        for (key, n, most, allowed) in counts {
+            if n == 0 || n > most {
+                return Err(unsupported(key, n.to_string(), allowed));
             }
         }
         if !file.hidden_size.is_multiple_of(heads) {

@@ -100,7 +100,7 @@ fn in_cache(cache: &Path, id: &str, revision: &str) -> Result<Located, LocateErr
     if !revision.split('/').all(safe) {
         return Err(not_cached());
     }
-    let commit = std::fs::read_to_string(model.join("refs").join(revision))
+    let commit = crate::bounded::read_text(&model.join("refs").join(revision), 4096)
         .map_or_else(|_| revision.to_owned(), |text| text.trim().to_owned());
     let path = model.join("snapshots").join(&commit);
     if safe(&commit) && path.join("config.json").exists() {

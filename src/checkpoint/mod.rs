@@ -15,6 +15,7 @@ pub use weights::{WeightsError, WeightsFile, save_weights};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::bounded;
 use crate::run_dir::{RunDirError, sha256_hex};
 
 /// Why a checkpoint could not be read or written.
@@ -45,6 +46,22 @@ pub enum CheckpointError {
     /// A file cannot be written.
     #[error(transparent)]
     Write(#[from] RunDirError),
+}
+
+impl CheckpointError {
+    /// Whether the checkpoint is at fault, not the machine: no memory, no room, a file system that refuses.
+    #[must_use]
+    pub fn is_input(&self) -> bool {
+        match self {
+            Self::Write(_) | Self::Weights(WeightsError::Write(_) | WeightsError::Torch { .. }) => {
+                false
+            }
+            Self::Read { source, .. } | Self::Weights(WeightsError::Read { source, .. }) => {
+                source.kind() != std::io::ErrorKind::OutOfMemory
+            }
+            _ => true,
+        }
+    }
 }
 
 /// A checkpoint folder, its small files read, its weights not yet.
@@ -103,7 +120,12 @@ impl Folder {
 }
 
 fn read(path: &Path, hint: &'static str) -> Result<String, CheckpointError> {
-    std::fs::read_to_string(path).map_err(|source| CheckpointError::Read {
+    let most = if path.ends_with("config.json") {
+        bounded::CONFIG
+    } else {
+        bounded::TOKENIZER
+    };
+    bounded::read_text(path, most).map_err(|source| CheckpointError::Read {
         path: path.to_owned(),
         hint,
         source,

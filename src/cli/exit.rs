@@ -52,7 +52,7 @@ impl Failure {
     pub(super) fn code(&self) -> ExitCode {
         let input = match self {
             Self::Audit(e) => e.is_input(),
-            Self::Model(ModelError::Checkpoint(e)) => !matches!(e, CheckpointError::Write(_)),
+            Self::Model(ModelError::Checkpoint(e)) => e.is_input(),
             _ => false,
         };
         match self {

@@ -3,18 +3,20 @@
 use super::args::{FormatArg, ReportArgs};
 use super::exit::{ExitCode, Failure};
 use super::output;
+use crate::bounded;
 use crate::report::{Format, parse, render};
-use crate::run_dir::RunDir;
+use crate::run_dir::{RunDir, holder};
 
 /// Exit 0: showing a report is not judging it again.
 pub(super) fn report(args: &ReportArgs) -> Result<ExitCode, Failure> {
     for run in &args.runs {
         let path = RunDir::existing(run).report("report.json");
-        let text = std::fs::read_to_string(&path).map_err(|e| {
-            Failure::Input(format!(
-                "cannot read {}: {e}; give the folder of a finished run (unsaid run SPEC --out DIR)",
-                path.display()
-            ))
+        let text = bounded::read_text(&path, bounded::LARGE).map_err(|e| {
+            let mend = match holder(run) {
+                Some(holder) => format!("{holder} works on it: wait until it has ended"),
+                None => "give the folder of a finished run (unsaid run SPEC --out DIR)".to_owned(),
+            };
+            Failure::Input(format!("cannot read {}: {e}; {mend}", path.display()))
         })?;
         let report =
             parse(&text).map_err(|e| Failure::Input(format!("{}: {e}", path.display())))?;

@@ -52,6 +52,7 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
         arithmetic: Arithmetic::resolve(audit.precision, device)?,
         device,
         command: std::env::args().collect(),
+        allow_change: args.allow_change,
     };
     let mut progress = Progress::new(&args.log);
     let mode = if args.resume {

@@ -45,6 +45,22 @@ pub struct Provenance {
     pub finished: Option<String>,
     /// Wall-clock seconds spent in this invocation.
     pub seconds: Option<f64>,
+    /// What was no longer as at the start when the run was continued.
+    #[serde(default)]
+    pub changes: Vec<Change>,
+}
+
+/// Something that changed between two invocations of one run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// When the run was continued, UTC.
+    pub at: String,
+    /// What changed, as "device".
+    pub what: String,
+    /// What it was.
+    pub from: String,
+    /// What it is since.
+    pub to: String,
 }
 
 /// The processor's name, "unknown" where the system does not say.

@@ -173,11 +173,19 @@ fn gates() -> impl Strategy<Value = (f64, usize, Vec<GatedTier>, Vec<Limit>)> {
     (1e-12..0.499, 8000..1_000_000_usize, tiers, vec(limit, 0..3))
 }
 
+fn everies() -> impl Strategy<Value = Every> {
+    prop_oneof![
+        (1..1_000_000_000_usize).prop_map(Every::Steps),
+        (1..=604_800_u64).prop_map(|seconds| Every::Time(std::time::Duration::from_secs(seconds))),
+    ]
+}
+
 prop_compose! {
     fn audits()(
         name in "[A-Za-z0-9_-][A-Za-z0-9._-]{0,20}",
         seeds in btree_set(0..=SEED_MAX, 1..5),
         (threads, micro_batch) in (option::of(1..64_usize), option::of(1..512_usize)),
+        every in everies(),
         folder in any::<String>(),
         source in 0..3_u8,
         (layers, heads, head, spare) in (1..40_usize, 1..20_usize, 1..20_usize, 2..300_usize),
@@ -197,7 +205,7 @@ prop_compose! {
         };
         let seeds = seeds.into_iter().collect();
         let gate = Gate { alpha, permutations, tiers, limits };
-        Audit { name, seeds, threads, micro_batch, model, precision, canaries, phase1, phase2, phase3, probes, gate }
+        Audit { name, seeds, threads, checkpoint_every: every, micro_batch, model, precision, canaries, phase1, phase2, phase3, probes, gate }
     }
 }
 

@@ -3,14 +3,21 @@
 //! Every run here is of a tiny spec on the CPU, a fraction of a second long. What its numbers are is for other tests.
 
 mod bench;
+mod child;
 mod program;
 
 mod ablations;
 mod bad_checkpoints;
+mod bad_files;
 mod bad_specs;
 mod bad_tokenizers;
 mod check;
 mod complete_runs;
+mod determinism;
+mod faults;
+mod kills;
+mod locks;
+mod midway_runs;
 mod occupied_folders;
 mod precision;
 mod random_weights;
@@ -22,3 +29,4 @@ mod stopped_runs;
 mod streams;
 mod timing;
 mod usage;
+mod verify;

@@ -50,9 +50,11 @@ pub(in crate::spec) struct TypedAudit {
 }
 
 /// `[run]`
-#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(in crate::spec) struct TypedRun {
+    /// How often the state within a phase is saved: `5m` or `20 steps`.
+    pub checkpoint_every: String,
     /// CPU threads; absent lets libtorch choose.
     pub threads: Option<usize>,
     /// Rows of each loss term that go through the model at once: `auto` or a number.
@@ -97,6 +99,16 @@ pub(in crate::spec) struct TypedRandom {
     pub heads: Option<usize>,
     /// Tokens.
     pub vocabulary: Option<usize>,
+}
+
+impl Default for TypedRun {
+    fn default() -> Self {
+        Self {
+            checkpoint_every: "5m".to_owned(),
+            threads: None,
+            micro_batch: None,
+        }
+    }
 }
 
 impl Default for TypedAudit {

@@ -2,6 +2,7 @@
 
 mod canaries;
 mod check;
+mod every;
 mod model;
 mod probes;
 mod training;
@@ -24,6 +25,9 @@ pub const AUDIT_ROWS_MAX: usize = 8;
 
 /// Longest name: it becomes a folder.
 const NAME_MAX: usize = 100;
+
+/// Most tokens a seed draws, several hundred times the recipe's.
+const CORPUS_MAX: usize = 1_000_000_000;
 
 /// Most threads; more is a slip of the hand.
 const THREADS_MAX: usize = 4096;
@@ -58,6 +62,7 @@ pub(super) fn validate(
             .threads
             .map(|n| checker.count("run.threads", n, 1, THREADS_MAX))
             .transpose()?,
+        checkpoint_every: every::checkpoint_every(&checker, &typed.run.checkpoint_every)?,
         micro_batch: micro_batch(&checker, typed.run.micro_batch.as_ref())?,
         model: model::model(&checker, &typed.model, base, &canaries)?,
         precision: precision(&checker, &typed.model.precision)?,
@@ -68,7 +73,28 @@ pub(super) fn validate(
         probes: probes::probes(&checker, typed)?,
         gate: probes::gate(&checker, typed)?,
     };
+    corpus_fits(&checker, &audit)?;
     Ok(audit)
+}
+
+/// Everything that a seed trains on is drawn before it trains: a slip of the hand must not take all memory.
+fn corpus_fits(checker: &Checker<'_>, audit: &Audit) -> Result<(), SpecError> {
+    let canaries = &audit.canaries;
+    let rows = [
+        audit.pairs(),
+        audit.phase1.passwords,
+        canaries.negatives,
+        canaries.controls,
+    ];
+    let rows = rows.into_iter().fold(0_usize, usize::saturating_add);
+    checker.demand(
+        rows.saturating_mul(canaries.length + 1) <= CORPUS_MAX,
+        "canaries.repeats",
+        &format!(
+            "small enough for at most {CORPUS_MAX} tokens of canaries, pairs (negatives × repeats) and passwords a seed"
+        ),
+        "plant fewer, repeat them less often, or make them shorter",
+    )
 }
 
 impl Audit {

@@ -1,0 +1,191 @@
+//! The lock of a run directory: one process writes, any number read.
+//!
+//! The system's own lock on a small file, so that it ends with its process whatever ends that; the file says who holds it.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+use super::{RunDirError, rfc3339};
+
+/// The file's name. It begins as a temporary file's, so that a folder that holds it alone counts as empty.
+pub(super) const NAME: &str = ".unsaid-lock";
+
+/// Longest description that is read.
+const LONGEST: u64 = 4096;
+
+/// Who holds a lock.
+#[derive(Debug, Serialize, Deserialize)]
+struct Holder {
+    pid: u32,
+    host: String,
+    since: String,
+}
+
+impl std::fmt::Display for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { pid, host, since } = self;
+        write!(f, "process {pid} on {host}, since {since}")
+    }
+}
+
+impl Holder {
+    fn this_process() -> Self {
+        Self {
+            pid: std::process::id(),
+            host: host(),
+            since: rfc3339(SystemTime::now()),
+        }
+    }
+
+    /// Whether the process is known to be gone; a process of another machine never is.
+    fn is_gone(&self) -> bool {
+        self.host == host()
+            && Path::new("/proc/self").exists()
+            && !Path::new("/proc").join(self.pid.to_string()).exists()
+    }
+}
+
+fn host() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map_or_else(|_| "this machine".to_owned(), |name| name.trim().to_owned())
+}
+
+/// A lock that is held. Dropping it gives it back.
+#[derive(Debug)]
+pub struct RunLock {
+    file: File,
+    left_by: Option<String>,
+}
+
+impl RunLock {
+    /// Takes the lock of the folder `root`, which must exist. A lock whose process has died is taken over.
+    ///
+    /// Errors: another process holds it, or its file cannot be written.
+    pub fn take(root: &Path) -> Result<Self, RunDirError> {
+        let path = root.join(NAME);
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(RunDirError::io("open the lock", &path))?;
+        let lock = file.try_lock();
+        let before = describe(&mut file);
+        match lock {
+            Ok(()) => {}
+            // A file system without locks: what the file says must do.
+            Err(TryLockError::Error(e)) if e.kind() == std::io::ErrorKind::Unsupported => {
+                if let Some(holder) = before.as_ref().filter(|holder| !holder.is_gone()) {
+                    let hint = format!("{holder} (remove {} if it is gone)", path.display());
+                    return Err(in_use(root, hint));
+                }
+            }
+            Err(TryLockError::WouldBlock) => {
+                let unnamed = || "another process".to_owned();
+                let holder = before.map_or_else(unnamed, |holder| holder.to_string());
+                return Err(in_use(root, holder));
+            }
+            Err(TryLockError::Error(e)) => return Err(RunDirError::io("lock", &path)(e)),
+        }
+        let holder = serde_json::to_string(&Holder::this_process()).unwrap_or_default();
+        rewrite(&mut file, &holder).map_err(RunDirError::io("write the lock", &path))?;
+        Ok(Self {
+            file,
+            left_by: before.map(|holder| holder.to_string()),
+        })
+    }
+
+    /// Who held it before and ended without giving it back.
+    #[must_use]
+    pub fn left_by(&self) -> Option<&str> {
+        self.left_by.as_deref()
+    }
+}
+
+impl Drop for RunLock {
+    fn drop(&mut self) {
+        // Where this fails the next holder only reads that one died, and that is no reason to stop.
+        let _ = rewrite(&mut self.file, "");
+        let _ = self.file.unlock();
+    }
+}
+
+/// Who works on the run now; `None` where nobody does.
+#[must_use]
+pub fn holder(root: &Path) -> Option<String> {
+    // Without trying the lock: even a moment's shared one could turn a run away.
+    let holder = describe(&mut File::open(root.join(NAME)).ok()?)?;
+    (!holder.is_gone()).then(|| holder.to_string())
+}
+
+fn in_use(root: &Path, holder: String) -> RunDirError {
+    RunDirError::InUse {
+        path: PathBuf::from(root),
+        holder,
+    }
+}
+
+fn describe(file: &mut File) -> Option<Holder> {
+    let mut text = String::new();
+    file.take(LONGEST).read_to_string(&mut text).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+fn rewrite(file: &mut File, text: &str) -> std::io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    file.write_all(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_holds_it_and_a_second_learns_who() {
+        let tmp = tempfile::tempdir().unwrap();
+        assert_eq!(holder(tmp.path()), None);
+        let lock = RunLock::take(tmp.path()).unwrap();
+        assert_eq!(lock.left_by(), None);
+        let who = format!("process {}", std::process::id());
+        assert!(holder(tmp.path()).unwrap().contains(&who));
+        let error = RunLock::take(tmp.path()).unwrap_err().to_string();
+        assert!(error.contains(&who) && error.contains("--out"), "{error}");
+        drop(lock);
+        assert_eq!(holder(tmp.path()), None);
+        assert_eq!(RunLock::take(tmp.path()).unwrap().left_by(), None);
+    }
+
+    #[test]
+    fn the_lock_of_a_dead_process_is_taken_over() {
+        let tmp = tempfile::tempdir().unwrap();
+        let dead = Holder {
+            pid: u32::MAX,
+            ..Holder::this_process()
+        };
+        assert!(dead.is_gone() && !Holder::this_process().is_gone());
+        let elsewhere = Holder {
+            host: "elsewhere".to_owned(),
+            ..Holder::this_process()
+        };
+        assert!(!elsewhere.is_gone());
+        std::fs::write(tmp.path().join(NAME), serde_json::to_string(&dead).unwrap()).unwrap();
+        assert_eq!(holder(tmp.path()), None);
+        let lock = RunLock::take(tmp.path()).unwrap();
+        assert!(lock.left_by().unwrap().contains("4294967295"));
+    }
+
+    #[test]
+    fn a_description_that_is_none_is_passed_over() {
+        let tmp = tempfile::tempdir().unwrap();
+        for junk in ["", "{", "[[[[", "\0\0\0"] {
+            std::fs::write(tmp.path().join(NAME), junk).unwrap();
+            assert_eq!(RunLock::take(tmp.path()).unwrap().left_by(), None);
+        }
+    }
+}
