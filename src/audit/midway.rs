@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
-use tch::{Kind, Tensor, no_grad};
+use tch::{Kind, Tensor};
 
 use super::{AuditError, store};
 use crate::bounded;
@@ -50,6 +50,8 @@ pub(super) struct Place {
     pub(super) next: usize,
     /// Updates that the optimiser had made.
     updates: u32,
+    /// Pieces that a step was made in at least.
+    pieces: usize,
     /// What belongs to the rows of the input embedding, where it trains.
     input: Option<Input>,
 }
@@ -118,6 +120,7 @@ impl<'a> Keeper<'a> {
             phase: self.phase,
             next,
             updates: state.steps,
+            pieces: state.least_pieces,
             input: state.input.as_ref().map(|(used, _)| Input {
                 tokens: used.tokens.clone(),
                 decay: used.decay,
@@ -229,6 +232,7 @@ impl Saved {
         };
         Ok(trainer.restore(&TrainerState {
             steps: self.place.updates,
+            least_pieces: self.place.pieces,
             body: [read(parameters)?, read(mean)?, read(square)?],
             input,
         })?)

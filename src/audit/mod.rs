@@ -14,7 +14,7 @@ mod watch;
 
 pub use cost::{Cost, PhaseCost, cost};
 pub use outlook::{Outlook, RowOutlook, clean_run};
-pub use store::{parse_likelihoods, parse_observations};
+pub use store::parse_cell;
 pub use verify::{Verified, verify};
 
 use continuing::write_provenance;

@@ -326,16 +326,17 @@ pub(super) fn read_snapshots(text: &str, path: &Path) -> Result<Vec<Snapshot>, A
     Ok(snapshots.into_values().collect())
 }
 
-/// Reads the bytes of a `likelihoods.safetensors`; gives the number of its trajectories.
+/// Reads what a finished cell holds: the text of its `observations.jsonl` and the bytes of its `likelihoods.safetensors`.
 ///
-/// Errors: what is wrong with them.
-pub fn parse_likelihoods(bytes: &[u8]) -> Result<usize, AuditError> {
-    Ok(trajectories_from_bytes(bytes, Path::new("likelihoods.safetensors"))?.len())
-}
-
-/// Reads the text of an `observations.jsonl`; gives the number of its snapshots.
-///
-/// Errors: the first line that is wrong.
-pub fn parse_observations(text: &str) -> Result<usize, AuditError> {
-    Ok(read_snapshots(text, Path::new("observations.jsonl"))?.len())
+/// Errors: the first thing that is wrong.
+pub fn parse_cell(
+    seed: u64,
+    observations: &str,
+    likelihoods: &[u8],
+) -> Result<CellObservations, AuditError> {
+    Ok(CellObservations {
+        seed,
+        snapshots: read_snapshots(observations, Path::new("observations.jsonl"))?,
+        trajectories: trajectories_from_bytes(likelihoods, Path::new("likelihoods.safetensors"))?,
+    })
 }

@@ -142,7 +142,7 @@ fn a_folder_that_is_removed_under_the_run() {
 }
 
 /// A library that sets the wall clock back by an hour at every look at it.
-const CLOCK: &str = r#"
+const CLOCK: &str = r"
 #define _GNU_SOURCE
 #include <time.h>
 #include <sys/syscall.h>
@@ -153,7 +153,7 @@ int clock_gettime(clockid_t clock, struct timespec *now) {
     if (code == 0 && clock == CLOCK_REALTIME) now->tv_sec -= 3600 * ++looks;
     return code;
 }
-"#;
+";
 
 #[test]
 fn a_clock_that_is_set_back() {

@@ -2,6 +2,11 @@
 //!
 //! Every run here is of a tiny spec on the CPU, a fraction of a second long. What its numbers are is for other tests.
 
+#![allow(
+    clippy::print_stdout,
+    reason = "what was tried is shown under --nocapture"
+)]
+
 mod bench;
 mod child;
 mod program;
