@@ -92,7 +92,9 @@ fn shown(bytes: &[u8]) {
         if matches!(format, Format::Table | Format::Markdown | Format::Html) {
             assert!(!shown.contains('\u{1b}'), "an escape reaches a terminal");
         }
-        assert!(!shown.contains("<script"), "markup reaches a page");
+        if matches!(format, Format::Markdown | Format::Html | Format::Junit) {
+            assert!(!shown.contains("<script"), "markup reaches a page");
+        }
     }
 }
 
