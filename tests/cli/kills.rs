@@ -143,7 +143,7 @@ fn kills_at_random_moments_change_nothing() {
     assert!(kills >= wanted);
     if is_full() {
         assert!(2 * within > kills, "most kills should land within a phase");
-        assert!(resumed > kills / 4, "{resumed} resumptions of {kills}");
+        assert!(resumed >= 10, "{resumed} resumptions of {kills}");
     }
 }
 
