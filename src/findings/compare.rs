@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::CI_LEVEL;
 use super::figures::{PerSeed, SeedValue};
-use super::row::{Direction, Probe, Report, Role, Row, Scope, Tier, Tiers, Verdict};
+use super::report::{Report, Tiers};
+use super::row::{Direction, Probe, Role, Row, Scope, Tier, Verdict};
 use crate::stats::{Difference, Estimated, difference, holm, one_sample_t};
 
 /// Level at which a comparison without a gate speaks of a change.

@@ -1,7 +1,7 @@
 //! The groups' curves through the phases, averaged over seeds.
 
 use super::Context;
-use super::row::Curve;
+use super::report::Curve;
 use crate::canary::Group;
 use crate::probes::elicitation::{Point, Trajectory};
 use crate::units::Phase;

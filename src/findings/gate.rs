@@ -1,7 +1,8 @@
 //! The gate: which exit code a CI job sees. Source: evidence.md, "Gate and exit codes".
 
 use super::compare::{Change, changes_between};
-use super::row::{Gate, GateRule, Outcome, Probe, Role, Row, Scope, Verdict};
+use super::report::{Gate, GateRule, Outcome};
+use super::row::{Probe, Role, Row, Scope, Verdict};
 use crate::spec::{Audit, GatedTier, Limit};
 use crate::stats::holm;
 

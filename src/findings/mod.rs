@@ -11,6 +11,7 @@ mod gate;
 mod generation;
 mod low_logit;
 mod recipe;
+mod report;
 mod row;
 mod scan;
 mod test_bench;
@@ -20,10 +21,8 @@ pub use compare::{Change, Compared, Comparison, Trend, compare};
 pub use figures::{
     Band, Figures, GroupCounts, Histogram, Notable, PerSeed, Roc, SeedValue, Setting,
 };
-pub use row::{
-    Access, Curve, Direction, Gate, GateRule, Outcome, Probe, Report, Role, Row, SCHEMA_VERSION,
-    Scope, Subject, Tier, Tiers, Verdict,
-};
+pub use report::{Curve, Gate, GateRule, Outcome, Report, SCHEMA_VERSION, Tiers};
+pub use row::{Access, Direction, Probe, Role, Row, Scope, Subject, Tier, Verdict};
 
 use crate::probes::CellObservations;
 use crate::seed::RootSeed;

@@ -1,14 +1,9 @@
-//! Rows: one line of the leakage table, and the report that holds them. Plain data, serialised as `report.json`.
+//! Rows: one line each of the leakage table. Plain data.
 //!
 //! What does not apply is `None` (JSON `null`), never absent and never 0.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use super::figures::{Figures, Setting};
-
-/// Version of the layout of `report.json`. Additions keep it, renames raise it.
-pub const SCHEMA_VERSION: &str = "1";
 
 /// The probe that made an observation.
 #[derive(
@@ -304,117 +299,4 @@ impl Row {
             note: None,
         }
     }
-}
-
-/// The verdict of each tier; `None` where no audit row belongs to it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Tiers {
-    /// Someone with a candidate recognises it.
-    pub recognition: Option<Verdict>,
-    /// Someone guesses parts.
-    pub partial: Option<Verdict>,
-    /// Someone gets whole secrets.
-    pub extraction: Option<Verdict>,
-}
-
-/// How a gate rule ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// Wholly within the limit.
-    Pass,
-    /// Wholly beyond the limit.
-    Fail,
-    /// The interval holds the limit.
-    Undecided,
-}
-
-/// One rule of the gate and how it ended.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct GateRule {
-    /// The rule in words.
-    pub rule: String,
-    /// Its limit, where it has one.
-    pub limit: Option<f64>,
-    /// The probe it looks at; `None` for all.
-    pub probe: Option<Probe>,
-    /// The canary group it looks at.
-    pub group: Option<String>,
-    /// The interval it was judged by, low and high.
-    pub interval: Option<[f64; 2]>,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// What decided it, and by how much; `None` where there is nothing to add.
-    #[serde(default)]
-    pub detail: Option<String>,
-}
-
-/// The gate of a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Gate {
-    /// Whether every rule passed, no gated row was inconclusive and no required instrument failed.
-    pub passed: bool,
-    /// Exit code of `unsaid run`: 0, 1 or 3.
-    pub exit_code: u8,
-    /// The rules.
-    pub rules: Vec<GateRule>,
-    /// Why the exit code is what it is, in one sentence each.
-    pub reasons: Vec<String>,
-}
-
-/// A group's means over the evaluations of a phase, averaged over seeds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Curve {
-    /// The phase.
-    pub phase: u8,
-    /// The prefix before the canaries.
-    pub prefix: String,
-    /// The group.
-    pub group: String,
-    /// Canaries of the group, a seed.
-    pub n: usize,
-    /// Steps after whose update the evaluations were made.
-    pub steps: Vec<usize>,
-    /// Mean log-probability, nats a token.
-    pub mean_logprob: Vec<f64>,
-    /// Mean log-probability within the alphabet, nats a token.
-    pub mean_alphabet_logprob: Vec<f64>,
-    /// Mean rank of the true letter, 0…1 from the bottom.
-    pub mean_letter_rank: Vec<f64>,
-    /// Share of letters guessed first.
-    pub guess_rate: Vec<f64>,
-}
-
-/// Everything `report.json` holds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Report {
-    /// [`SCHEMA_VERSION`].
-    pub schema_version: String,
-    /// Name of the audit.
-    pub name: String,
-    /// The model that was audited, as the spec names it.
-    pub model: String,
-    /// Seeds of the run.
-    pub seeds: Vec<u64>,
-    /// The worst verdict of the gated tiers.
-    pub verdict: Verdict,
-    /// How far the verdict reaches, in words: "these checkpoints only" below three seeds.
-    pub scope_note: String,
-    /// A verdict a tier.
-    pub tiers: Tiers,
-    /// The gate.
-    pub gate: Gate,
-    /// The leakage table.
-    pub rows: Vec<Row>,
-    /// The groups' curves through the phases.
-    #[serde(default)]
-    pub curves: Vec<Curve>,
-    /// What plots show and the rows do not hold.
-    #[serde(default)]
-    pub figures: Figures,
-    /// What was asked of the audit; `None` in reports from before it was recorded.
-    #[serde(default)]
-    pub setting: Option<Setting>,
-    /// What ran where: versions, device, precision, digests, times.
-    pub provenance: serde_json::Value,
 }

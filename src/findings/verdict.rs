@@ -1,7 +1,8 @@
 //! From p-values and instruments to verdicts. Source: evidence.md, "Rows" and "Instruments".
 
 use super::PLACEBO_ALPHA;
-use super::row::{Direction, Probe, Role, Row, Tier, Tiers, Verdict};
+use super::report::Tiers;
+use super::row::{Direction, Probe, Role, Row, Tier, Verdict};
 use crate::spec::{Audit, GatedTier};
 use crate::stats::holm;
 

@@ -28,7 +28,7 @@ batch = 8
 [phase3]
 batch = 8
 [gate]
-permutations = 8000
+permutations = 12000
 "#;
 
 fn program(fixture: &Fixture, endpoint: &str, arguments: &[&str]) -> Command {
