@@ -13,8 +13,11 @@ use unsaid::report::{self, Format};
 use unsaid::run_dir::{Provenance, parse_stages};
 use unsaid::spec::{self, Audit, Override, to_toml};
 
+/// What must return, whatever it is given.
+type Target = fn(&[u8]);
+
 /// Name, which is also the folder of its seeds, and function.
-pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
+pub(crate) const TARGETS: &[(&str, Target)] = &[
     ("spec", spec),
     ("override", set),
     ("manifest", manifest),
@@ -56,10 +59,11 @@ fn manifest(bytes: &[u8]) {
 fn weights(bytes: &[u8]) {
     let folder = tempfile::tempdir().expect("make a temporary folder");
     std::fs::write(folder.path().join("model.safetensors"), bytes).expect("write");
-    if let Ok(file) = WeightsFile::open(folder.path()) {
-        if let Ok(verified) = file.verify(&[("a".to_owned(), vec![2, 2])]) {
-            let _ = verified.check_values(&[("a".to_owned(), vec![2, 2])]);
-        }
+    let expected = [("a".to_owned(), vec![2, 2])];
+    if let Ok(file) = WeightsFile::open(folder.path())
+        && let Ok(verified) = file.verify(&expected)
+    {
+        let _ = verified.check_values(&expected);
     }
 }
 
