@@ -220,11 +220,17 @@ fn bad_lines_are_named_and_nothing_is_scored() {
         ("{\"tokens\": []}", &["line 3", "0 token"]),
         ("{\"tokens\": [1]}", &["line 3", "1 token"]),
         ("{\"text\": \"\"}", &["line 3", "0 token"]),
-        ("{\"tokens\": [1, -2]}", &["line 3", "\"tokens\"", "-2"]),
-        ("{\"tokens\": [1, 2.5]}", &["line 3", "\"tokens\"", "2.5"]),
+        (
+            "{\"tokens\": [1, -2]}",
+            &["line 3", "\"tokens\"", "from 0 to 4294967295"],
+        ),
+        (
+            "{\"tokens\": [1, 2.5]}",
+            &["line 3", "\"tokens\"", "whole numbers"],
+        ),
         (
             "{\"tokens\": [1, 4294967296]}",
-            &["line 3", "\"tokens\"", "4294967296"],
+            &["line 3", "\"tokens\"", "to 4294967295"],
         ),
         ("{\"tokens\": \"1 2\"}", &["line 3", "\"tokens\""]),
         ("{\"text\": 3}", &["line 3", "\"text\" is not a string"]),

@@ -4,10 +4,17 @@ use super::TrainingError;
 use super::batch::StepBatch;
 use crate::model::{Neox, activations_per_token};
 
+/// The last is oneDNN's, whose products make their code and buffers in memory of their own.
+const WORDS: [&str; 3] = [
+    "out of memory",
+    "can't allocate memory",
+    "could not create a primitive",
+];
+
 /// Whether libtorch could not get memory, in its own words on a CPU and on a GPU.
 pub(super) fn ran_out(error: &tch::TchError) -> bool {
     let text = error.to_string();
-    text.contains("out of memory") || text.contains("can't allocate memory")
+    WORDS.iter().any(|words| text.contains(words))
 }
 
 /// Says what was asked for, what there is, and how many rows at once would fit.
@@ -38,12 +45,9 @@ pub(super) fn error(
 
 /// libtorch's message without its stack.
 fn first_line(text: &str) -> String {
-    let line = text.lines().find(|line| ran_out_says(line)).unwrap_or(text);
+    let says = |line: &&str| WORDS.iter().any(|words| line.contains(words));
+    let line = text.lines().find(says).unwrap_or(text);
     line.trim().to_owned()
-}
-
-fn ran_out_says(line: &str) -> bool {
-    line.contains("memory")
 }
 
 #[cfg(test)]
@@ -59,6 +63,7 @@ mod tests {
         assert!(out(
             "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79.10 GiB"
         ));
+        assert!(out("could not create a primitive"));
         assert!(!out("mat1 and mat2 shapes cannot be multiplied"));
         assert_eq!(first_line("x\nout of memory: y\nz"), "out of memory: y");
     }

@@ -139,7 +139,7 @@ fn the_machines_threads_are_shared_out_unless_the_spec_says() {
             p["threads"] = threads.into();
         });
     }
-    assert_eq!(threads("shared", &two), 3);
+    assert_eq!(threads("shared", &two), 5, "the cell's own record rules");
     let cell = [&two[..], &["--cell", "0"]].concat();
     unfinished("shared/seed-0");
     bench.edit_json("shared/seed-0/provenance.json", |p| p["threads"] = 5.into());

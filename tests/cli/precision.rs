@@ -106,7 +106,7 @@ fn too_little_memory_for_a_micro_batch_names_one_that_fits() {
     let limited = |micro: &str| {
         let unsaid = env!("CARGO_BIN_EXE_unsaid");
         let script = format!(
-            "ulimit -v 2000000; exec {unsaid} bench --shape 14m --layers 40 --phase 3 --batch 64 --repeat 1 --device cpu {micro}"
+            "ulimit -v 2200000; exec {unsaid} bench --shape 14m --layers 40 --phase 3 --batch 64 --repeat 1 --device cpu {micro}"
         );
         let output = std::process::Command::new("sh")
             .args(["-c", &script])
