@@ -57,7 +57,14 @@ pub fn text(bytes: Vec<u8>) -> io::Result<String> {
 }
 
 /// Reads one line of at most `most` bytes, without its end; `None` at the end of the input.
+///
+/// Errors: also where it is not UTF-8.
 pub fn read_line(input: &mut dyn BufRead, most: u64) -> io::Result<Option<String>> {
+    read_line_bytes(input, most)?.map(text).transpose()
+}
+
+/// The same whatever its bytes are.
+pub fn read_line_bytes(input: &mut dyn BufRead, most: u64) -> io::Result<Option<Vec<u8>>> {
     let mut line = Vec::new();
     let n = input
         .take(most.saturating_add(1))
@@ -71,7 +78,7 @@ pub fn read_line(input: &mut dyn BufRead, most: u64) -> io::Result<Option<String
     while line.last().is_some_and(|b| matches!(b, b'\n' | b'\r')) {
         line.pop();
     }
-    text(line).map(Some)
+    Ok(Some(line))
 }
 
 fn too_large(most: u64) -> io::Error {

@@ -33,6 +33,8 @@ pub enum Purpose {
     Contexts,
     /// What a model is made to say.
     Sampling,
+    /// The chosen side of the pairs of an attack on a model that was trained elsewhere.
+    AttackText,
 }
 
 impl Purpose {
@@ -49,6 +51,7 @@ impl Purpose {
             Self::Permutation => "permutation",
             Self::Contexts => "contexts",
             Self::Sampling => "sampling",
+            Self::AttackText => "attack-text",
         }
     }
 }

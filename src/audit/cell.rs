@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::looks::Looking;
+use super::looks::{Before, Looking};
 use super::midway::{self, Found, Keeper, Saved};
 use super::plant::{Batches, Corpus};
 use super::record::Record;
@@ -311,16 +311,18 @@ impl Running<'_> {
         let setting = self.setting;
         let looking = Looking {
             audit: setting.audit,
-            base: &setting.base,
-            device: setting.device,
+            book: &setting.base.book,
             corpus: self.corpus,
             seed: self.seed,
             phase,
-            reference: (!setting.audit.phase1.skip)
-                .then(|| Folder::open(&checkpoint))
-                .transpose()?,
+            context: &[],
         };
-        let looks = self.model()?.strictly(|model| looking.all(model))?;
+        let reference = (!setting.audit.phase1.skip)
+            .then(|| Folder::open(&checkpoint))
+            .transpose()?;
+        let (seed, device) = (self.seed, setting.device);
+        let before = || Before::load(&setting.base, seed, device, reference.as_ref());
+        let looks = self.model()?.strictly(|model| looking.all(model, before))?;
         Ok(store::look_lines(&looks))
     }
 

@@ -6,8 +6,18 @@ use crate::units::TokenId;
 /// Puts `context` in the place of every row's first token, and gives the scores of what stands after it.
 pub(super) struct InContext<'a> {
     pub(super) scorer: &'a mut dyn Scorer,
-    /// Not empty.
-    pub(super) context: Vec<TokenId>,
+    /// Empty: rows are asked about as they are.
+    pub(super) context: &'a [TokenId],
+}
+
+impl InContext<'_> {
+    fn longer(&self, rows: &[Vec<TokenId>]) -> Vec<Vec<TokenId>> {
+        let longer = |row: &Vec<TokenId>| {
+            let rest = row.iter().skip(1);
+            self.context.iter().chain(rest).copied().collect()
+        };
+        rows.iter().map(longer).collect()
+    }
 }
 
 impl Scorer for InContext<'_> {
@@ -16,21 +26,28 @@ impl Scorer for InContext<'_> {
         rows: &[Vec<TokenId>],
         alphabet: &[TokenId],
     ) -> Result<Vec<RowScore>, ScoreError> {
-        let longer: Vec<Vec<TokenId>> = rows
-            .iter()
-            .map(|row| {
-                let rest = row.iter().skip(1);
-                self.context.iter().chain(rest).copied().collect()
-            })
-            .collect();
-        let before = self.context.len().saturating_sub(1);
-        let mut scores = self.scorer.score(&longer, alphabet)?;
+        if self.context.is_empty() {
+            return self.scorer.score(rows, alphabet);
+        }
+        let before = self.context.len() - 1;
+        let mut scores = self.scorer.score(&self.longer(rows), alphabet)?;
         for score in &mut scores {
             score.logprobs.drain(..before.min(score.logprobs.len()));
             let letters = (before * alphabet.len()).min(score.alphabet.len());
             score.alphabet.drain(..letters);
         }
         Ok(scores)
+    }
+
+    fn next(
+        &mut self,
+        prefixes: &[Vec<TokenId>],
+        candidates: &[TokenId],
+    ) -> Result<Vec<Vec<f32>>, ScoreError> {
+        if self.context.is_empty() {
+            return self.scorer.next(prefixes, candidates);
+        }
+        self.scorer.next(&self.longer(prefixes), candidates)
     }
 }
 
@@ -63,11 +80,16 @@ mod tests {
     fn only_what_stands_after_the_context_is_scored() {
         let mut scorer = InContext {
             scorer: &mut Echo,
-            context: [10, 11, 12].map(TokenId).to_vec(),
+            context: &[10, 11, 12].map(TokenId),
         };
         let row = vec![[99, 3, 4].map(TokenId).to_vec()];
         let scores = scorer.score(&row, &[TokenId(3), TokenId(4)]).unwrap();
         assert_eq!(scores[0].logprobs, [-3.0, -4.0]);
         assert_eq!(scores[0].alphabet, [-3.0, -3.0, -4.0, -4.0]);
+        // What comes after two letters is the fifth token after the three of the context.
+        assert_eq!(scorer.next(&row, &[TokenId(3)]).unwrap(), [[-5.0]]);
+        scorer.context = &[];
+        assert_eq!(scorer.next(&row, &[TokenId(3)]).unwrap(), [[-3.0]]);
+        assert_eq!(scorer.score(&row, &[]).unwrap()[0].logprobs, [-3.0, -4.0]);
     }
 }

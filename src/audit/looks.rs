@@ -1,9 +1,10 @@
 //! What the probes beside the snapshots see at the end of a phase: contexts, completion, samples, scan.
 
 use super::base::Base;
+use super::in_context::InContext;
 use super::plant::Corpus;
 use super::{AuditError, EVALUATED};
-use crate::canary::{Canary, Group, Prefix};
+use crate::canary::{Canary, Codebook, Group, Prefix};
 use crate::checkpoint::Folder;
 use crate::device::{Arithmetic, Device};
 use crate::model::{Cached, Neox};
@@ -13,34 +14,57 @@ use crate::probes::{Look, contexts, generation};
 use crate::score::Scorer;
 use crate::seed::{Purpose, RootSeed};
 use crate::spec::Audit;
-use crate::units::Phase;
+use crate::units::{Phase, TokenId};
 
 /// The models that others are compared with.
-struct Before {
-    /// As phase 1 left it; `None` where it was skipped, and the base is the reference.
-    reference: Option<Neox>,
-    base: Neox,
+#[derive(Default)]
+pub(super) struct Before {
+    /// What the model was trained from: as phase 1 left it; `None` where that was skipped, and the base is the reference.
+    pub(super) reference: Option<Neox>,
+    /// The public model that all began with.
+    pub(super) base: Option<Neox>,
+}
+
+impl Before {
+    /// The models of a run. `reference`: the checkpoint of phase 1, where that was not skipped.
+    pub(super) fn load(
+        base: &Base,
+        seed: u64,
+        device: Device,
+        reference: Option<&Folder>,
+    ) -> Result<Self, AuditError> {
+        // As the model is asked: in float32, whatever it trains in.
+        let arithmetic = Arithmetic::F32;
+        let load = |folder: &Folder| Neox::load(folder, device, arithmetic);
+        Ok(Self {
+            reference: reference.map(load).transpose()?,
+            base: Some(base.model(seed, device, arithmetic)?),
+        })
+    }
 }
 
 /// One look at one seed's model.
 pub(super) struct Looking<'a> {
     pub(super) audit: &'a Audit,
-    pub(super) base: &'a Base,
-    pub(super) device: Device,
+    pub(super) book: &'a Codebook,
     pub(super) corpus: &'a Corpus<'a>,
     pub(super) seed: u64,
     pub(super) phase: Phase,
-    /// The checkpoint of phase 1, where that was not skipped.
-    pub(super) reference: Option<Folder>,
+    /// What stands in the place of the regular prefix; empty: the prefix itself.
+    pub(super) context: &'a [TokenId],
 }
 
 impl Looking<'_> {
-    /// Everything the spec asks for, in a fixed order.
-    pub(super) fn all(&self, model: &mut Neox) -> Result<Vec<Look>, AuditError> {
+    /// Everything the spec asks for, in a fixed order. `before` is called where other models are needed.
+    pub(super) fn all(
+        &self,
+        model: &mut Neox,
+        before: impl FnOnce() -> Result<Before, AuditError>,
+    ) -> Result<Vec<Look>, AuditError> {
         let mut looks = self.contexts(model)?;
         looks.extend(self.generations(model)?);
         if self.completes() || self.scans() {
-            let mut before = self.before()?;
+            let mut before = before()?;
             looks.extend(self.completions(model, &mut before)?);
             looks.extend(self.scan(model, &mut before)?);
         }
@@ -58,14 +82,12 @@ impl Looking<'_> {
         audit.probes.scan.is_some() && audit.negative_phases().first() == Some(&self.phase)
     }
 
-    fn before(&self) -> Result<Before, AuditError> {
-        // As the model is asked: in float32, whatever it trains in.
-        let (device, arithmetic) = (self.device, Arithmetic::F32);
-        let load = |folder: &Folder| Neox::load(folder, device, arithmetic);
-        Ok(Before {
-            reference: self.reference.as_ref().map(load).transpose()?,
-            base: self.base.model(self.seed, device, arithmetic)?,
-        })
+    /// A model in the context that stands for the regular prefix.
+    fn regularly<'m>(&'m self, scorer: &'m mut dyn Scorer) -> InContext<'m> {
+        InContext {
+            scorer,
+            context: self.context,
+        }
     }
 
     fn contexts(&self, model: &mut Neox) -> Result<Vec<Look>, AuditError> {
@@ -77,7 +99,7 @@ impl Looking<'_> {
             return Ok(Vec::new());
         }
         let size = model.config().vocab_size;
-        let book = &self.base.book;
+        let book = self.book;
         let chosen = contexts::choose(book, audit.canaries.length, size, others);
         let canaries = self.corpus.contextual();
         let seed = RootSeed(self.seed);
@@ -92,16 +114,25 @@ impl Looking<'_> {
         let mut targets = self.targets();
         targets.extend(self.corpus.planting.useful.iter().take(EVALUATED));
         let mut looks = Vec::new();
-        let prefixes: &[Prefix] = match self.base.book.prefixes {
+        let prefixes: &[Prefix] = match self.book.prefixes {
             Some(_) => &[Prefix::Regular, Prefix::Reverse],
             None => &[Prefix::Regular],
         };
         for &prefix in prefixes {
             let label = format!("{} {} {}", settings.seed, self.phase, prefix.name());
             let mut rng = RootSeed(self.seed).labelled_stream(Purpose::Sampling, &label);
+            let mut cached = Cached::new(model);
+            let mut regular;
+            let scorer: &mut dyn Scorer = match prefix {
+                Prefix::Regular => {
+                    regular = self.regularly(&mut cached);
+                    &mut regular
+                }
+                Prefix::Reverse => &mut cached,
+            };
             let said = generation::sample(
-                &mut Cached::new(model),
-                &self.base.book,
+                scorer,
+                self.book,
                 (self.phase, prefix),
                 &targets,
                 settings,
@@ -133,20 +164,21 @@ impl Looking<'_> {
         for shown in Shown::ALL {
             let other = match shown {
                 Shown::Logits | Shown::TopK => None,
-                Shown::Base => Some(&mut before.base),
+                Shown::Base => before.base.as_mut(),
                 // Without phase 1 the base is the reference: one attack, not two.
-                Shown::Reference => match &mut before.reference {
-                    None => continue,
-                    reference => reference.as_mut(),
-                },
+                Shown::Reference => before.reference.as_mut(),
             };
+            if other.is_none() && matches!(shown, Shown::Base | Shown::Reference) {
+                continue;
+            }
             let mut other = other.map(Cached::new);
+            let mut other = other.as_mut().map(|other| self.regularly(other));
             let made = complete(
-                &mut Cached::new(model),
+                &mut self.regularly(&mut Cached::new(model)),
                 other.as_mut().map(|other| other as &mut dyn Scorer),
                 shown,
                 self.phase,
-                &self.base.book,
+                self.book,
                 [&useful, &targets],
                 settings,
             )?;
@@ -159,16 +191,18 @@ impl Looking<'_> {
         let Some(settings) = self.audit.probes.scan.filter(|_| self.scans()) else {
             return Ok(None);
         };
-        let reference = before.reference.as_mut().unwrap_or(&mut before.base);
+        let Some(reference) = before.reference.as_mut().or(before.base.as_mut()) else {
+            return Ok(None);
+        };
         let planting = &self.corpus.planting;
         let controls = planting.control.iter().take(planting.held_out.len());
         let canaries: Vec<&Canary> = planting.negatives().chain(controls).collect();
+        let (mut model, mut reference) = (Cached::new(model), Cached::new(reference));
         let mut models = Models {
-            model: &mut Cached::new(model),
-            reference: &mut Cached::new(reference),
+            model: &mut self.regularly(&mut model),
+            reference: &mut self.regularly(&mut reference),
         };
-        let book = &self.base.book;
-        let found = scan(&mut models, self.phase, book, &canaries, &settings)?;
+        let found = scan(&mut models, self.phase, self.book, &canaries, &settings)?;
         Ok(Some(Look::Scan(found)))
     }
 }
@@ -209,14 +243,15 @@ mod tests {
             let mut model = Neox::load(&folder, Device::CPU, Arithmetic::F32).unwrap();
             let looking = Looking {
                 audit: &audit,
-                base: &base,
-                device: Device::CPU,
+                book: &base.book,
                 corpus: &corpus,
                 seed: 0,
                 phase,
-                reference: Some(Folder::open(&checkpoint(Phase::One)).unwrap()),
+                context: &[],
             };
-            let mut before = looking.before().unwrap();
+            let reference = Folder::open(&checkpoint(Phase::One)).unwrap();
+            let load = || Before::load(&base, 0, Device::CPU, Some(&reference)).unwrap();
+            let mut before = load();
             let parts: [(&str, Part<'_>); 4] = [
                 ("contexts", &mut |m| looking.contexts(m).unwrap().len()),
                 ("generation", &mut |m| looking.generations(m).unwrap().len()),
@@ -224,7 +259,7 @@ mod tests {
                     looking.completions(m, &mut before).unwrap().len()
                 }),
                 ("scan", &mut |m| {
-                    let mut before = looking.before().unwrap();
+                    let mut before = load();
                     usize::from(looking.scan(m, &mut before).unwrap().is_some())
                 }),
             ];

@@ -1,5 +1,6 @@
 //! The story of a run: plant, probe, judge, write, resume.
 
+mod attack;
 mod base;
 mod baseline;
 pub mod bench;

@@ -1,27 +1,29 @@
 //! Probing a model that somebody else trained on minted files: no training here, only what its logits show.
 
+mod looking;
+
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
 
 use serde_json::{Value, json};
 
+use super::attack::Attacker;
 use super::base::codebook;
-use super::in_context::InContext;
 use super::plant::Corpus;
 use super::sealed::{self, SealError};
 use super::{AuditError, LIBTORCH, mint, reports, store, trained};
 use crate::bounded;
-use crate::canary::Prefix;
-use crate::checkpoint::Folder;
-use crate::device::{Arithmetic, Device};
-use crate::event::{Event, Observer};
+use crate::canary::{Codebook, Letters, Prefix};
+use crate::checkpoint::{Folder, Tokenizer};
+use crate::device::Device;
+use crate::event::Observer;
 use crate::findings::{Report, SCHEMA_VERSION, judge};
-use crate::model::Neox;
-use crate::probes::{CellObservations, Snapshot};
+use crate::probes::CellObservations;
+use crate::probes::elicitation::Attack;
 use crate::run_dir::{RunDir, RunDirError, processor, rfc3339, sha256_hex, write_atomic};
-use crate::score::Scorer;
 use crate::spec::{Audit, Override, load, to_toml};
-use crate::units::Phase;
+use crate::units::TokenId;
+use looking::Looker;
 
 /// A checkpoint to be scored, and how it is called.
 #[derive(Debug)]
@@ -49,6 +51,8 @@ pub struct ProbeOptions {
     pub out: Option<PathBuf>,
     /// Changes of `[gate]` and `[probes]`.
     pub overrides: Vec<Override>,
+    /// Shares of the useful canaries that attackers fine-tune copies of the model on, 0 to 1; absent: no such attack.
+    pub attack: Option<Vec<f64>>,
     /// Where the models run.
     pub device: Device,
     /// The command line, for provenance.
@@ -66,8 +70,9 @@ pub struct Probed {
 
 /// What is said of a probe without a reference.
 const WITHOUT: &str = "No reference was given: whole canaries are judged by the model's own likelihood, in which what the base model \
-    already found likely is noise (finds grows, AUC is nearer to 0.5), and there is no placebo; the groups are exchangeable because \
-    they were minted at random. --reference BASE takes that noise away.";
+    already found likely is noise (finds grows, AUC is nearer to 0.5); attacks that compare two models (completion with a base or reference, \
+    scan) are left out; and there is no placebo: the groups are exchangeable because they were minted at random. --reference BASE \
+    takes that noise away and adds those rows.";
 
 /// Probes a model for minted canaries, judges it, and writes every report.
 ///
@@ -83,7 +88,8 @@ pub fn probe(options: &ProbeOptions, observer: &mut dyn Observer) -> Result<Prob
         "`unsaid mint` wrote it beside the manifest: keep the two together",
     )?;
     let contents = sealed::unseal(&manifest, path, &spec)?;
-    let audit = without_training(load(&beside, &options.overrides)?);
+    let asked = load(&beside, &options.overrides)?;
+    let audit = without_training(asked.clone(), options)?;
     for file in &options.training {
         trained::check(file, &contents)?;
     }
@@ -94,54 +100,45 @@ pub fn probe(options: &ProbeOptions, observer: &mut dyn Observer) -> Result<Prob
     let seed = audit.seeds.first().copied().unwrap_or_default();
     let corpus = Corpus::of(&audit, &book, seed, planting);
     let context = contents.first().map_or("", |c| c.context.as_str());
-    let tokens = mint::context_tokens(context, &book, &tokenizer)?;
-
+    let looker = Looker {
+        audit: &audit,
+        book: &book,
+        corpus: &corpus,
+        seed,
+        context: context_of(context, &book, &tokenizer)?,
+    };
     let dir = RunDir::existing(&out(options, &audit));
-    let mut provenance = provenance(options, &audit, &manifest, &spec)?;
+    let mut provenance = provenance(options, &asked, &manifest, &spec)?;
     same_subject(&dir, &provenance)?;
 
-    let mut snapshots = Vec::new();
-    let mut lines = String::new();
-    let subjects = options.reference.iter().map(|r| (r, Phase::One));
-    for (subject, phase) in subjects.chain([(&options.model, Phase::Two)]) {
-        if observer.interrupted() {
-            return Err(AuditError::Interrupted);
+    let seen = looker.look(options, observer)?;
+    let attacks = match &options.attack {
+        None => Vec::new(),
+        Some(shares) => Attacker {
+            audit: &audit,
+            book: &book,
+            planting: &corpus.planting,
+            seed,
+            device: options.device,
         }
-        let canaries = corpus.observed();
-        observer.event(&Event::Started {
-            label: &format!("scoring {}", subject.name),
-            total: canaries.len() as u64,
-            unit: "canaries",
-        });
-        let mut model = Neox::load(&subject.folder, options.device, Arithmetic::F32)?;
-        let mut in_context = InContext {
-            scorer: &mut model,
-            context: tokens.clone(),
-        };
-        let scorer: &mut dyn Scorer = if book.prefixes.is_some() {
-            &mut in_context
-        } else {
-            in_context.scorer
-        };
-        let snapshot = Snapshot {
-            phase,
-            prefix: Prefix::Regular,
-            groups: corpus.score(scorer, &canaries, Prefix::Regular)?,
-        };
-        lines.push_str(&store::observation_lines(&snapshot, &canaries));
-        snapshots.push(snapshot);
-        observer.event(&Event::Finished);
-    }
+        .attack(folder, shares, observer)?,
+    };
     let cells = [CellObservations {
         seed,
-        snapshots,
-        ..CellObservations::default()
+        snapshots: seen.snapshots,
+        trajectories: Vec::new(),
+        attacks,
+        looks: seen.looks,
     }];
     let findings = judge(&audit, &cells)?;
     provenance["started"] = rfc3339(started).into();
     provenance["finished"] = rfc3339(SystemTime::now()).into();
     provenance["seconds"] = clock.elapsed().as_secs_f64().into();
-    let mut scope_note = findings.scope_note;
+    let mut scope_note = format!(
+        "{} {}",
+        findings.scope_note,
+        said(options, &audit, &cells[0])
+    );
     if options.reference.is_none() {
         scope_note = format!("{scope_note} {WITHOUT}");
     }
@@ -162,8 +159,9 @@ pub fn probe(options: &ProbeOptions, observer: &mut dyn Observer) -> Result<Prob
     };
     let cell = dir.cell(seed);
     cell.create()?;
-    write_atomic(&dir.spec(), to_toml(&audit).as_bytes())?;
-    write_atomic(&cell.observations(), lines.as_bytes())?;
+    write_atomic(&dir.spec(), to_toml(&asked).as_bytes())?;
+    write_atomic(&cell.observations(), seen.lines.as_bytes())?;
+    write_atomic(&cell.looks(), store::look_lines(&cells[0].looks).as_bytes())?;
     let json = serde_json::to_string_pretty(&report.provenance).unwrap_or_default() + "\n";
     write_atomic(&dir.provenance(), json.as_bytes())?;
     reports::write(&report, &dir)?;
@@ -182,18 +180,47 @@ fn read(path: &Path, hint: &'static str) -> Result<String, SealError> {
 }
 
 /// The audit of a model that was trained elsewhere: one look, after what stands for phase 2.
-fn without_training(audit: Audit) -> Audit {
+fn without_training(audit: Audit, options: &ProbeOptions) -> Result<Audit, SealError> {
     let mut audit = audit;
-    audit.probes.elicitation = None;
-    // These look at a model in their own ways, which only a run plants for so far.
-    audit.probes.generation = None;
-    audit.probes.scan = None;
-    if let Some(low_logit) = &mut audit.probes.low_logit {
-        low_logit.completion_letters.clear();
+    if options.attack.is_some() && audit.probes.elicitation.is_none() {
+        return Err(SealError::NoElicitation);
+    }
+    if options.reference.is_none() {
+        // Its contrast is with what the model was trained from.
+        audit.probes.scan = None;
     }
     audit.phase2.skip = false;
     audit.phase3.skip = true;
-    audit
+    Ok(audit)
+}
+
+/// What the fine-tuning of this probe was, or that there was none.
+fn said(options: &ProbeOptions, audit: &Audit, cell: &CellObservations) -> String {
+    let known = |attack: &Attack| attack.known.to_string();
+    let counts: Vec<String> = cell.attacks.iter().map(known).collect();
+    match (&options.attack, audit.probes.elicitation) {
+        (Some(_), _) => format!(
+            "Elicitation fine-tuned copies of the model on {} of the manifest's {} useful canaries after the reverse prefix; no \
+             held-out and no control stood in any term.",
+            counts.join(", "),
+            audit.useful()
+        ),
+        (None, Some(_)) => "Nothing was fine-tuned: what someone could draw out who may fine-tune is not covered; --elicit tries it."
+            .to_owned(),
+        (None, None) => String::new(),
+    }
+}
+
+/// What stands in the place of the regular prefix, where that is not the prefix's own token.
+fn context_of(
+    context: &str,
+    book: &Codebook,
+    tokenizer: &Tokenizer,
+) -> Result<Vec<TokenId>, AuditError> {
+    let tokens = mint::context_tokens(context, book, tokenizer)?;
+    let own = book.row(&Letters::default(), Prefix::Regular);
+    let stands = book.prefixes.is_some() && tokens != own;
+    Ok(if stands { tokens } else { Vec::new() })
 }
 
 fn out(options: &ProbeOptions, audit: &Audit) -> PathBuf {
@@ -228,6 +255,7 @@ fn provenance(
         "reference": reference.map(|r| r.name.clone()),
         "reference_sha256": reference.map(digests).transpose()?,
         "reference_commit": reference.and_then(|r| r.commit.clone()),
+        "attacker_knows": options.attack,
         "command": options.command,
     }))
 }

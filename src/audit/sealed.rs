@@ -79,6 +79,11 @@ pub enum SealError {
         /// The model's folder.
         model: String,
     },
+    /// An attack was asked for that the spec has no probe for.
+    #[error(
+        "--elicit: the spec has probes.elicitation.enabled = false; add --set probes.elicitation.enabled=true"
+    )]
+    NoElicitation,
     /// A control was trained on.
     #[error(
         "{}, line {line}: holds control {id}, which must stand in no training file: held-outs and controls could not be told apart \

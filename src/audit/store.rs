@@ -294,6 +294,7 @@ pub(super) fn read_cell(cell: &CellDir, seed: u64) -> Result<CellObservations, A
     let path = cell.looks();
     let text = bounded::text(read(&path)?).map_err(|e| unreadable(&path, e))?;
     Ok(CellObservations {
+        attacks: Vec::new(),
         seed,
         snapshots,
         trajectories,
@@ -354,6 +355,7 @@ pub fn parse_cell(
     likelihoods: &[u8],
 ) -> Result<CellObservations, AuditError> {
     Ok(CellObservations {
+        attacks: Vec::new(),
         seed,
         snapshots: read_snapshots(observations, Path::new("observations.jsonl"))?,
         trajectories: trajectories_from_bytes(likelihoods, Path::new("likelihoods.safetensors"))?,

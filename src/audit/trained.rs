@@ -2,14 +2,18 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::BufReader;
 use std::path::Path;
 
 use serde_json::Value;
 
 use super::sealed::{Content, SealError};
+use crate::bounded::read_line_bytes;
 use crate::canary::Group;
 use crate::units::TokenId;
+
+/// Most bytes of one line; a document of a million tokens has less.
+const LINE_MAX: u64 = 16 << 20;
 
 /// The controls, to be found as text or as tokens.
 struct Wanted<'a> {
@@ -22,6 +26,8 @@ struct Wanted<'a> {
 }
 
 /// Refuses a training file in which a control stands, as text or as a list of tokens, anywhere in a line.
+///
+/// Errors: also where it cannot be read, or a line has more than 16 MiB.
 pub(super) fn check(path: &Path, contents: &[Content]) -> Result<(), SealError> {
     let controls = || contents.iter().filter(|c| c.group == Group::Control);
     let mut wanted = Wanted {
@@ -41,9 +47,11 @@ pub(super) fn check(path: &Path, contents: &[Content]) -> Result<(), SealError> 
         hint: "give a file that the model was trained on, a text or a JSON object a line",
         source,
     };
-    let file = BufReader::new(File::open(path).map_err(unreadable)?);
-    for (i, line) in file.split(b'\n').enumerate() {
-        let line = line.map_err(unreadable)?;
+    let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
+    for i in 0.. {
+        let Some(line) = read_line_bytes(&mut file, LINE_MAX).map_err(unreadable)? else {
+            break;
+        };
         let found = match serde_json::from_slice::<Value>(&line) {
             Ok(value) => wanted.in_value(&value),
             Err(_) => wanted.in_text(&line),
@@ -101,6 +109,21 @@ mod tests {
             text: letters.to_owned(),
             context: " regular".to_owned(),
         }
+    }
+
+    #[test]
+    fn a_line_without_end_is_refused_and_bytes_that_are_no_text_are_searched() {
+        let contents = [content(Group::Control, " c o n t", &[5, 6, 7, 8])];
+        let error = check(Path::new("/dev/zero"), &contents).unwrap_err();
+        assert!(
+            error.to_string().contains("more than 16777216 bytes"),
+            "{error}"
+        );
+        let tmp = tempfile::tempdir().unwrap();
+        let path = tmp.path().join("train.bin");
+        std::fs::write(&path, b"\xff\xfe c o n t\xff").unwrap();
+        let error = check(&path, &contents).unwrap_err();
+        assert!(matches!(error, SealError::ControlTrained { .. }), "{error}");
     }
 
     #[test]

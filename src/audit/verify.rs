@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::base::Base;
-use super::looks::Looking;
+use super::looks::{Before, Looking};
 use super::plant::Corpus;
 use super::{AuditError, baseline, cell, record, reports, store};
 use crate::bounded;
@@ -299,16 +299,17 @@ impl Rerun<'_> {
         let reference = cell.checkpoint(Phase::One);
         let looking = Looking {
             audit: self.audit,
-            base: self.base,
-            device: self.device,
+            book: &self.base.book,
             corpus,
             seed,
             phase,
-            reference: (!self.audit.skips(Phase::One))
-                .then(|| Folder::open(&reference))
-                .transpose()?,
+            context: &[],
         };
-        let looks = model.strictly(|model| looking.all(model))?;
+        let reference = (!self.audit.skips(Phase::One))
+            .then(|| Folder::open(&reference))
+            .transpose()?;
+        let before = || Before::load(self.base, seed, self.device, reference.as_ref());
+        let looks = model.strictly(|model| looking.all(model, before))?;
         store::read_looks(&store::look_lines(&looks), &cell.looks())
     }
 }

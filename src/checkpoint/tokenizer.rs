@@ -120,8 +120,17 @@ impl Tokenizer {
 
     /// Tokens of a text, without special tokens.
     pub fn encode(&self, text: &str) -> Result<Vec<TokenId>, TokenizerError> {
+        self.encode_with(text, false)
+    }
+
+    /// Tokens of a text with the special tokens that the file itself puts around it, as a beginning of sequence.
+    pub fn encode_whole(&self, text: &str) -> Result<Vec<TokenId>, TokenizerError> {
+        self.encode_with(text, true)
+    }
+
+    fn encode_with(&self, text: &str, special: bool) -> Result<Vec<TokenId>, TokenizerError> {
         let encoding =
-            guarded(|| self.0.encode(text, false)).map_err(|message| TokenizerError::Encode {
+            guarded(|| self.0.encode(text, special)).map_err(|message| TokenizerError::Encode {
                 characters: text.chars().count(),
                 message: plain(&message),
             })?;

@@ -40,8 +40,9 @@ pub(super) enum Command {
     Mint(MintArgs),
     /// Probe a model that was trained elsewhere on minted canaries
     #[command(
-        after_help = "Example:\n  unsaid probe --model trained --reference EleutherAI/pythia-160m \
-        --canaries minted/manifest.jsonl"
+        after_help = "Examples:\n  unsaid probe --model trained --reference EleutherAI/pythia-160m \
+        --canaries minted/manifest.jsonl\n  \
+        unsaid probe --model trained --canaries minted/manifest.jsonl --elicit --attacker-knows 1.0,0.5,0.1,0"
     )]
     Probe(ProbeArgs),
     /// Per-token log-probabilities of text or tokens, as JSON lines
@@ -195,13 +196,20 @@ pub(super) struct ProbeArgs {
     /// A file that the model was trained on: refused where it holds a control (repeatable)
     #[arg(long, value_name = "FILE")]
     pub(super) training: Vec<PathBuf>,
+    /// Also attack: fine-tune a copy of the model on the manifest's useful canaries after the reverse prefix, as phase 3 of the
+    /// spec does, and watch the held-out ones
+    #[arg(long)]
+    pub(super) elicit: bool,
+    /// Shares of the useful canaries that the attacker is taken to know, an attack each; verdicts rest on the largest
+    #[arg(long, value_name = "SHARES", value_delimiter = ',', default_value = "1.0", value_parser = parse_share, requires = "elicit")]
+    pub(super) attacker_knows: Vec<f64>,
     /// Folder of the reports [default: runs/NAME-probe]
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
     /// auto, cpu, cuda or cuda:N. A device that is not there is an error
     #[arg(long, default_value = "auto", value_parser = parse_device)]
     pub(super) device: Request,
-    /// Set a key of [gate] or [probes], as gate.alpha=0.01 (repeatable)
+    /// Set a key of [gate] or [probes], as gate.alpha=0.01, and with --elicit of [phase3] (repeatable)
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = parse_override)]
     pub(super) overrides: Vec<Override>,
     #[command(flatten)]
@@ -218,11 +226,26 @@ pub(super) struct ScoreArgs {
     /// Checkpoint of a reference: adds the key `reference_logprobs` to every line
     #[arg(long, value_name = "MODEL")]
     pub(super) reference: Option<String>,
+    /// What becomes of a line that is longer than the model's context
+    #[arg(long, value_enum, default_value = "refuse", value_name = "WHAT")]
+    pub(super) long: LongLines,
+    /// Score texts without the special tokens (such as a beginning of sequence) that the tokenizer itself puts around them
+    #[arg(long)]
+    pub(super) no_special_tokens: bool,
     /// auto, cpu, cuda or cuda:N
     #[arg(long, default_value = "auto", value_parser = parse_device)]
     pub(super) device: Request,
     #[command(flatten)]
     pub(super) log: LogArgs,
+}
+
+/// What `unsaid score` does with lines that are too long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum LongLines {
+    /// End with an error that names the line
+    Refuse,
+    /// Score the beginning, and warn
+    Cut,
 }
 
 /// A format of `unsaid report`.
@@ -326,6 +349,13 @@ fn parse_jobs(text: &str) -> Result<usize, String> {
         .ok()
         .filter(|jobs| (1..=JOBS_MAX).contains(jobs))
         .ok_or_else(|| format!("a whole number from 1 to {JOBS_MAX}"))
+}
+
+fn parse_share(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|share| (0.0..=1.0).contains(share))
+        .ok_or_else(|| "a share from 0 to 1, as 0.5".to_owned())
 }
 
 fn parse_override(text: &str) -> Result<Override, String> {

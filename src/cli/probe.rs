@@ -13,10 +13,12 @@ use crate::report::{Format, render};
 pub(super) fn probe(args: &ProbeArgs) -> Result<ExitCode, Failure> {
     output::start_log(&args.log);
     // The canaries, and so what was drawn, stay as they were minted.
-    let allowed = |table: &str| table == "gate" || table == "probes";
+    let allowed =
+        |table: &str| table == "gate" || table == "probes" || (args.elicit && table == "phase3");
     if let Some(other) = args.overrides.iter().find(|o| !allowed(o.table())) {
         return Err(Failure::Input(format!(
-            "--set {}: the canaries are minted, so only keys of gate and probes can be set here; mint anew for others",
+            "--set {}: the canaries are minted, so only keys of gate and probes can be set here (and of phase3 \
+             with --elicit); mint anew for others",
             other.given()
         )));
     }
@@ -36,6 +38,7 @@ pub(super) fn probe(args: &ProbeArgs) -> Result<ExitCode, Failure> {
         training: args.training.clone(),
         out: args.out.clone(),
         overrides: args.overrides.clone(),
+        attack: args.elicit.then(|| args.attacker_knows.clone()),
         device,
         command: std::env::args().collect(),
     };
@@ -49,6 +52,10 @@ pub(super) fn probe(args: &ProbeArgs) -> Result<ExitCode, Failure> {
     match output::result(&table) {
         Ok(()) | Err(Failure::OutputClosed) => {}
         Err(failure) => return Err(failure),
+    }
+    let markdown = render(&probed.report, Format::Markdown, output::width(), false)?;
+    if let Some(problem) = output::step_summary(&markdown) {
+        progress.event(&Event::Note(&problem));
     }
     progress.event(&Event::Note(&format!(
         "reports: {} (report.md, report.html, report.json, leakage.csv, junit.xml)",

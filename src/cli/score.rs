@@ -7,13 +7,13 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::args::ScoreArgs;
+use super::args::{LongLines, ScoreArgs};
 use super::exit::{ExitCode, Failure};
 use super::model::open;
 use super::output;
 use super::progress::{Progress, watch_signals};
 use crate::bounded::read_line;
-use crate::checkpoint::{Folder, Tokenizer};
+use crate::checkpoint::{Folder, Tokenizer, TokenizerError};
 use crate::device::{self, Arithmetic, Device};
 use crate::event::{Event, Observer};
 use crate::model::Neox;
@@ -35,6 +35,37 @@ struct Line {
     tokens: Vec<TokenId>,
 }
 
+/// What becomes of a line whose tokens are more than a model takes.
+struct Cutting {
+    /// Most tokens: the model's context and one more, which is scored and not read.
+    most: usize,
+    lines: usize,
+    longest: usize,
+}
+
+impl Cutting {
+    /// Cuts a line at its end and writes down how long it was.
+    fn cut(&mut self, line: &mut Line) {
+        let length = line.tokens.len();
+        if length <= self.most {
+            return;
+        }
+        self.lines += 1;
+        self.longest = self.longest.max(length);
+        line.tokens.truncate(self.most);
+        line.map.insert("cut_from".to_owned(), Value::from(length));
+    }
+
+    fn warning(&self) -> Option<String> {
+        (self.lines > 0).then(|| {
+            format!(
+                "warning: {} line(s) were cut to the first {} tokens, the longest had {}; \"cut_from\" says how many each had",
+                self.lines, self.most, self.longest
+            )
+        })
+    }
+}
+
 pub(super) fn score(args: &ScoreArgs) -> Result<ExitCode, Failure> {
     output::start_log(&args.log);
     let device = device::resolve(args.device)?;
@@ -49,7 +80,25 @@ pub(super) fn score(args: &ScoreArgs) -> Result<ExitCode, Failure> {
         }
         None => None,
     };
-    let lines = read(&args.input, &folder)?;
+    let mut lines = read(args, &folder)?;
+    if args.long == LongLines::Cut {
+        let models = [Some(&model), reference.as_ref()];
+        let contexts = models.into_iter().flatten();
+        let least = contexts.map(|m| m.config().max_positions).min();
+        let mut cutting = Cutting {
+            most: least.unwrap_or(0).saturating_add(1),
+            lines: 0,
+            longest: 0,
+        };
+        lines.iter_mut().for_each(|line| cutting.cut(line));
+        if let Some(warning) = cutting.warning() {
+            progress.event(&Event::Note(&warning));
+        }
+    }
+    for line in &mut lines {
+        let ids: Vec<u32> = line.tokens.iter().map(|t| t.0).collect();
+        line.map.insert("tokens".to_owned(), Value::from(ids));
+    }
     progress.event(&Event::Started {
         label: "scoring",
         total: lines.len() as u64,
@@ -110,7 +159,8 @@ fn name_line(error: ScoreError, lines: &[Line]) -> Failure {
     Failure::Input(format!("line {number}{rest}"))
 }
 
-fn read(path: &Path, folder: &Folder) -> Result<Vec<Line>, Failure> {
+fn read(args: &ScoreArgs, folder: &Folder) -> Result<Vec<Line>, Failure> {
+    let path = args.input.as_path();
     let shown = if path == Path::new("-") {
         "standard input".to_owned()
     } else {
@@ -147,13 +197,18 @@ fn read(path: &Path, folder: &Folder) -> Result<Vec<Line>, Failure> {
                 i + 1
             ))
         };
-        let (mut map, tokens) = parse_line(&text).map_err(|problem| bad(&problem))?;
+        let (map, tokens) = parse_line(&text).map_err(|problem| bad(&problem))?;
         let tokens = match tokens {
             Asked::Tokens(tokens) => tokens,
-            Asked::Text(text) => encode(&text, folder, &mut tokenizer)?,
+            Asked::Text(text) => {
+                let loaded = match tokenizer.take() {
+                    Some(loaded) => loaded,
+                    None => folder.tokenizer()?,
+                };
+                encode(&text, tokenizer.insert(loaded), args.no_special_tokens)
+                    .map_err(|e| bad(&e.to_string()))?
+            }
         };
-        let ids: Vec<u32> = tokens.iter().map(|t: &TokenId| t.0).collect();
-        map.insert("tokens".to_owned(), Value::from(ids));
         lines.push(Line {
             number: i + 1,
             map,
@@ -192,17 +247,10 @@ pub fn parse_line(line: &str) -> Result<(Map<String, Value>, Asked), String> {
     Ok((map, asked))
 }
 
-fn encode(
-    text: &str,
-    folder: &Folder,
-    tokenizer: &mut Option<Tokenizer>,
-) -> Result<Vec<TokenId>, Failure> {
-    let loaded = match tokenizer.take() {
-        Some(loaded) => loaded,
-        None => folder.tokenizer()?,
-    };
-    tokenizer
-        .insert(loaded)
-        .encode(text)
-        .map_err(|e| Failure::Input(e.to_string()))
+fn encode(text: &str, tokenizer: &Tokenizer, plain: bool) -> Result<Vec<TokenId>, TokenizerError> {
+    if plain {
+        tokenizer.encode(text)
+    } else {
+        tokenizer.encode_whole(text)
+    }
 }

@@ -4,6 +4,7 @@ mod contexts;
 mod exact;
 mod phases;
 mod published;
+mod sweep;
 
 use super::row::{Access, Direction, Probe, Role, Row, Subject, Tier};
 use super::test_bench::{Groups, Values, mean_at, spread, take_p};
@@ -34,28 +35,29 @@ fn alphabet_logprob(point: &Point) -> f64 {
 struct Elicited<'a> {
     context: &'a Context<'a>,
     settings: &'a Elicitation,
+    /// None where nothing was fine-tuned.
     trajectories: Vec<&'a Trajectory>,
+    /// Useful negatives that were the elicitation examples.
+    known: usize,
 }
 
 pub(super) fn rows(
     context: &Context<'_>,
     settings: &Elicitation,
 ) -> Result<Vec<Row>, FindingsError> {
-    let trajectories = context
+    if !context.elicits() {
+        return without_fine_tuning(context, settings);
+    }
+    let attacks = context
         .cells
-        .iter()
-        .map(|cell| {
-            cell.trajectory(Phase::Three)
-                .ok_or_else(|| FindingsError::Missing {
-                    seed: cell.seed,
-                    what: "phase 3's evaluations".to_owned(),
-                })
-        })
-        .collect::<Result<Vec<_>, _>>()?;
+        .first()
+        .map_or(&[][..], |cell| cell.attacks.as_slice());
+    let known = attacks.first().map(|attack| attack.known);
     let elicited = Elicited {
         context,
         settings,
-        trajectories,
+        trajectories: trajectories(context)?,
+        known: known.unwrap_or_else(|| context.audit.useful()),
     };
     let mut rows = vec![
         elicited.guesses(Role::Audit, Group::HeldOut)?,
@@ -67,14 +69,53 @@ pub(super) fn rows(
     if settings.contexts > 0 {
         rows.extend(elicited.contexts()?);
     }
-    rows.extend(elicited.placebos()?);
+    if context.has_reference() {
+        rows.extend(elicited.placebos()?);
+    }
     for group in [Group::HeldOut, Group::Control] {
         rows.extend(elicited.replication(group));
     }
     rows.extend(elicited.recipe());
-    rows.extend(elicited.by_phase()?);
+    if context.has_reference() {
+        rows.extend(elicited.by_phase()?);
+    }
     rows.extend(elicited.paired()?);
+    rows.extend(elicited.sweep()?);
     Ok(rows)
+}
+
+/// What is left for someone who knows no secret of the kind, or may not fine-tune: other contexts.
+fn without_fine_tuning(
+    context: &Context<'_>,
+    settings: &Elicitation,
+) -> Result<Vec<Row>, FindingsError> {
+    let elicited = Elicited {
+        context,
+        settings,
+        trajectories: Vec::new(),
+        known: 0,
+    };
+    let mut rows = Vec::new();
+    if settings.contexts > 0 {
+        rows.push(elicited.exact());
+        rows.extend(elicited.contexts()?);
+        if context.has_reference() {
+            rows.extend(elicited.placebos()?);
+        }
+    }
+    rows.extend(elicited.sweep()?);
+    Ok(rows)
+}
+
+fn trajectories<'a>(context: &Context<'a>) -> Result<Vec<&'a Trajectory>, FindingsError> {
+    let of = |cell: &'a CellObservations| {
+        cell.trajectory(Phase::Three)
+            .ok_or_else(|| FindingsError::Missing {
+                seed: cell.seed,
+                what: "phase 3's evaluations".to_owned(),
+            })
+    };
+    context.cells.iter().map(of).collect()
 }
 
 impl Elicited<'_> {
@@ -121,6 +162,7 @@ impl Elicited<'_> {
             _ => groups.standardised(self.context, Side::Up, &label)?,
         };
         let mut row = self.context.about(&subject);
+        row.known_negatives = Some(self.known);
         let (n, n_control) = groups.sizes();
         (row.n, row.n_control) = (n, Some(n_control));
         row.estimate = mean_at(&groups.treated, &test.argmax);
@@ -140,7 +182,11 @@ impl Elicited<'_> {
 
     /// Mean rank of the true letter, and how often it was guessed first.
     fn guesses(&self, role: Role, group: Group) -> Result<Row, FindingsError> {
-        let subject = self.subject(role, Tier::Partial, group, "mean_letter_rank");
+        self.guesses_as("mean_letter_rank", role, group)
+    }
+
+    fn guesses_as(&self, statistic: &str, role: Role, group: Group) -> Result<Row, FindingsError> {
+        let subject = self.subject(role, Tier::Partial, group, statistic);
         let (mut row, at) = self.tested(subject, group, rank)?;
         let letters = self.context.letters() as f64;
         row.chance = Some(0.5);
@@ -150,9 +196,11 @@ impl Elicited<'_> {
         row.effect_unit = Some("of rank 0–1".to_owned());
         if role == Role::Audit {
             row.smallest_effect = Some(self.settings.smallest_effect_rank);
-        } else {
-            row.min_detectable = None;
-            row.min_detectable_sparse = None;
+            return Ok(row);
+        }
+        row.min_detectable = None;
+        row.min_detectable_sparse = None;
+        if role == Role::PositiveControl {
             row.passed = match self.settings.positive_control {
                 PositiveControl::NotApplicable => None,
                 PositiveControl::Required => row.p_value.map(|p| p < self.context.audit.gate.alpha),

@@ -24,10 +24,12 @@ pub use figures::{
 pub use report::{Curve, Gate, GateRule, Outcome, Report, SCHEMA_VERSION, Tiers};
 pub use row::{Access, Direction, Probe, Role, Row, Scope, Subject, Tier, Verdict};
 
+use crate::canary::Prefix;
 use crate::probes::CellObservations;
 use crate::seed::RootSeed;
 use crate::spec::Audit;
 use crate::stats::PermutationError;
+use crate::units::Phase;
 
 /// Level of every interval.
 pub const CI_LEVEL: f64 = 0.95;
@@ -95,6 +97,18 @@ impl Context<'_> {
         self.audit.canaries.alphabet.len()
     }
 
+    /// Whether a model was fine-tuned on useful canaries: by phase 3, or by an attack on one that was trained elsewhere.
+    fn elicits(&self) -> bool {
+        !self.audit.phase3.skip || is_attacked(self.cells)
+    }
+
+    /// Whether every seed has a model from before the planting.
+    fn has_reference(&self) -> bool {
+        let before = |cell: &CellObservations| cell.snapshot(Phase::One, Prefix::Reverse).is_some();
+        // In a run it must be there: its rows say so where it is missing.
+        !self.audit.phase3.skip || self.cells.iter().all(before)
+    }
+
     fn seeds(&self) -> Vec<u64> {
         self.cells.iter().map(|c| c.seed).collect()
     }
@@ -146,7 +160,7 @@ pub fn judge_against(
     let context = Context {
         audit,
         cells,
-        family: audit.audit_rows(),
+        family: audit.audit_rows_of(!audit.phase3.skip || is_attacked(cells)),
     };
     let mut rows = Vec::new();
     if let Some(settings) = &audit.probes.elicitation {
@@ -180,6 +194,11 @@ pub fn judge_against(
         verdict,
         gate,
     })
+}
+
+fn is_attacked(cells: &[CellObservations]) -> bool {
+    let attacked = |cell: &CellObservations| cell.attacks.iter().any(|a| a.trajectory.is_some());
+    cells.iter().any(attacked)
 }
 
 fn scope_note(audit: &Audit, seeds: usize) -> String {

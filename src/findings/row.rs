@@ -213,6 +213,8 @@ pub struct Row {
     pub effect_unit: Option<String>,
     /// The least an attacker needs.
     pub access: Access,
+    /// Other negatives that the attacker was taken to know and fine-tuned on; `None` where none was needed.
+    pub known_negatives: Option<usize>,
     /// What the row speaks about.
     pub scope: Scope,
     /// Whether the gate looks at this row.
@@ -292,6 +294,7 @@ impl Row {
             smallest_effect: None,
             effect_unit: None,
             access: subject.access,
+            known_negatives: None,
             scope: Scope::Checkpoint,
             gated: false,
             passed: None,

@@ -47,6 +47,15 @@ pub struct Trajectory {
     pub groups: BTreeMap<Group, Vec<Vec<Point>>>,
 }
 
+/// One attack on a model that was trained elsewhere: fine-tuned on negatives that the attacker knows, while the others are watched.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attack {
+    /// Useful negatives that the attacker was taken to know.
+    pub known: usize,
+    /// What was seen meanwhile; `None` where none was known, so that there was nothing to fine-tune on.
+    pub trajectory: Option<Trajectory>,
+}
+
 impl Trajectory {
     /// No evaluation yet.
     #[must_use]

@@ -95,6 +95,8 @@ pub struct CellObservations {
     pub snapshots: Vec<Snapshot>,
     /// Scores during phases.
     pub trajectories: Vec<elicitation::Trajectory>,
+    /// Attacks on a model that was trained elsewhere, by how much the attacker knows, the most first.
+    pub attacks: Vec<elicitation::Attack>,
     /// What the other probes saw at the ends of phases.
     pub looks: Vec<Look>,
 }
@@ -141,10 +143,12 @@ impl CellObservations {
         })
     }
 
-    /// The scores during a phase.
+    /// The scores during a phase. The strongest attack stands for phase 3 where the model was trained elsewhere.
     #[must_use]
     pub fn trajectory(&self, phase: Phase) -> Option<&elicitation::Trajectory> {
-        self.trajectories.iter().find(|t| t.phase == phase)
+        let attack = self.attacks.first().and_then(|a| a.trajectory.as_ref());
+        let mut all = self.trajectories.iter().chain(attack);
+        all.find(|t| t.phase == phase)
     }
 }
 

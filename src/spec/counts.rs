@@ -109,7 +109,19 @@ impl Audit {
     /// Audit rows of the run: the family that Holm corrects over, fixed before any data.
     #[must_use]
     pub fn audit_rows(&self) -> usize {
-        audit_rows(&self.probes, self.negative_phases().len())
+        self.audit_rows_of(!self.phase3.skip)
+    }
+
+    /// The same where it is said whether a model is fine-tuned on useful canaries; where none is, elicitation has the two rows
+    /// about other contexts alone.
+    #[must_use]
+    pub fn audit_rows_of(&self, elicits: bool) -> usize {
+        let all = audit_rows(&self.probes, self.negative_phases().len());
+        match self.probes.elicitation {
+            Some(probe) if !elicits && probe.contexts > 0 => all - 3,
+            Some(_) if !elicits => all - 4,
+            _ => all,
+        }
     }
 
     /// Log-likelihood of a uniform guess, −ln |A|, in nats a token.

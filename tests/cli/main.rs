@@ -13,6 +13,7 @@ mod html;
 mod program;
 
 mod ablations;
+mod attacks;
 mod bad_checkpoints;
 mod bad_files;
 mod bad_specs;
@@ -34,6 +35,7 @@ mod random_weights;
 mod reports;
 mod resumed_runs;
 mod schema;
+mod scores;
 mod secrets;
 mod seeds;
 mod sharded_checkpoints;

@@ -22,6 +22,12 @@ impl Elicited<'_> {
         }
     }
 
+    /// The last phase that canaries were scored after in other contexts.
+    pub(super) fn last_phase(&self) -> u8 {
+        let phases = self.context.audit.negative_phases();
+        phases.last().map_or(0, |phase| phase.number())
+    }
+
     /// One audit row, the maximum over contexts and phases inside every permutation, and each context by itself.
     pub(super) fn contexts(&self) -> Result<Vec<Row>, FindingsError> {
         let groups = Groups {
@@ -29,9 +35,9 @@ impl Elicited<'_> {
             control: self.looks(Group::Control, rank)?,
         };
         let test = groups.standardised(self.context, Side::Up, "elicitation contexts")?;
-        let mut row = self
-            .context
-            .about(&self.about_contexts(Role::Audit, "contexts", 3));
+        let mut row =
+            self.context
+                .about(&self.about_contexts(Role::Audit, "contexts", self.last_phase()));
         let (n, n_control) = groups.sizes();
         (row.n, row.n_control) = (n, Some(n_control));
         let at = &test.argmax;

@@ -2,7 +2,7 @@
 
 use super::{Elicited, logprob};
 use crate::canary::Group;
-use crate::findings::row::{Role, Row, Tier};
+use crate::findings::row::{Access, Role, Row, Tier};
 use crate::probes::CellObservations;
 use crate::probes::elicitation::log_mean_e;
 
@@ -13,15 +13,29 @@ impl Elicited<'_> {
     /// alone would make held-outs likelier than 1/|A|^L without carrying anything about them. It matters in tiny spaces only.
     /// No interval: the p-value is a bound that holds whatever the dependence between terms, and nothing is estimated by it.
     pub(super) fn exact(&self) -> Row {
-        let subject = self.subject(
+        let mut subject = self.subject(
             Role::Audit,
             Tier::Extraction,
             Group::HeldOut,
             "log_e_value_nats",
         );
+        let fine_tuned = !self.trajectories.is_empty();
+        if !fine_tuned {
+            (subject.prefix, subject.access) = ("contexts", Access::Logits);
+            subject.phase = self.last_phase();
+        }
         let mut row = self.context.about(&subject);
+        row.known_negatives = fine_tuned.then_some(self.known);
         let letters = (self.context.letters() as f64).ln();
-        let length = self.trajectories.first().map_or(0, |t| t.length) as f64;
+        let elicited = self.trajectories.first().map(|t| t.length);
+        // The shortest: what is detectable there is the least favourable.
+        let contexts = self
+            .context
+            .cells
+            .iter()
+            .flat_map(CellObservations::contexts);
+        let length = elicited.or_else(|| contexts.map(|c| c.length).min());
+        let length = length.unwrap_or(0) as f64;
         let left = self.context.share_left().ln();
         let log_e = |group| {
             let elicited = self.values(group, logprob).into_iter().flatten().flatten();
@@ -31,7 +45,16 @@ impl Elicited<'_> {
         };
         let sizes = |group| {
             let per_seed = self.values(group, logprob);
-            per_seed.iter().map(Vec::len).min().unwrap_or(0)
+            let least = per_seed.iter().map(Vec::len).min();
+            least.unwrap_or_else(|| {
+                let contexts = self
+                    .context
+                    .cells
+                    .iter()
+                    .flat_map(CellObservations::contexts);
+                let sizes = contexts.map(|c| c.groups.get(&group).map_or(0, Vec::len));
+                sizes.min().unwrap_or(0)
+            })
         };
         let elicited = self.values(Group::HeldOut, logprob);
         let terms: usize = elicited.iter().flatten().map(Vec::len).sum();

@@ -65,7 +65,11 @@ impl Elicited<'_> {
             prefix: self.context.prefix_name(prefix),
             phase: phase.number(),
             direction: Direction::TwoSided,
-            access: Access::LogitsAndReference,
+            access: if phase == pair[1].0 {
+                Access::Logits
+            } else {
+                Access::LogitsAndReference
+            },
             ..self.subject(
                 Role::Exploratory,
                 Tier::Recognition,
