@@ -129,7 +129,11 @@ impl Elicited<'_> {
             group: group.name(),
             statistic,
             direction: Direction::Up,
-            access: Access::FineTuning,
+            access: if self.trajectories.is_empty() {
+                Access::Logits
+            } else {
+                Access::FineTuning
+            },
         }
     }
 
