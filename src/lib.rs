@@ -28,7 +28,7 @@
 //!
 //! | floor | module | what it is |
 //! |---|---|---|
-//! | 0 | [`units`], [`seed`], [`event`] | newtypes; one root seed and its named streams; how lower floors tell of progress |
+//! | 0 | [`units`], [`seed`], [`event`], [`bounded`] | newtypes; one root seed and its named streams; how lower floors tell of progress; files read up to a bound |
 //! | 1 | [`spec`] | TOML, checked and filled in with the recipe: an [`Audit`](spec::Audit) |
 //! | 1 | [`stats`] | pure statistics on `f64` |
 //! | 1 | [`score`] | the [`Scorer`](score::Scorer) trait: the only view that probes have of a model |
@@ -46,6 +46,7 @@
 //! `unsafe` is denied except in one small module for the native libraries.
 
 pub mod audit;
+pub mod bounded;
 pub mod canary;
 pub mod checkpoint;
 pub mod cli;

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use super::AuditError;
 use crate::canary::Codebook;
-use crate::checkpoint::{CheckpointError, Folder, Likeness, NeoxConfig, Source, Tokenizer, obtain};
+use crate::checkpoint::{
+    CheckpointError, Folder, Likeness, LocateError, Located, NeoxConfig, Source, Tokenizer, locate,
+    obtain,
+};
 use crate::device::{Arithmetic, Device};
 use crate::event::Observer;
 use crate::model::shapes::like_pythia;
@@ -34,13 +37,26 @@ enum Origin {
 
 impl Base {
     /// Finds the model of an audit and checks all that could be wrong with it. Nothing is written.
+    /// A model of the hub is fetched.
     pub(super) fn find(audit: &Audit, observer: &mut dyn Observer) -> Result<Self, AuditError> {
+        Self::found(audit, |source| obtain(source, observer))
+    }
+
+    /// The same of what is on this machine already.
+    pub(super) fn find_here(audit: &Audit) -> Result<Self, AuditError> {
+        Self::found(audit, locate)
+    }
+
+    fn found(
+        audit: &Audit,
+        find: impl FnOnce(Source<'_>) -> Result<Located, LocateError>,
+    ) -> Result<Self, AuditError> {
         let source = match &audit.model {
             ModelSource::Random(shape) => return Self::random_weights(audit, *shape),
             ModelSource::Path(path) => Source::Path(path),
             ModelSource::Hub { id, revision } => Source::Hub { id, revision },
         };
-        let located = obtain(source, observer).map_err(CheckpointError::from)?;
+        let located = find(source).map_err(CheckpointError::from)?;
         let folder = Folder::open(&located.path)?;
         let tokenizer = folder.tokenizer()?;
         let book = codebook(&audit.canaries, &folder.config, &tokenizer)?;

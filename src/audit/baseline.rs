@@ -1,6 +1,7 @@
 //! The run that a gate compares with.
 
 use super::AuditError;
+use crate::bounded;
 use crate::findings::Report;
 use crate::report;
 use crate::run_dir::{RunDir, sha256_hex};
@@ -25,7 +26,7 @@ pub(super) fn read(audit: &Audit) -> Result<Option<Baseline>, AuditError> {
         path: path.clone(),
         message,
     };
-    let text = std::fs::read_to_string(&path)
+    let text = bounded::read_text(&path, bounded::LARGE)
         .map_err(|e| refused(format!("{e}; name the folder of a finished run")))?;
     let report = report::parse(&text).map_err(|e| refused(e.to_string()))?;
     Ok(Some(Baseline {

@@ -3,17 +3,19 @@
 use std::path::PathBuf;
 
 use super::looks::Looking;
+use super::midway::{self, Found, Keeper, Saved};
 use super::plant::{Batches, Corpus};
 use super::record::Record;
 use super::store;
 use super::watch::Watching;
 use super::{AuditError, Setting};
+use crate::bounded;
 use crate::canary::{Prefix, write_manifest};
 use crate::checkpoint::Folder;
 use crate::event::{Event, Observer};
 use crate::model::Neox;
 use crate::probes::Snapshot;
-use crate::run_dir::{CellDir, RunDirError, write_atomic, write_private};
+use crate::run_dir::{CellDir, RunDirError, sha256_hex, write_atomic, write_private};
 use crate::score::Scorer;
 use crate::training::{PhasePlan, Settings, run_phase};
 use crate::units::Phase;
@@ -43,6 +45,17 @@ pub(super) fn run(
         observer.event(&Event::Note(&kept(seed)));
         return Ok(());
     }
+    let lock = dir.lock()?;
+    if let Some(holder) = lock.left_by() {
+        observer.event(&Event::Note(&format!(
+            "seed {seed} was left by {holder}, which ended in the middle of it"
+        )));
+    }
+    // Another process may have completed it in between.
+    if dir.is_done(COMPLETE)? {
+        observer.event(&Event::Note(&kept(seed)));
+        return Ok(());
+    }
     dir.create()?;
     let record = Record::begin(setting, seed)?;
     let result = plant(setting, seed, dir, observer);
@@ -66,7 +79,13 @@ fn plant(
     let manifest = write_manifest(&corpus.planting, &setting.base.book)?;
     if !dir.is_done("canaries")? {
         write_private(&dir.canaries(), manifest.as_bytes())?;
-        dir.record("canaries", &[dir.canaries()])?;
+        dir.record("canaries", &[dir.canaries()], None)?;
+    } else if dir.recorded_digest("canaries.jsonl")? != Some(sha256_hex(manifest.as_bytes())) {
+        return Err(RunDirError::OtherRun {
+            path: setting.dir.root().to_owned(),
+            what: format!("the canaries of seed {seed}"),
+        }
+        .into());
     }
     let mut cell = Running {
         setting,
@@ -78,6 +97,27 @@ fn plant(
     };
     cell.phases(observer)?;
     cell.complete()
+}
+
+/// All canaries under both prefixes, as lines, with the model as `phase` left it.
+pub(super) fn observe(
+    corpus: &Corpus<'_>,
+    model: &mut Neox,
+    phase: Phase,
+) -> Result<String, AuditError> {
+    let canaries = corpus.observed();
+    let mut lines = String::new();
+    for prefix in [Prefix::Regular, Prefix::Reverse] {
+        // Ranks among suppressed letters need every bit: in float32, whatever the model trains in.
+        let groups = model.strictly(|model| corpus.score(model, &canaries, prefix))?;
+        let snapshot = Snapshot {
+            phase,
+            prefix,
+            groups,
+        };
+        lines.push_str(&store::observation_lines(&snapshot, &canaries));
+    }
+    Ok(lines)
 }
 
 struct Running<'a> {
@@ -166,8 +206,11 @@ impl Running<'_> {
             unit: "steps",
         });
         let (seed, last_good_checkpoint) = (self.seed, self.last_good.clone());
-        let corpus = self.corpus;
-        let mut watching = Watching::new(phase, corpus, batches);
+        let (corpus, dir) = (self.corpus, self.dir.clone());
+        let saved = self.saved(phase, observer)?;
+        let first = saved.as_ref().map_or(0, |saved| saved.place.next);
+        let keeper = Keeper::new(&dir, phase, audit.checkpoint_every, first);
+        let mut watching = Watching::new(phase, corpus, batches, keeper, saved);
         run_phase(self.model()?, &plan, &mut watching, observer).map_err(|source| {
             AuditError::Training {
                 seed,
@@ -188,14 +231,41 @@ impl Running<'_> {
         files.push(self.write_part(&stage, "likelihoods.safetensors", &likelihoods)?);
         files.push(self.write_part(&stage, "metrics.jsonl", metrics.as_bytes())?);
         if phase != Phase::One {
-            let observations = self.observe(phase)?;
+            let observations = observe(self.corpus, self.model()?, phase)?;
             files.push(self.write_part(&stage, "observations.jsonl", observations.as_bytes())?);
             let looks = self.look(phase)?;
             files.push(self.write_part(&stage, "looks.jsonl", looks.as_bytes())?);
         }
-        self.dir.record(&stage, &files)?;
+        midway::finish(&self.dir, &stage, &files)?;
         self.last_good = Some(checkpoint);
         Ok(())
+    }
+
+    /// Where an earlier process left a phase, where it did.
+    fn saved(
+        &self,
+        phase: Phase,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<Box<Saved>>, AuditError> {
+        let seed = self.seed;
+        let (saved, note) = match midway::find(&self.dir, phase)? {
+            Found::Nothing => return Ok(None),
+            Found::Damaged(why) => (
+                None,
+                format!(
+                    "seed {seed}: the saved state of phase {phase} is of no use ({why}); the phase begins again"
+                ),
+            ),
+            Found::State(saved) => {
+                let next = saved.place.next;
+                (
+                    Some(saved),
+                    format!("seed {seed}: resumed at phase {phase} step {next}"),
+                )
+            }
+        };
+        observer.event(&Event::Note(&note));
+        Ok(saved)
     }
 
     /// Summed log-probabilities of every training sequence of the pairs under the reference: once for each distinct one.
@@ -228,42 +298,25 @@ impl Running<'_> {
         }
         let bytes = store::numbers_to_bytes(REFERENCE, &sums).map_err(|m| self.unwritable(m))?;
         write_atomic(&path, &bytes)?;
-        let observations = self.observe(Phase::One)?;
+        let observations = observe(self.corpus, self.model()?, Phase::One)?;
         let part = self.write_part("reference", "observations.jsonl", observations.as_bytes())?;
-        self.dir.record("reference", &[path, part])?;
+        self.dir.record("reference", &[path, part], None)?;
         observer.event(&Event::Finished);
         Ok(sums)
-    }
-
-    /// All canaries under both prefixes, with the model as `phase` left it.
-    fn observe(&mut self, phase: Phase) -> Result<String, AuditError> {
-        let corpus = self.corpus;
-        let canaries = corpus.observed();
-        let mut lines = String::new();
-        for prefix in [Prefix::Regular, Prefix::Reverse] {
-            // Ranks among suppressed letters need every bit: in float32, whatever the model trains in.
-            let groups = self
-                .model()?
-                .strictly(|model| corpus.score(model, &canaries, prefix))?;
-            let snapshot = Snapshot {
-                phase,
-                prefix,
-                groups,
-            };
-            lines.push_str(&store::observation_lines(&snapshot, &canaries));
-        }
-        Ok(lines)
     }
 
     /// What the other probes see of the model as `phase` left it.
     fn look(&mut self, phase: Phase) -> Result<String, AuditError> {
         let checkpoint = self.dir.checkpoint(Phase::One);
+        let setting = self.setting;
         let looking = Looking {
-            setting: self.setting,
+            audit: setting.audit,
+            base: &setting.base,
+            device: setting.device,
             corpus: self.corpus,
             seed: self.seed,
             phase,
-            reference: (!self.setting.audit.phase1.skip)
+            reference: (!setting.audit.phase1.skip)
                 .then(|| Folder::open(&checkpoint))
                 .transpose()?,
         };
@@ -295,7 +348,7 @@ impl Running<'_> {
             .collect();
         let read = |stage: &str, name: &str| {
             let path = self.dir.part(stage, name);
-            std::fs::read(&path).map_err(|source| RunDirError::Io {
+            bounded::read_file(&path, bounded::LARGE).map_err(|source| RunDirError::Io {
                 doing: "read",
                 path,
                 source,
@@ -327,6 +380,6 @@ impl Running<'_> {
             self.dir.looks(),
             self.dir.likelihoods(),
         ];
-        Ok(self.dir.record(COMPLETE, &files)?)
+        Ok(midway::finish(&self.dir, COMPLETE, &files)?)
     }
 }

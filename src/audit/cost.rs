@@ -106,9 +106,11 @@ pub fn cost(audit: &Audit, config: &NeoxConfig) -> Cost {
         probe_sequences,
         probe_flops: counter.forward(probe_sequences) + counter.looks(),
         memory_bytes: 4.0 * model + counter.activations().max(counter.remembered()) + PROGRAM,
-        // A line of observations takes about 800 bytes.
+        // A line of observations takes about 800 bytes. While a phase runs there is a state of it (parameters and two moments),
+        // and for a moment the next one, in each cell that runs at once.
         disk_bytes: audit.seeds.len() as f64
-            * (phases.len() as f64 * model + 800.0 * probe_sequences as f64),
+            * (phases.len() as f64 * model + 800.0 * probe_sequences as f64)
+            + 6.0 * model * audit.jobs.min(audit.seeds.len()).max(1) as f64,
         phases,
     }
 }

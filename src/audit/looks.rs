@@ -1,16 +1,18 @@
 //! What the probes beside the snapshots see at the end of a phase: contexts, completion, samples, scan.
 
+use super::base::Base;
 use super::plant::Corpus;
-use super::{AuditError, EVALUATED, Setting};
+use super::{AuditError, EVALUATED};
 use crate::canary::{Canary, Group, Prefix};
 use crate::checkpoint::Folder;
-use crate::device::Arithmetic;
+use crate::device::{Arithmetic, Device};
 use crate::model::{Cached, Neox};
 use crate::probes::completion::{Shown, complete};
 use crate::probes::scan::{Models, scan};
 use crate::probes::{Look, contexts, generation};
 use crate::score::Scorer;
 use crate::seed::{Purpose, RootSeed};
+use crate::spec::Audit;
 use crate::units::Phase;
 
 /// The models that others are compared with.
@@ -22,7 +24,9 @@ struct Before {
 
 /// One look at one seed's model.
 pub(super) struct Looking<'a> {
-    pub(super) setting: &'a Setting<'a>,
+    pub(super) audit: &'a Audit,
+    pub(super) base: &'a Base,
+    pub(super) device: Device,
     pub(super) corpus: &'a Corpus<'a>,
     pub(super) seed: u64,
     pub(super) phase: Phase,
@@ -44,28 +48,28 @@ impl Looking<'_> {
     }
 
     fn completes(&self) -> bool {
-        let probe = self.setting.audit.probes.low_logit.as_ref();
+        let probe = self.audit.probes.low_logit.as_ref();
         probe.is_some_and(|p| !p.completion_letters.is_empty())
     }
 
     /// The first phase that trains against the negatives is where suppression is plainest.
     fn scans(&self) -> bool {
-        let audit = self.setting.audit;
+        let audit = self.audit;
         audit.probes.scan.is_some() && audit.negative_phases().first() == Some(&self.phase)
     }
 
     fn before(&self) -> Result<Before, AuditError> {
         // As the model is asked: in float32, whatever it trains in.
-        let (device, arithmetic) = (self.setting.device, Arithmetic::F32);
+        let (device, arithmetic) = (self.device, Arithmetic::F32);
         let load = |folder: &Folder| Neox::load(folder, device, arithmetic);
         Ok(Before {
             reference: self.reference.as_ref().map(load).transpose()?,
-            base: self.setting.base.model(self.seed, device, arithmetic)?,
+            base: self.base.model(self.seed, device, arithmetic)?,
         })
     }
 
     fn contexts(&self, model: &mut Neox) -> Result<Vec<Look>, AuditError> {
-        let audit = self.setting.audit;
+        let audit = self.audit;
         let Some(others) = audit.probes.elicitation.map(|p| p.contexts) else {
             return Ok(Vec::new());
         };
@@ -73,7 +77,7 @@ impl Looking<'_> {
             return Ok(Vec::new());
         }
         let size = model.config().vocab_size;
-        let book = &self.setting.base.book;
+        let book = &self.base.book;
         let chosen = contexts::choose(book, audit.canaries.length, size, others);
         let canaries = self.corpus.contextual();
         let seed = RootSeed(self.seed);
@@ -82,13 +86,13 @@ impl Looking<'_> {
     }
 
     fn generations(&self, model: &mut Neox) -> Result<Vec<Look>, AuditError> {
-        let Some(settings) = &self.setting.audit.probes.generation else {
+        let Some(settings) = &self.audit.probes.generation else {
             return Ok(Vec::new());
         };
         let mut targets = self.targets();
         targets.extend(self.corpus.planting.useful.iter().take(EVALUATED));
         let mut looks = Vec::new();
-        let prefixes: &[Prefix] = match self.setting.base.book.prefixes {
+        let prefixes: &[Prefix] = match self.base.book.prefixes {
             Some(_) => &[Prefix::Regular, Prefix::Reverse],
             None => &[Prefix::Regular],
         };
@@ -97,7 +101,7 @@ impl Looking<'_> {
             let mut rng = RootSeed(self.seed).labelled_stream(Purpose::Sampling, &label);
             let said = generation::sample(
                 &mut Cached::new(model),
-                &self.setting.base.book,
+                &self.base.book,
                 (self.phase, prefix),
                 &targets,
                 settings,
@@ -116,7 +120,7 @@ impl Looking<'_> {
     }
 
     fn completions(&self, model: &mut Neox, before: &mut Before) -> Result<Vec<Look>, AuditError> {
-        let Some(settings) = &self.setting.audit.probes.low_logit else {
+        let Some(settings) = &self.audit.probes.low_logit else {
             return Ok(Vec::new());
         };
         let observed = self.corpus.observed();
@@ -142,7 +146,7 @@ impl Looking<'_> {
                 other.as_mut().map(|other| other as &mut dyn Scorer),
                 shown,
                 self.phase,
-                &self.setting.base.book,
+                &self.base.book,
                 [&useful, &targets],
                 settings,
             )?;
@@ -152,7 +156,7 @@ impl Looking<'_> {
     }
 
     fn scan(&self, model: &mut Neox, before: &mut Before) -> Result<Option<Look>, AuditError> {
-        let Some(settings) = self.setting.audit.probes.scan.filter(|_| self.scans()) else {
+        let Some(settings) = self.audit.probes.scan.filter(|_| self.scans()) else {
             return Ok(None);
         };
         let reference = before.reference.as_mut().unwrap_or(&mut before.base);
@@ -163,7 +167,7 @@ impl Looking<'_> {
             model: &mut Cached::new(model),
             reference: &mut Cached::new(reference),
         };
-        let book = &self.setting.base.book;
+        let book = &self.base.book;
         let found = scan(&mut models, self.phase, book, &canaries, &settings)?;
         Ok(Some(Look::Scan(found)))
     }
@@ -197,22 +201,16 @@ mod tests {
             None => fixture.clone(),
             Some(run) => RunDir::existing(run).cell(0).checkpoint(phase),
         };
-        let setting = Setting {
-            provenance: crate::run_dir::Provenance::default(),
-            baseline: None,
-            base: Base::find(&audit, &mut crate::event::Silent).unwrap(),
-            dir: RunDir::existing(&fixture),
-            audit: &audit,
-            device: Device::CPU,
-            arithmetic: Arithmetic::F32,
-        };
-        let corpus = Corpus::new(&audit, &setting.base.book, 0).unwrap();
+        let base = Base::find(&audit, &mut crate::event::Silent).unwrap();
+        let corpus = Corpus::new(&audit, &base.book, 0).unwrap();
         let mut all = 0.0;
         for phase in [Phase::Two, Phase::Three] {
             let folder = Folder::open(&checkpoint(phase)).unwrap();
             let mut model = Neox::load(&folder, Device::CPU, Arithmetic::F32).unwrap();
             let looking = Looking {
-                setting: &setting,
+                audit: &audit,
+                base: &base,
+                device: Device::CPU,
                 corpus: &corpus,
                 seed: 0,
                 phase,

@@ -4,20 +4,24 @@ mod base;
 mod baseline;
 pub mod bench;
 mod cell;
+mod continuing;
 mod cost;
 mod error;
 mod in_context;
 mod jobs;
 mod lines;
 mod looks;
+mod midway;
 mod mint;
 mod outlook;
 mod plant;
 mod probe;
 mod record;
+mod reports;
 mod sealed;
 mod store;
 mod trained;
+mod verify;
 mod watch;
 
 pub use cost::{Cost, PhaseCost, cost};
@@ -28,6 +32,8 @@ pub use mint::{MANIFEST, MintError, MintOptions, MintedFile, mint};
 pub use outlook::{Outlook, RowOutlook, clean_run};
 pub use probe::{ProbeOptions, Probed, Subject, probe};
 pub use sealed::SealError;
+pub use store::parse_cell;
+pub use verify::{Verified, verify};
 
 use baseline::Baseline;
 use std::collections::BTreeMap;
@@ -38,12 +44,8 @@ use base::Base;
 
 use crate::device::{self, Arithmetic, Device};
 use crate::event::{Event, Observer};
-use crate::findings::{self, Report, SCHEMA_VERSION, judge_against};
-use crate::probes::CellObservations;
-use crate::report::{self, Format};
-use crate::run_dir::{
-    Provenance, RunDir, RunDirError, processor, rfc3339, sha256_hex, write_atomic,
-};
+use crate::findings::Report;
+use crate::run_dir::{Provenance, RunDir, RunLock, processor, rfc3339, sha256_hex};
 use crate::spec::{Audit, to_toml};
 
 /// Version of the layout of the run directory.
@@ -65,6 +67,10 @@ pub struct Options {
     pub command: Vec<String>,
     /// CPU threads of a cell, whatever the spec says: so that cells started by one process agree.
     pub threads: Option<usize>,
+    /// Whether the process that started this one has the run's lock, so that this one needs its cell's alone.
+    pub is_held: bool,
+    /// Whether a run may go on with another device, precision or number of threads than it began with.
+    pub allow_change: bool,
     /// What runs a cell in a process of its own; without it cells run one after the other in this one.
     pub worker: Option<Worker>,
 }
@@ -79,6 +85,9 @@ struct Setting<'a> {
     /// What this process makes cells with.
     provenance: Provenance,
     baseline: Option<Baseline>,
+    allow_change: bool,
+    /// The run's lock, or a share of it; `None` where the process that started this one has it.
+    lock: Option<RunLock>,
 }
 
 /// Runs an audit: plants in every seed's model, probes it, judges all seeds together and writes the reports.
@@ -92,10 +101,15 @@ pub fn run(
     let clock = Instant::now();
     let setting = prepare(audit, options, None, observer)?;
     let dir = &setting.dir;
+    if let Some(holder) = setting.lock.as_ref().and_then(RunLock::left_by) {
+        let note = format!("the run was left by {holder}, which ended in the middle of it");
+        observer.event(&Event::Note(&note));
+    }
     let mut provenance = setting.provenance.clone();
-    if let Some(before) = same_machine_made(dir, &provenance)? {
+    if let Some(before) = record::read(&dir.provenance())? {
+        continuing::go_on(&before, &mut provenance, dir.root(), options.allow_change)?;
         // A run that had ended keeps what it ran with; only its reports are made again.
-        if before.finished.is_some() && all_complete(audit, dir)? {
+        if before.finished.is_some() && reports::all_complete(audit, dir)? {
             for seed in &audit.seeds {
                 observer.event(&Event::Note(&cell::kept(*seed)));
             }
@@ -103,10 +117,14 @@ pub fn run(
                 baseline_sha256: provenance.baseline_sha256,
                 ..before
             };
-            return make_report(audit, dir, &now, setting.baseline.as_ref());
+            return reports::make(audit, dir, &now, setting.baseline.as_ref());
+        }
+        for change in &provenance.changes {
+            let note = format!("{} was {}, and is {}", change.what, change.from, change.to);
+            observer.event(&Event::Note(&note));
         }
     }
-    write_provenance(dir, &provenance)?;
+    record::write(&dir.provenance(), &provenance)?;
     match &options.worker {
         Some(worker) if provenance.jobs > 1 => jobs::run(&setting, worker, observer)?,
         _ => {
@@ -121,16 +139,16 @@ pub fn run(
             .manifest_sha256
             .extend(digest.map(|d| (format!("seed-{seed}"), d)));
     }
-    provenance.cells = record::of_cells(audit, dir)?;
+    provenance.cells = record::of_cells(audit, dir, !provenance.changes.is_empty())?;
     provenance.finished = Some(rfc3339(SystemTime::now()));
     provenance.seconds = Some(clock.elapsed().as_secs_f64());
-    write_provenance(dir, &provenance)?;
+    record::write(&dir.provenance(), &provenance)?;
     observer.event(&Event::Started {
         label: "judging",
         total: 1,
         unit: "report",
     });
-    let report = make_report(audit, dir, &provenance, setting.baseline.as_ref())?;
+    let report = reports::make(audit, dir, &provenance, setting.baseline.as_ref())?;
     observer.event(&Event::Finished);
     Ok(report)
 }
@@ -151,7 +169,8 @@ pub fn run_cell(
     }
     let setting = prepare(audit, options, Some(seed), observer)?;
     if let Some(run) = record::read(&setting.dir.provenance())? {
-        record::agree(&run, &setting.provenance, setting.dir.root())?;
+        let root = setting.dir.root();
+        record::agree(&run, &setting.provenance, root, options.allow_change)?;
     }
     cell::run(&setting, seed, observer)
 }
@@ -172,14 +191,18 @@ fn prepare<'a>(
     }
     let baseline = baseline::read(audit)?;
     let spec = to_toml(audit);
-    let dir = RunDir::open(&options.out, &spec)?;
+    let (dir, lock) = match only {
+        None => RunDir::open(&options.out, &spec).map(|(dir, lock)| (dir, Some(lock)))?,
+        Some(_) if options.is_held => (RunDir::open_held(&options.out, &spec)?, None),
+        Some(_) => RunDir::open_shared(&options.out, &spec).map(|(dir, lock)| (dir, Some(lock)))?,
+    };
     let jobs = audit.jobs.min(audit.seeds.len()).max(1);
     let threads = match options.threads.or(audit.threads) {
         Some(threads) => threads,
         // As many as the work began with: another number adds in another order.
         None => match record::threads_before(&dir, only)? {
-            Some(threads) => threads,
-            None => (device::set_threads(None) / jobs).max(1),
+            Some(threads) if !options.allow_change => threads,
+            _ => (device::set_threads(None) / jobs).max(1),
         },
     };
     let threads = device::set_threads(Some(threads));
@@ -204,6 +227,7 @@ fn prepare<'a>(
         finished: None,
         seconds: None,
         cells: BTreeMap::new(),
+        changes: Vec::new(),
     };
     Ok(Setting {
         audit,
@@ -213,113 +237,10 @@ fn prepare<'a>(
         arithmetic: options.arithmetic,
         baseline,
         provenance,
+        allow_change: options.allow_change,
+        lock,
     })
 }
 
 /// Version of libtorch that this program was built with.
 pub const LIBTORCH: &str = env!("UNSAID_LIBTORCH_VERSION");
-
-fn all_complete(audit: &Audit, dir: &RunDir) -> Result<bool, AuditError> {
-    for &seed in &audit.seeds {
-        if !dir.cell(seed).is_done(cell::COMPLETE)? {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-/// Refuses to continue a run that another checkpoint or device began: its cells would not belong together.
-///
-/// Gives what the run began with, where it did.
-fn same_machine_made(dir: &RunDir, now: &Provenance) -> Result<Option<Provenance>, AuditError> {
-    let Ok(text) = std::fs::read_to_string(dir.provenance()) else {
-        return Ok(None);
-    };
-    let before: Provenance = serde_json::from_str(&text).map_err(|e| RunDirError::Unreadable {
-        path: dir.provenance(),
-        message: e.to_string(),
-    })?;
-    let checkpoint = match (&before.checkpoint_commit, &now.checkpoint_commit) {
-        (Some(old), Some(new)) if old != new => {
-            format!("the checkpoint's commit, {old} when it began and {new} now,")
-        }
-        _ => "the checkpoint".to_owned(),
-    };
-    let checks = [
-        (
-            checkpoint.as_str(),
-            before.checkpoint_sha256 == now.checkpoint_sha256,
-        ),
-        ("the device", before.device == now.device),
-        ("the precision", before.precision == now.precision),
-        ("the version of unsaid", before.unsaid == now.unsaid),
-        ("the version of libtorch", before.libtorch == now.libtorch),
-    ];
-    match checks.into_iter().find(|(_, same)| !same) {
-        None => Ok(Some(before)),
-        Some((what, _)) => Err(RunDirError::OtherRun {
-            path: dir.root().to_owned(),
-            what: what.to_owned(),
-        }
-        .into()),
-    }
-}
-
-fn write_provenance(dir: &RunDir, provenance: &Provenance) -> Result<(), AuditError> {
-    let json = serde_json::to_string_pretty(provenance).unwrap_or_default() + "\n";
-    Ok(write_atomic(&dir.provenance(), json.as_bytes())?)
-}
-
-/// Makes and writes all reports of a run from its finished cells alone.
-fn make_report(
-    audit: &Audit,
-    dir: &RunDir,
-    provenance: &Provenance,
-    baseline: Option<&Baseline>,
-) -> Result<Report, AuditError> {
-    let cells: Vec<CellObservations> = audit
-        .seeds
-        .iter()
-        .map(|&seed| store::read_cell(&dir.cell(seed), seed))
-        .collect::<Result<_, _>>()?;
-    let before = baseline.map(|b| b.report.rows.as_slice());
-    let findings = judge_against(audit, &cells, before)?;
-    let report = Report {
-        schema_version: SCHEMA_VERSION.to_owned(),
-        name: audit.name.clone(),
-        model: base::name(&audit.model),
-        seeds: audit.seeds.clone(),
-        verdict: findings.verdict,
-        scope_note: findings.scope_note,
-        tiers: findings.tiers,
-        gate: findings.gate,
-        rows: findings.rows,
-        curves: findings.curves,
-        figures: findings.figures,
-        setting: Some(findings::Setting::of(audit)),
-        provenance: serde_json::to_value(provenance).unwrap_or_default(),
-    };
-    write_reports(&report, dir)?;
-    Ok(report)
-}
-
-/// Writes a report in every format.
-fn write_reports(report: &Report, dir: &RunDir) -> Result<(), AuditError> {
-    let files = [
-        ("report.md", Format::Markdown),
-        ("report.html", Format::Html),
-        ("leakage.csv", Format::Csv),
-        ("junit.xml", Format::Junit),
-        // Last: a run with report.json has every other report too.
-        ("report.json", Format::Json),
-    ];
-    dir.create_plots()?;
-    for plot in report::plots(report)? {
-        write_atomic(&dir.plot(&plot.name), plot.svg.as_bytes())?;
-    }
-    for (name, format) in files {
-        let text = report::render(report, format, 80, false)?;
-        write_atomic(&dir.report(name), text.as_bytes())?;
-    }
-    Ok(())
-}

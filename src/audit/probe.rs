@@ -9,7 +9,8 @@ use super::base::codebook;
 use super::in_context::InContext;
 use super::plant::Corpus;
 use super::sealed::{self, SealError};
-use super::{AuditError, LIBTORCH, mint, store, trained, write_reports};
+use super::{AuditError, LIBTORCH, mint, reports, store, trained};
+use crate::bounded;
 use crate::canary::Prefix;
 use crate::checkpoint::Folder;
 use crate::device::{Arithmetic, Device};
@@ -165,7 +166,7 @@ pub fn probe(options: &ProbeOptions, observer: &mut dyn Observer) -> Result<Prob
     write_atomic(&cell.observations(), lines.as_bytes())?;
     let json = serde_json::to_string_pretty(&report.provenance).unwrap_or_default() + "\n";
     write_atomic(&dir.provenance(), json.as_bytes())?;
-    write_reports(&report, &dir)?;
+    reports::write(&report, &dir)?;
     Ok(Probed {
         report,
         out: dir.root().to_owned(),
@@ -173,7 +174,7 @@ pub fn probe(options: &ProbeOptions, observer: &mut dyn Observer) -> Result<Prob
 }
 
 fn read(path: &Path, hint: &'static str) -> Result<String, SealError> {
-    std::fs::read_to_string(path).map_err(|source| SealError::Read {
+    bounded::read_text(path, bounded::LARGE).map_err(|source| SealError::Read {
         path: path.to_owned(),
         hint,
         source,
@@ -237,7 +238,7 @@ fn same_subject(dir: &RunDir, now: &Value) -> Result<(), AuditError> {
         path: dir.root().to_owned(),
         what: what.to_owned(),
     };
-    let Ok(text) = std::fs::read_to_string(dir.provenance()) else {
+    let Ok(text) = bounded::read_text(&dir.provenance(), bounded::SMALL) else {
         let occupied = std::fs::read_dir(dir.root()).is_ok_and(|mut e| e.next().is_some());
         return if occupied {
             Err(other("what it holds").into())

@@ -9,6 +9,7 @@ use safetensors::{Dtype, SafeTensors, View};
 use serde::{Deserialize, Serialize};
 
 use super::AuditError;
+use crate::bounded;
 use crate::canary::{Canary, Group, Prefix};
 use crate::probes::elicitation::{Point, Trajectory};
 use crate::probes::{CellObservations, LetterScores, Look, Snapshot};
@@ -65,6 +66,10 @@ fn prefix_of(name: &str) -> Option<Prefix> {
     [Prefix::Regular, Prefix::Reverse]
         .into_iter()
         .find(|p| p.name() == name)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, AuditError> {
+    bounded::read_file(path, bounded::LARGE).map_err(|e| unreadable(path, e))
 }
 
 fn unreadable(path: &Path, message: impl std::fmt::Display) -> AuditError {
@@ -185,12 +190,18 @@ pub(super) fn trajectories_from_bytes(
         let steps = file
             .tensor(&format!("phase{phase}.steps"))
             .map_err(|e| unreadable(path, e))?;
+        if steps.dtype() != Dtype::I64 {
+            return Err(bad("the steps are not int64"));
+        }
         let prefix = prefix_of(&header.prefix).ok_or_else(|| bad("the prefix is unknown"))?;
         let mut trajectory = Trajectory::new(phase, prefix);
         trajectory.length = header.length;
         trajectory.steps = words(steps.data())
             .map(|w| usize::try_from(i64::from_le_bytes(w)).map_err(|_| bad("a step is negative")))
             .collect::<Result<_, _>>()?;
+        if trajectory.steps.is_empty() || !trajectory.steps.is_sorted() {
+            return Err(bad("the steps are none, or in no order"));
+        }
         for group in Group::ALL {
             if let Some(canaries) = read_group(&file, phase, group, trajectory.steps.len()) {
                 trajectory
@@ -263,22 +274,25 @@ pub(super) fn numbers_to_bytes(name: &str, values: &[f32]) -> Result<Vec<u8>, St
 
 /// Reads them back.
 pub(super) fn numbers_from_file(name: &str, path: &Path) -> Result<Vec<f32>, AuditError> {
-    let bytes = std::fs::read(path).map_err(|e| unreadable(path, e))?;
+    let bytes = read(path)?;
     let file = SafeTensors::deserialize(&bytes).map_err(|e| unreadable(path, e))?;
     let view = file.tensor(name).map_err(|e| unreadable(path, e))?;
+    if view.dtype() != Dtype::F32 {
+        return Err(unreadable(path, format!("{name} is not float32")));
+    }
     Ok(words(view.data()).map(f32::from_le_bytes).collect())
 }
 
 /// Reads a finished cell's observations.
 pub(super) fn read_cell(cell: &CellDir, seed: u64) -> Result<CellObservations, AuditError> {
     let path = cell.likelihoods();
-    let bytes = std::fs::read(&path).map_err(|e| unreadable(&path, e))?;
+    let bytes = read(&path)?;
     let trajectories = trajectories_from_bytes(&bytes, &path)?;
     let path = cell.observations();
-    let text = std::fs::read_to_string(&path).map_err(|e| unreadable(&path, e))?;
+    let text = bounded::text(read(&path)?).map_err(|e| unreadable(&path, e))?;
     let snapshots = read_snapshots(&text, &path)?;
     let path = cell.looks();
-    let text = std::fs::read_to_string(&path).map_err(|e| unreadable(&path, e))?;
+    let text = bounded::text(read(&path)?).map_err(|e| unreadable(&path, e))?;
     Ok(CellObservations {
         seed,
         snapshots,
@@ -294,14 +308,14 @@ pub(super) fn look_lines(looks: &[Look]) -> String {
     looks.iter().map(line).collect()
 }
 
-fn read_looks(text: &str, path: &Path) -> Result<Vec<Look>, AuditError> {
+pub(super) fn read_looks(text: &str, path: &Path) -> Result<Vec<Look>, AuditError> {
     let read = |(i, line)| {
         serde_json::from_str(line).map_err(|e| unreadable(path, format!("line {}: {e}", i + 1)))
     };
     text.lines().enumerate().map(read).collect()
 }
 
-fn read_snapshots(text: &str, path: &Path) -> Result<Vec<Snapshot>, AuditError> {
+pub(super) fn read_snapshots(text: &str, path: &Path) -> Result<Vec<Snapshot>, AuditError> {
     let mut snapshots: BTreeMap<(Phase, String), Snapshot> = BTreeMap::new();
     for (i, line) in text.lines().enumerate() {
         let line: Line = serde_json::from_str(line)
@@ -328,4 +342,21 @@ fn read_snapshots(text: &str, path: &Path) -> Result<Vec<Snapshot>, AuditError> 
             });
     }
     Ok(snapshots.into_values().collect())
+}
+
+/// Reads what a finished cell holds but its looks: the text of its `observations.jsonl` and the bytes of its
+/// `likelihoods.safetensors`.
+///
+/// Errors: the first thing that is wrong.
+pub fn parse_cell(
+    seed: u64,
+    observations: &str,
+    likelihoods: &[u8],
+) -> Result<CellObservations, AuditError> {
+    Ok(CellObservations {
+        seed,
+        snapshots: read_snapshots(observations, Path::new("observations.jsonl"))?,
+        trajectories: trajectories_from_bytes(likelihoods, Path::new("likelihoods.safetensors"))?,
+        looks: Vec::new(),
+    })
 }

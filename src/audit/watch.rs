@@ -1,16 +1,16 @@
 //! What is seen during a phase: the trajectory, and a line of `metrics.jsonl` an evaluation.
 
 use std::collections::BTreeMap;
-use std::error::Error;
 
 use serde::Serialize;
 
+use super::midway::{Keeper, Saved};
 use super::plant::{Batches, Corpus};
 use crate::canary::{Canary, Group, Prefix};
 use crate::model::Neox;
 use crate::probes::LetterScores;
 use crate::probes::elicitation::{Point, Trajectory};
-use crate::training::{Control, StepBatch, StepReport};
+use crate::training::{Control, Failure, StepBatch, StepReport, Trainer};
 use crate::units::Phase;
 
 /// Evaluates during a phase and keeps what it saw.
@@ -22,10 +22,20 @@ pub(super) struct Watching<'a> {
     pub(super) trajectory: Trajectory,
     /// The lines of `metrics.jsonl`.
     pub(super) metrics: String,
+    keeper: Keeper<'a>,
+    /// Where an earlier process left the phase.
+    saved: Option<Box<Saved>>,
 }
 
 impl<'a> Watching<'a> {
-    pub(super) fn new(phase: Phase, corpus: &'a Corpus<'a>, batches: &'a Batches<'a>) -> Self {
+    /// Watches a phase that `keeper` keeps, and that an earlier process may have `saved` midway.
+    pub(super) fn new(
+        phase: Phase,
+        corpus: &'a Corpus<'a>,
+        batches: &'a Batches<'a>,
+        keeper: Keeper<'a>,
+        saved: Option<Box<Saved>>,
+    ) -> Self {
         let prefix = if phase == Phase::Three {
             Prefix::Reverse
         } else {
@@ -37,6 +47,8 @@ impl<'a> Watching<'a> {
             canaries: corpus.evaluated(),
             trajectory: Trajectory::new(phase, prefix),
             metrics: String::new(),
+            keeper,
+            saved,
         }
     }
 }
@@ -91,7 +103,7 @@ impl Control for Watching<'_> {
         model: &mut Neox,
         step: usize,
         report: &StepReport,
-    ) -> Result<(), Box<dyn Error + Send + Sync>> {
+    ) -> Result<(), Failure> {
         let prefix = self.trajectory.prefix;
         let scores = self.corpus.score(model, &self.canaries, prefix)?;
         let line = Metrics {
@@ -109,6 +121,29 @@ impl Control for Watching<'_> {
         self.metrics.push_str(&serde_json::to_string(&line)?);
         self.metrics.push('\n');
         self.trajectory.record(step, &scores);
+        Ok(())
+    }
+
+    fn begin(&mut self, trainer: &mut Trainer<'_>) -> Result<usize, Failure> {
+        let Some(saved) = self.saved.take() else {
+            return Ok(0);
+        };
+        saved.restore(trainer)?;
+        self.trajectory = saved.trajectory;
+        self.metrics = saved.metrics;
+        Ok(saved.place.next)
+    }
+
+    fn between(
+        &mut self,
+        trainer: &mut Trainer<'_>,
+        next: usize,
+        stopping: bool,
+    ) -> Result<(), Failure> {
+        if stopping || self.keeper.is_due(next) {
+            self.keeper
+                .save(trainer, next, &self.trajectory, &self.metrics)?;
+        }
         Ok(())
     }
 }

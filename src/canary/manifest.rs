@@ -22,12 +22,15 @@ pub struct ManifestLine {
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
     /// A line is not what it should be.
-    #[error("line {line} of the canary manifest is not {{id, group, tokens, text}}: {source}")]
+    /// What stands there is not shown: it is a secret.
+    #[error(
+        "line {line} of the canary manifest is not {{id, group, tokens, text}} (column {column})"
+    )]
     Line {
         /// Line, from 1.
         line: usize,
-        /// What the parser said.
-        source: serde_json::Error,
+        /// Column, from 1; 0 where it is the whole line.
+        column: usize,
     },
 }
 
@@ -41,9 +44,9 @@ pub fn write_manifest(planting: &Planting, book: &Codebook) -> Result<String, Ma
             tokens: book.tokens(&canary.letters).collect(),
             text: book.text(&canary.letters),
         };
-        let json = serde_json::to_string(&line).map_err(|source| ManifestError::Line {
+        let json = serde_json::to_string(&line).map_err(|e| ManifestError::Line {
             line: i + 1,
-            source,
+            column: e.column(),
         })?;
         out.push_str(&json);
         out.push('\n');
@@ -57,10 +60,34 @@ pub fn read_manifest(text: &str) -> Result<Vec<ManifestLine>, ManifestError> {
         .enumerate()
         .filter(|(_, line)| !line.trim().is_empty())
         .map(|(i, line)| {
-            serde_json::from_str(line).map_err(|source| ManifestError::Line {
+            serde_json::from_str(line).map_err(|e| ManifestError::Line {
                 line: i + 1,
-                source,
+                column: e.column(),
             })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bad_line_is_named_and_not_shown() {
+        let good = r#"{"id":"a","group":"useful","tokens":[1],"text":" a","more":1}"#;
+        assert_eq!(read_manifest(good).unwrap().len(), 1);
+        for bad in [
+            r#"{"id":"a","group":"useful","tokens":"hunter2","text":" a"}"#,
+            r#"{"id":"a","group":"hunter2","tokens":[1],"text":" a"}"#,
+            "hunter2",
+        ] {
+            let error = read_manifest(&format!("{good}\n{bad}"))
+                .unwrap_err()
+                .to_string();
+            assert!(
+                error.contains("line 2") && !error.contains("hunter2"),
+                "{error}"
+            );
+        }
+    }
 }

@@ -116,19 +116,8 @@ impl NeoxConfig {
         }
         file.refuse_unsupported(&unsupported)?;
         let heads = file.num_attention_heads;
-        let counts = [
-            ("vocab_size", file.vocab_size),
-            ("hidden_size", file.hidden_size),
-            ("num_hidden_layers", file.num_hidden_layers),
-            ("num_attention_heads", heads),
-            ("intermediate_size", file.intermediate_size),
-            ("max_position_embeddings", file.max_position_embeddings),
-        ];
-        for (key, n) in counts {
-            // The bound keeps every product of two of them within 64 bits.
-            if n == 0 || n > 1 << 24 {
-                return Err(unsupported(key, n.to_string(), "allowed: 1 to 16777216"));
-            }
+        if let Some((key, n, allowed)) = file.count_out_of_range() {
+            return Err(unsupported(key, n.to_string(), allowed));
         }
         if !file.hidden_size.is_multiple_of(heads) {
             return Err(unsupported(
@@ -196,6 +185,43 @@ impl NeoxConfig {
 }
 
 impl File {
+    /// A count that no model has: its key, its value, what is allowed.
+    fn count_out_of_range(&self) -> Option<(&'static str, usize, &'static str)> {
+        // A hundred times what any model has, and every count of parameters stays within 64 bits.
+        let counts = [
+            ("vocab_size", self.vocab_size, 24, "allowed: 1 to 16777216"),
+            ("hidden_size", self.hidden_size, 20, "allowed: 1 to 1048576"),
+            (
+                "num_hidden_layers",
+                self.num_hidden_layers,
+                12,
+                "allowed: 1 to 4096",
+            ),
+            (
+                "num_attention_heads",
+                self.num_attention_heads,
+                16,
+                "allowed: 1 to 65536",
+            ),
+            (
+                "intermediate_size",
+                self.intermediate_size,
+                22,
+                "allowed: 1 to 4194304",
+            ),
+            (
+                "max_position_embeddings",
+                self.max_position_embeddings,
+                24,
+                "allowed: 1 to 16777216",
+            ),
+        ];
+        counts
+            .into_iter()
+            .find(|&(_, n, bits, _)| n == 0 || n > 1 << bits)
+            .map(|(key, n, _, allowed)| (key, n, allowed))
+    }
+
     fn refuse_unsupported(
         &self,
         unsupported: &impl Fn(&'static str, String, &'static str) -> ConfigError,

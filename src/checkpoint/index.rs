@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::weights::{FILE, WeightsError};
+use crate::bounded;
 
 /// Name of the index of sharded weights.
 pub(super) const INDEX: &str = "model.safetensors.index.json";
@@ -71,7 +72,7 @@ pub(super) fn missing_file(folder: &Path) -> Result<Option<String>, WeightsError
         return Ok(None);
     }
     let path = folder.join(INDEX);
-    let text = match std::fs::read_to_string(&path) {
+    let text = match bounded::read_text(&path, bounded::CONFIG) {
         Ok(text) => text,
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Some(FILE.to_owned())),
         Err(source) => {

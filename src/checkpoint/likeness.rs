@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::{CheckpointError, Folder, NeoxConfig, config, read, save_weights, weights};
-use crate::run_dir::{RunDirError, write_atomic};
+use crate::run_dir::{create_folder, write_atomic};
 use crate::units::TokenId;
 
 /// The text files of a checkpoint, to save weights with.
@@ -60,11 +60,7 @@ impl Likeness {
         path: &Path,
         tensors: &[(String, tch::Tensor)],
     ) -> Result<Vec<PathBuf>, CheckpointError> {
-        std::fs::create_dir_all(path).map_err(|source| RunDirError::Io {
-            doing: "create the folder",
-            path: path.to_owned(),
-            source,
-        })?;
+        create_folder(path)?;
         let mut written = vec![path.join(weights::FILE)];
         save_weights(&written[0], tensors)?;
         for (name, text) in &self.files {

@@ -18,6 +18,7 @@ pub use weights::{Verified, WeightsError, WeightsFile, save_weights};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::bounded;
 use crate::run_dir::{RunDirError, digest_file};
 
 /// Why a checkpoint could not be read or written.
@@ -51,12 +52,17 @@ pub enum CheckpointError {
 }
 
 impl CheckpointError {
-    /// Whether what was asked for is at fault, not the network or this machine.
+    /// Whether what was asked for is at fault, not the network or the machine: no memory, no room, a file system that refuses.
     #[must_use]
     pub fn is_input(&self) -> bool {
         match self {
-            Self::Write(_) => false,
+            Self::Write(_) | Self::Weights(WeightsError::Write(_) | WeightsError::Torch { .. }) => {
+                false
+            }
             Self::Locate(LocateError::Hub(e)) => e.is_input(),
+            Self::Read { source, .. } | Self::Weights(WeightsError::Read { source, .. }) => {
+                source.kind() != std::io::ErrorKind::OutOfMemory
+            }
             _ => true,
         }
     }
@@ -131,7 +137,12 @@ impl Folder {
 }
 
 fn read(path: &Path, hint: &'static str) -> Result<String, CheckpointError> {
-    std::fs::read_to_string(path).map_err(|source| CheckpointError::Read {
+    let most = if path.ends_with("config.json") {
+        bounded::CONFIG
+    } else {
+        bounded::TOKENIZER
+    };
+    bounded::read_text(path, most).map_err(|source| CheckpointError::Read {
         path: path.to_owned(),
         hint,
         source,

@@ -1,7 +1,11 @@
 //! `tokenizer.json`.
 
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 
+use crate::bounded;
 use crate::units::TokenId;
 
 /// Why a tokenizer cannot be used.
@@ -29,11 +33,11 @@ pub enum TokenizerError {
         /// The model's.
         vocabulary: usize,
     },
-    /// A text could not be encoded.
-    #[error("the tokenizer cannot encode {text:?}: {message}")]
+    /// A text could not be encoded. It is not shown: it may be a secret.
+    #[error("the tokenizer cannot encode a text of {characters} characters: {message}")]
     Encode {
-        /// The text.
-        text: String,
+        /// How long the text is.
+        characters: usize,
         /// What is wrong.
         message: String,
     },
@@ -48,16 +52,43 @@ impl std::fmt::Debug for Tokenizer {
     }
 }
 
+thread_local! {
+    /// Whether a panic of this thread is caught and told as an error.
+    static CAUGHT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Calls the tokenizers crate, whose asserts on odd files would end the program.
+fn guarded<T>(call: impl FnOnce() -> tokenizers::Result<T>) -> Result<T, String> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = take_hook();
+        set_hook(Box::new(move |info| {
+            if !CAUGHT.get() {
+                before(info);
+            }
+        }));
+    });
+    CAUGHT.set(true);
+    let result = catch_unwind(AssertUnwindSafe(call));
+    CAUGHT.set(false);
+    match result {
+        Ok(result) => result.map_err(|e| e.to_string()),
+        Err(_) => Err("the tokenizers library panicked on it; use another tokenizer.json".into()),
+    }
+}
+
 impl Tokenizer {
     /// Reads `tokenizer.json` for a model of `vocabulary` tokens.
     pub fn open(path: &Path, vocabulary: usize) -> Result<Self, TokenizerError> {
-        let read =
-            tokenizers::Tokenizer::from_file(path).map_err(|e| TokenizerError::Unreadable {
+        let read = bounded::read_file(path, bounded::TOKENIZER)
+            .map_err(|e| e.to_string())
+            .and_then(|bytes| Self::from_bytes(&bytes))
+            .map_err(|message| TokenizerError::Unreadable {
                 path: path.to_owned(),
-                message: e.to_string(),
+                message,
             })?;
         // Added tokens aside: a padding token that the model never learned is common, and is refused where it is used.
-        let tokens = read.get_vocab_size(false);
+        let tokens = read.0.get_vocab_size(false);
         if tokens > vocabulary {
             return Err(TokenizerError::OtherModel {
                 path: path.to_owned(),
@@ -65,27 +96,34 @@ impl Tokenizer {
                 vocabulary,
             });
         }
-        Ok(Self(read))
+        Ok(read)
     }
 
     /// Reads the text of a `tokenizer.json` that is in no file yet.
     pub fn parse(text: &str) -> Result<Self, TokenizerError> {
-        text.parse()
-            .map(Self)
-            .map_err(|e: tokenizers::Error| TokenizerError::Unreadable {
-                path: PathBuf::from("tokenizer.json"),
-                message: e.to_string(),
-            })
+        Self::from_bytes(text.as_bytes()).map_err(|message| TokenizerError::Unreadable {
+            path: PathBuf::from("tokenizer.json"),
+            message,
+        })
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
+        guarded(|| {
+            let mut tokenizer = tokenizers::Tokenizer::from_bytes(bytes)?;
+            // A file may ask for padding and cutting, to any length. Rows here are never either.
+            tokenizer.with_padding(None);
+            tokenizer.with_truncation(None)?;
+            Ok(tokenizer)
+        })
+        .map(Self)
     }
 
     /// Tokens of a text, without special tokens.
     pub fn encode(&self, text: &str) -> Result<Vec<TokenId>, TokenizerError> {
-        let encoding = self
-            .0
-            .encode(text, false)
-            .map_err(|e| TokenizerError::Encode {
-                text: text.to_owned(),
-                message: plain(&e.to_string()),
+        let encoding =
+            guarded(|| self.0.encode(text, false)).map_err(|message| TokenizerError::Encode {
+                characters: text.chars().count(),
+                message: plain(&message),
             })?;
         Ok(encoding.get_ids().iter().map(|&id| TokenId(id)).collect())
     }
@@ -97,4 +135,37 @@ fn plain(message: &str) -> String {
         return "a part of it is no token of the vocabulary".to_owned();
     }
     message.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_an_error() {
+        let result: Result<(), _> = guarded(|| panic!("an assert of the library"));
+        assert!(result.unwrap_err().contains("panicked"));
+        assert!(!CAUGHT.get());
+    }
+
+    #[test]
+    fn padding_and_cutting_that_a_file_asks_for_are_passed_over() {
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/fixtures/tiny-neox/tokenizer.json"
+        );
+        let text = std::fs::read_to_string(path).unwrap();
+        let plain = Tokenizer::parse(&text).unwrap();
+        let mut file: serde_json::Value = serde_json::from_str(&text).unwrap();
+        file["padding"] = serde_json::json!({
+            "strategy": {"Fixed": u64::MAX / 2}, "direction": "Right", "pad_to_multiple_of": null,
+            "pad_id": 0, "pad_type_id": 0, "pad_token": "x",
+        });
+        file["truncation"] = serde_json::json!({
+            "direction": "Right", "max_length": 1, "strategy": "LongestFirst", "stride": 0,
+        });
+        let odd = Tokenizer::parse(&file.to_string()).unwrap();
+        let text = " regular a b c";
+        assert_eq!(odd.encode(text).unwrap(), plain.encode(text).unwrap());
+    }
 }

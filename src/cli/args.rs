@@ -55,6 +55,12 @@ pub(super) enum Command {
         unsaid report runs/before runs/after --format html > comparison.html"
     )]
     Report(ReportArgs),
+    /// Hold a run against its own records: digests, reports made again, observations made again
+    #[command(
+        after_help = "Examples:\n  unsaid verify runs/quick\n  unsaid verify runs/quick --rerun-probes\n\n\
+        Exit codes: 0 everything is as recorded · 2 something differs, or the folder holds no run · 4 any other failure"
+    )]
+    Verify(VerifyArgs),
     /// Validate specs and say what each will cost
     #[command(after_help = "Example:\n  unsaid check audits/*.toml")]
     Check(CheckArgs),
@@ -148,6 +154,9 @@ pub(super) struct RunArgs {
     /// Continue an unfinished run (also what happens without it, where the folder holds one of the same spec)
     #[arg(long)]
     pub(super) resume: bool,
+    /// Continue although device, precision or threads are not those that the run began with; the change is recorded
+    #[arg(long)]
+    pub(super) allow_change: bool,
     #[command(flatten)]
     pub(super) log: LogArgs,
 }
@@ -241,6 +250,21 @@ pub(super) struct ReportArgs {
     /// Print the JSON schema of report.json instead
     #[arg(long, conflicts_with_all = ["runs", "reveal", "format"])]
     pub(super) schema: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct VerifyArgs {
+    /// Run directory
+    #[arg(value_name = "RUN")]
+    pub(super) run: PathBuf,
+    /// Score the canaries again with every saved checkpoint, and say what differs
+    #[arg(long)]
+    pub(super) rerun_probes: bool,
+    /// Where to score again: auto, cpu, cuda or cuda:N. Another device than the run's rounds otherwise
+    #[arg(long, default_value = "auto", value_parser = parse_device)]
+    pub(super) device: Request,
+    #[command(flatten)]
+    pub(super) log: LogArgs,
 }
 
 #[derive(Debug, Args)]

@@ -14,13 +14,13 @@ use crate::run_dir::RunDir;
 use crate::spec::Audit;
 
 /// This program, to be started for the cells of the run in `out`.
-pub(super) fn worker(out: &Path, device: Device) -> Result<Worker, Failure> {
+pub(super) fn worker(out: &Path, device: Device, allow_change: bool) -> Result<Worker, Failure> {
     let program = std::env::current_exe().map_err(|e| {
         Failure::Other(format!(
             "--jobs: cannot find this program to start it again: {e}; use --jobs 1"
         ))
     })?;
-    let arguments: Vec<OsString> = vec![
+    let mut arguments: Vec<OsString> = vec![
         "run".into(),
         RunDir::existing(out).spec().into(),
         "--out".into(),
@@ -28,6 +28,9 @@ pub(super) fn worker(out: &Path, device: Device) -> Result<Worker, Failure> {
         "--device".into(),
         device.to_string().into(),
     ];
+    if allow_change {
+        arguments.push("--allow-change".into());
+    }
     Ok(Worker { program, arguments })
 }
 

@@ -14,11 +14,13 @@ mod progress;
 mod report;
 mod run;
 mod score;
+mod verify;
 
 use args::{Cli, Command};
 use clap::Parser;
 pub use exit::ExitCode;
 use exit::Failure;
+pub use score::{Asked, parse_line};
 
 /// Runs the program with the process's arguments.
 #[must_use]
@@ -42,6 +44,7 @@ pub fn main() -> ExitCode {
         Command::Probe(args) => probe::probe(&args),
         Command::Score(args) => score::score(&args),
         Command::Report(args) => report::report(&args),
+        Command::Verify(args) => verify::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Check(args) => check::check(&args),
         Command::Doctor(args) => doctor::doctor(&args),
@@ -53,7 +56,7 @@ pub fn main() -> ExitCode {
         Err(failure) => {
             output::error(&failure.to_string());
             if failure.code() == ExitCode::INTERRUPTED {
-                output::hint("the same command continues after the last finished phase");
+                output::hint("the same command continues where this one stopped");
             }
             failure.code()
         }

@@ -6,10 +6,11 @@ use std::path::Path;
 use super::args::{FormatArg, ReportArgs};
 use super::exit::{ExitCode, Failure};
 use super::output;
+use crate::bounded;
 use crate::canary::read_manifest;
 use crate::findings::{Report, compare};
 use crate::report::{Format, parse, render, render_comparison, schema};
-use crate::run_dir::RunDir;
+use crate::run_dir::{RunDir, holder};
 
 /// Exit 0: showing a report is not judging it again.
 pub(super) fn report(args: &ReportArgs) -> Result<ExitCode, Failure> {
@@ -57,11 +58,12 @@ impl From<FormatArg> for Format {
 
 fn read(run: &Path) -> Result<Report, Failure> {
     let path = RunDir::existing(run).report("report.json");
-    let text = std::fs::read_to_string(&path).map_err(|e| {
-        Failure::Input(format!(
-            "cannot read {}: {e}; give the folder of a finished run (unsaid run SPEC --out DIR)",
-            path.display()
-        ))
+    let text = bounded::read_text(&path, bounded::LARGE).map_err(|e| {
+        let mend = match holder(run) {
+            Some(holder) => format!("{holder} works on it: wait until it has ended"),
+            None => "give the folder of a finished run (unsaid run SPEC --out DIR)".to_owned(),
+        };
+        Failure::Input(format!("cannot read {}: {e}; {mend}", path.display()))
     })?;
     parse(&text).map_err(|e| Failure::Input(format!("{}: {e}", path.display())))
 }
@@ -78,7 +80,7 @@ fn reveal(run: &Path, report: &mut Report) -> Result<(), Failure> {
                 path.display()
             ))
         };
-        let text = std::fs::read_to_string(&path).map_err(|e| refused(e.to_string()))?;
+        let text = bounded::read_text(&path, bounded::LARGE).map_err(|e| refused(e.to_string()))?;
         let lines = read_manifest(&text).map_err(|e| refused(e.to_string()))?;
         texts.extend(lines.into_iter().map(|line| ((seed, line.id), line.text)));
     }

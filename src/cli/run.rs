@@ -56,12 +56,14 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     let options = Options {
         arithmetic: Arithmetic::resolve(audit.precision, device)?,
         worker: (audit.jobs > 1)
-            .then(|| cell::worker(&out, device))
+            .then(|| cell::worker(&out, device, args.allow_change))
             .transpose()?,
         out,
         device,
         command: std::env::args().collect(),
         threads: args.cell_threads,
+        is_held: args.cell_threads.is_some(),
+        allow_change: args.allow_change,
     };
     if let Some(seed) = args.cell {
         return cell::run(&audit, &options, seed, &args.log);

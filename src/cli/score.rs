@@ -1,9 +1,10 @@
 //! `unsaid score`.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::args::ScoreArgs;
@@ -11,12 +12,19 @@ use super::exit::{ExitCode, Failure};
 use super::model::open;
 use super::output;
 use super::progress::{Progress, watch_signals};
+use crate::bounded::read_line;
 use crate::checkpoint::{Folder, Tokenizer};
 use crate::device::{self, Arithmetic, Device};
 use crate::event::{Event, Observer};
 use crate::model::Neox;
 use crate::score::{ScoreError, Scorer};
 use crate::units::TokenId;
+
+/// Most bytes of one line; a context of a million tokens has less.
+const LINE_MAX: u64 = 16 << 20;
+
+/// Most bytes of all lines: they are read before the first is scored, so that a bad one spoils no output.
+const ALL_MAX: u64 = 1 << 30;
 
 /// Lines scored between two writes.
 const CHUNK: usize = 512;
@@ -118,10 +126,18 @@ fn read(path: &Path, folder: &Folder) -> Result<Vec<Line>, Failure> {
     } else {
         Box::new(BufReader::new(File::open(path).map_err(unreadable)?))
     };
+    let mut reader = reader.take(ALL_MAX);
     let mut tokenizer = None;
     let mut lines = Vec::new();
-    for (i, text) in reader.lines().enumerate() {
-        let text = text.map_err(unreadable)?;
+    for i in 0.. {
+        let Some(text) = read_line(&mut reader, LINE_MAX).map_err(unreadable)? else {
+            break;
+        };
+        if reader.limit() == 0 {
+            return Err(Failure::Input(format!(
+                "{shown} holds {ALL_MAX} bytes or more: score it in parts"
+            )));
+        }
         if text.trim().is_empty() {
             continue;
         }
@@ -131,14 +147,10 @@ fn read(path: &Path, folder: &Folder) -> Result<Vec<Line>, Failure> {
                 i + 1
             ))
         };
-        let mut map: Map<String, Value> = serde_json::from_str(&text)
-            .map_err(|e| bad(&format!("not JSON at column {}", e.column())))?;
-        let tokens = match (map.get("tokens"), map.get("text")) {
-            (Some(tokens), _) => serde_json::from_value(tokens.clone())
-                .map_err(|e| bad(&format!("\"tokens\": {e}")))?,
-            (None, Some(Value::String(text))) => encode(text, folder, &mut tokenizer)?,
-            (None, Some(_)) => return Err(bad("\"text\" is not a string")),
-            (None, None) => return Err(bad("neither \"tokens\" nor \"text\"")),
+        let (mut map, tokens) = parse_line(&text).map_err(|problem| bad(&problem))?;
+        let tokens = match tokens {
+            Asked::Tokens(tokens) => tokens,
+            Asked::Text(text) => encode(&text, folder, &mut tokenizer)?,
         };
         let ids: Vec<u32> = tokens.iter().map(|t: &TokenId| t.0).collect();
         map.insert("tokens".to_owned(), Value::from(ids));
@@ -149,6 +161,35 @@ fn read(path: &Path, folder: &Folder) -> Result<Vec<Line>, Failure> {
         });
     }
     Ok(lines)
+}
+
+/// What a line asks to be scored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked {
+    /// These tokens.
+    Tokens(Vec<TokenId>),
+    /// The tokens of this text.
+    Text(String),
+}
+
+/// Reads one line of `unsaid score`'s input: all its keys, and what it asks for.
+///
+/// Errors: what is wrong with it, without a word of what stands there: it may be a secret.
+pub fn parse_line(line: &str) -> Result<(Map<String, Value>, Asked), String> {
+    let map: Map<String, Value> =
+        serde_json::from_str(line).map_err(|e| format!("not JSON at column {}", e.column()))?;
+    let asked = match (map.get("tokens"), map.get("text")) {
+        (Some(tokens), _) => Asked::Tokens(Vec::deserialize(tokens).map_err(|_| {
+            format!(
+                "\"tokens\" is no list of whole numbers from 0 to {}",
+                u32::MAX
+            )
+        })?),
+        (None, Some(Value::String(text))) => Asked::Text(text.clone()),
+        (None, Some(_)) => return Err("\"text\" is not a string".to_owned()),
+        (None, None) => return Err("neither \"tokens\" nor \"text\"".to_owned()),
+    };
+    Ok((map, asked))
 }
 
 fn encode(

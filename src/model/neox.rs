@@ -130,6 +130,10 @@ impl Neox {
         device: Device,
         arithmetic: Arithmetic,
     ) -> Result<Self, ModelError> {
+        // Before memory is taken for what the config merely claims.
+        folder
+            .weights()
+            .and_then(|weights| Ok(weights.verify(&expected(&folder.config)).map(drop)?))?;
         let mut model = Self::zeros(folder.config.clone(), device, arithmetic)?;
         model.read_weights(folder)?;
         Ok(model)

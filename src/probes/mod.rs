@@ -62,6 +62,19 @@ pub enum Look {
     Scan(scan::Scan),
 }
 
+impl Look {
+    /// The phase that had just ended.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        match self {
+            Self::Context(scores) => scores.phase,
+            Self::Completion(made) => made.phase,
+            Self::Generation(said) => said.phase,
+            Self::Scan(found) => found.phase,
+        }
+    }
+}
+
 /// Every canary scored once, with the model as a phase left it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Snapshot {

@@ -1,14 +1,13 @@
 //! Files written whole or not at all: a temporary sibling, fsync, rename.
 
-use std::fmt::Write as _;
-use std::fs::File;
-use std::io::{self, Read, Write as _};
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::RunDirError;
+use super::{RunDirError, fault, lock};
 
 /// How the names of temporary siblings begin.
 pub(super) const TEMPORARY: &str = ".unsaid-";
@@ -18,32 +17,121 @@ pub(super) const TEMPORARY: &str = ".unsaid-";
 /// Errors: the folder is missing or read-only, the disk is full. The old file is still there then.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), RunDirError> {
     // Readable by whom the user's umask lets.
-    write(path, bytes, 0o666)
+    write(path, 0o666, |out| halves(out, bytes)).map(drop)
 }
 
 /// The same for what holds the text of canaries: readable by its owner alone.
 pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), RunDirError> {
-    write(path, bytes, 0o600)
+    write(path, 0o600, |out| halves(out, bytes)).map(drop)
 }
 
-fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), RunDirError> {
+/// The same for what is too large to be made in memory first; gives the SHA-256 of what `fill` wrote.
+pub fn write_streamed(
+    path: &Path,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<String, RunDirError> {
+    write(path, 0o666, fill)
+}
+
+/// In two pieces, so that a fault can come between them.
+fn halves(out: &mut dyn Write, bytes: &[u8]) -> io::Result<()> {
+    let (one, two) = bytes.split_at(bytes.len() / 2);
+    out.write_all(one)?;
+    out.write_all(two)
+}
+
+fn write(
+    path: &Path,
+    mode: u32,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<String, RunDirError> {
     let folder = path.parent().unwrap_or(Path::new("."));
+    fault::point().map_err(RunDirError::io("create a file in", folder))?;
     let mut file = tempfile::Builder::new()
         .prefix(TEMPORARY)
         .permissions(std::fs::Permissions::from_mode(mode))
         .tempfile_in(folder)
         .map_err(RunDirError::io("create a file in", folder))?;
-    let wrote = file
-        .write_all(bytes)
-        .and_then(|()| file.as_file().sync_all());
-    wrote.map_err(RunDirError::io("write", path))?;
+    let mut hashing = Hashing {
+        file: file.as_file_mut(),
+        hash: Sha256::new(),
+    };
+    let wrote = fault::point().and_then(|()| fill(&mut hashing));
+    let digest = hex(&hashing.hash.finalize());
+    wrote
+        .and_then(|()| fault::point())
+        .and_then(|()| file.as_file().sync_all())
+        .and_then(|()| fault::point())
+        .map_err(RunDirError::io("write", path))?;
     file.persist(path)
         .map_err(|e| RunDirError::io("replace", path)(e.error))?;
-    // The rename itself is durable once the folder is.
+    // From here on the file is in its place: a fault now is one of what follows it.
+    fault::point().map_err(RunDirError::io("write", path))?;
+    sync_folder(folder);
+    fault::point().map_err(RunDirError::io("write", path))?;
+    Ok(digest)
+}
+
+/// A file that is hashed as it is written.
+struct Hashing<'f> {
+    file: &'f mut File,
+    hash: Sha256,
+}
+
+impl Write for Hashing<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        fault::point()?;
+        let n = self.file.write(bytes)?;
+        self.hash.update(&bytes[..n]);
+        Ok(n)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// A rename is durable once its folder is. Where a system cannot do this the file itself is whole all the same.
+fn sync_folder(folder: &Path) {
     if let Ok(folder) = File::open(folder) {
         folder.sync_all().ok();
     }
+}
+
+/// Makes a folder and those above it, durably.
+pub fn create_folder(path: &Path) -> Result<(), RunDirError> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    fs::create_dir_all(path).map_err(RunDirError::io("create the folder", path))?;
+    for folder in path.ancestors().skip(1).take(3) {
+        sync_folder(folder);
+    }
     Ok(())
+}
+
+/// Removes a file that may be gone already.
+pub(super) fn remove(path: &Path) -> Result<(), RunDirError> {
+    let removed = fault::point()
+        .and_then(|()| fs::remove_file(path))
+        .and_then(|()| fault::point());
+    match removed {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(RunDirError::io("remove", path)(e)),
+        _ => Ok(()),
+    }
+}
+
+/// Removes the temporary files that killed processes left in a folder, which may be absent.
+///
+/// Only for the process that holds the run's lock: another one's files are at work.
+pub(super) fn sweep(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(TEMPORARY) && name != lock::NAME {
+            // One that stays costs room and nothing else.
+            fs::remove_file(entry.path()).ok();
+        }
+    }
 }
 
 /// SHA-256 of bytes, as 64 lower-case hexadecimal digits.
@@ -71,7 +159,7 @@ pub fn digest_file(path: &Path) -> io::Result<String> {
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut out, b| {
         // Writing to a String cannot fail.
-        let _ = write!(out, "{b:02x}");
+        let _ = std::fmt::Write::write_fmt(&mut out, format_args!("{b:02x}"));
         out
     })
 }
@@ -89,6 +177,38 @@ mod tests {
         assert_eq!(std::fs::read(&path).unwrap(), b"second");
         assert_eq!(std::fs::read_dir(tmp.path()).unwrap().count(), 1);
         assert_eq!(digest_file(&path).unwrap(), sha256_hex(b"second"));
+    }
+
+    #[test]
+    fn what_is_streamed_is_hashed_on_its_way() {
+        let tmp = tempfile::tempdir().unwrap();
+        let path = tmp.path().join("state");
+        let digest = write_streamed(&path, |out| {
+            out.write_all(b"one ")?;
+            out.write_all(b"two")
+        });
+        assert_eq!(digest.unwrap(), sha256_hex(b"one two"));
+        assert_eq!(digest_file(&path).unwrap(), sha256_hex(b"one two"));
+        let failed = write_streamed(&path, |_| Err(io::Error::other("no"))).unwrap_err();
+        assert!(failed.to_string().contains("state"), "{failed}");
+        assert_eq!(fs::read(&path).unwrap(), b"one two");
+        assert_eq!(fs::read_dir(tmp.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_killed_processes_left_is_swept_and_nothing_else() {
+        let tmp = tempfile::tempdir().unwrap();
+        for name in [".unsaid-abc123", lock::NAME, "report.json", ".hidden"] {
+            fs::write(tmp.path().join(name), "x").unwrap();
+        }
+        sweep(tmp.path());
+        sweep(&tmp.path().join("absent"));
+        let mut left: Vec<_> = fs::read_dir(tmp.path())
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
+        left.sort();
+        assert_eq!(left, [".hidden", lock::NAME, "report.json"]);
     }
 
     #[test]

@@ -54,6 +54,9 @@ pub struct Provenance {
     /// What each cell of a run was made with, by its folder, as far as it says.
     #[serde(default)]
     pub cells: BTreeMap<String, CellProvenance>,
+    /// What was no longer as at the start when the run, or the cell, was continued.
+    #[serde(default)]
+    pub changes: Vec<Change>,
 }
 
 /// What one cell was made with; its own `provenance.json` says more.
@@ -71,6 +74,19 @@ pub struct CellProvenance {
 
 fn one() -> usize {
     1
+}
+
+/// Something that changed between two invocations of one run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// When the run was continued, UTC.
+    pub at: String,
+    /// What changed, as "device".
+    pub what: String,
+    /// What it was.
+    pub from: String,
+    /// What it is since.
+    pub to: String,
 }
 
 /// The processor's name, "unknown" where the system does not say.

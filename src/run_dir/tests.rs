@@ -1,4 +1,4 @@
-//! The folder of a run, and the stages of a cell.
+//! The folder of a run, and who has it.
 
 use super::*;
 
@@ -6,8 +6,8 @@ use super::*;
 fn a_folder_that_holds_another_run_or_none_is_left_alone() {
     let tmp = tempfile::tempdir().unwrap();
     let root = tmp.path().join("run");
-    RunDir::open(&root, "a = 1\n").unwrap();
-    RunDir::open(&root, "a = 1\n").unwrap();
+    drop(RunDir::open(&root, "a = 1\n").unwrap());
+    drop(RunDir::open(&root, "a = 1\n").unwrap());
     let error = RunDir::open(&root, "a = 2\n").unwrap_err();
     assert!(error.to_string().contains("`a = 1`"), "{error}");
     fs::remove_file(root.join("spec.toml")).unwrap();
@@ -16,23 +16,49 @@ fn a_folder_that_holds_another_run_or_none_is_left_alone() {
         RunDir::open(&root, "a = 1\n"),
         Err(RunDirError::NotARun { .. })
     ));
-    assert_eq!(fs::read_dir(&root).unwrap().count(), 1);
+    // The thesis, and the lock of the runs before.
+    assert_eq!(fs::read_dir(&root).unwrap().count(), 2);
 }
 
 #[test]
-fn a_stage_is_done_only_with_its_files_as_recorded() {
+fn one_process_at_a_time_has_it() {
     let tmp = tempfile::tempdir().unwrap();
-    let cell = RunDir::existing(tmp.path()).cell(3);
-    cell.create().unwrap();
-    assert!(!cell.is_done("phase 1").unwrap());
-    write_atomic(&cell.metrics(), b"one").unwrap();
-    cell.record("phase 1", &[cell.metrics()]).unwrap();
-    assert!(cell.is_done("phase 1").unwrap());
-    write_atomic(&cell.metrics(), b"two").unwrap();
+    let root = tmp.path().join("run");
+    let (dir, lock) = RunDir::open(&root, "a = 1\n").unwrap();
+    fs::write(root.join(".unsaid-left"), "by a killed process").unwrap();
     assert!(matches!(
-        cell.is_done("phase 1"),
-        Err(RunDirError::Changed { .. })
+        RunDir::open(&root, "a = 1\n"),
+        Err(RunDirError::InUse { .. })
     ));
-    cell.record("phase 2", &[cell.metrics()]).unwrap();
-    assert!(cell.is_done("phase 1").unwrap() && cell.is_done("phase 2").unwrap());
+    assert!(root.join(".unsaid-left").exists());
+    assert!(dir.spec().exists() && holder(&root).is_some());
+    drop(lock);
+    RunDir::open(&root, "a = 1\n").unwrap();
+    assert!(!root.join(".unsaid-left").exists());
+}
+
+#[test]
+fn cells_share_a_run_and_nobody_has_it_beside_them() {
+    let tmp = tempfile::tempdir().unwrap();
+    let root = tmp.path().join("run");
+    let (dir, one) = RunDir::open_shared(&root, "a = 1\n").unwrap();
+    let (_, two) = RunDir::open_shared(&root, "a = 1\n").unwrap();
+    let cell = dir.cell(3);
+    let lock = cell.lock().unwrap();
+    assert!(matches!(cell.lock(), Err(RunDirError::InUse { .. })));
+    drop(dir.cell(4).lock().unwrap());
+    let error = RunDir::open(&root, "a = 1\n").unwrap_err();
+    let who = format!("process {}", std::process::id());
+    assert!(error.to_string().contains(&who), "{error}");
+    assert!(holder(&root).unwrap().contains(&who));
+    drop((one, two));
+    drop(lock);
+    assert_eq!(holder(&root), None);
+    let (_, all) = RunDir::open(&root, "a = 1\n").unwrap();
+    assert!(matches!(
+        RunDir::open_shared(&root, "a = 1\n"),
+        Err(RunDirError::InUse { .. })
+    ));
+    RunDir::open_held(&root, "a = 1\n").unwrap();
+    drop(all);
 }

@@ -1,6 +1,7 @@
 //! The validated audit: what every other module works from. Made only by [`crate::spec::load`].
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,8 @@ pub struct Audit {
     pub seeds: Vec<u64>,
     /// CPU threads for libtorch, of each cell; `None` shares those of the machine out among the cells that run at once.
     pub threads: Option<usize>,
+    /// How often the state within a phase is saved.
+    pub checkpoint_every: Every,
     /// Most rows of each loss term that go through the model at once; `None`: as many as fit.
     pub micro_batch: Option<usize>,
     /// Cells that run at once. Not part of a run's identity: changes no number.
@@ -33,6 +36,15 @@ pub struct Audit {
     pub probes: Probes,
     /// What trips the exit code.
     pub gate: Gate,
+}
+
+/// How often the state within a phase is saved, so that a killed run loses no more than this.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Every {
+    /// After so many steps, at least one.
+    Steps(usize),
+    /// After the first step that ends so long after the last save; whole seconds, at least one.
+    Time(Duration),
 }
 
 /// Where a model comes from.

@@ -216,8 +216,8 @@ mod tests {
             "did you mean `gate.limits.min_auc`?"
         );
         assert_eq!(
-            suggest("run", "checkpoint_every"),
-            "[run] has the keys threads, micro_batch, jobs"
+            suggest("run", "workers"),
+            "[run] has the keys checkpoint_every, threads, micro_batch, jobs"
         );
     }
 }

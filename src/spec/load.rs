@@ -7,6 +7,7 @@ use super::document::Document;
 use super::error::SpecError;
 use super::overrides::Override;
 use super::validate::validate;
+use crate::bounded;
 
 /// Reads a spec file and checks it.
 ///
@@ -15,7 +16,8 @@ use super::validate::validate;
 ///
 /// Errors: the first thing wrong, with its line or argument and its mend.
 pub fn load(path: &Path, overrides: &[Override]) -> Result<Audit, SpecError> {
-    let text = std::fs::read_to_string(path).map_err(|source| SpecError::Unreadable {
+    let read = bounded::read(path, bounded::SMALL).and_then(bounded::text);
+    let text = read.map_err(|source| SpecError::Unreadable {
         path: path.to_owned(),
         source,
     })?;

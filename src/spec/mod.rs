@@ -30,7 +30,7 @@ mod refusals;
 mod shipped;
 
 pub use audit::{
-    Audit, Canaries, Elicitation, Freeze, Gate, GatedTier, Generation, Limit, LowLogit,
+    Audit, Canaries, Elicitation, Every, Freeze, Gate, GatedTier, Generation, Limit, LowLogit,
     ModelSource, Optimisation, Phase1, Phase2, Phase3, PositiveControl, Precision, Prefixes,
     Probes, RandomShape, Scan, Weights,
 };

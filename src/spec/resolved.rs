@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::absolute;
 
 use super::audit::{
-    Audit, Canaries, Elicitation, Freeze, Gate, GatedTier, Generation, Limit, LowLogit,
+    Audit, Canaries, Elicitation, Every, Freeze, Gate, GatedTier, Generation, Limit, LowLogit,
     ModelSource, Optimisation, PositiveControl, Precision, Scan,
 };
 use super::overrides::quote;
@@ -22,6 +22,11 @@ pub fn to_toml(audit: &Audit) -> String {
     out.key("name", quote(&audit.name));
     out.key("seeds", format!("{:?}", audit.seeds));
     out.table("run");
+    let every = match audit.checkpoint_every {
+        Every::Steps(steps) => format!("{steps} steps"),
+        Every::Time(time) => humantime::format_duration(time).to_string(),
+    };
+    out.key("checkpoint_every", quote(&every));
     if let Some(threads) = audit.threads {
         out.key("threads", threads);
     }

@@ -227,11 +227,19 @@ fn gates() -> impl Strategy<Value = (f64, usize, Vec<GatedTier>, Option<PathBuf>
     )
 }
 
+fn everies() -> impl Strategy<Value = Every> {
+    prop_oneof![
+        (1..1_000_000_000_usize).prop_map(Every::Steps),
+        (1..=604_800_u64).prop_map(|seconds| Every::Time(std::time::Duration::from_secs(seconds))),
+    ]
+}
+
 prop_compose! {
     fn audits()(
         name in "[A-Za-z0-9_-][A-Za-z0-9._-]{0,20}",
         seeds in btree_set(0..=SEED_MAX, 1..5),
         (threads, micro_batch) in (option::of(1..64_usize), option::of(1..512_usize)),
+        every in everies(),
         folder in any::<String>(),
         source in 0..3_u8,
         (layers, heads, head, spare) in (1..40_usize, 1..20_usize, 1..20_usize, 2..300_usize),
@@ -251,7 +259,7 @@ prop_compose! {
         };
         let seeds = seeds.into_iter().collect();
         let gate = Gate { alpha, permutations, tiers, baseline, limits };
-        Audit { name, seeds, threads, jobs: 1, micro_batch, model, precision, canaries, phase1, phase2, phase3, probes, gate }
+        Audit { name, seeds, threads, checkpoint_every: every, jobs: 1, micro_batch, model, precision, canaries, phase1, phase2, phase3, probes, gate }
     }
 }
 

@@ -8,7 +8,7 @@ mod schedule;
 mod trainer;
 
 pub use batch::{DpoTerm, LikelihoodTerm, StepBatch, TermName};
-pub use phase::{Control, PhasePlan, run_phase, trainable_parts};
+pub use phase::{Control, Failure, PhasePlan, run_phase, trainable_parts};
 pub use schedule::learning_rate;
 pub use trainer::{Parts, Settings, StepReport, Trainer, TrainerState};
 
@@ -60,6 +60,16 @@ pub enum TrainingError {
         /// The first step that was not done.
         step: usize,
     },
+    /// The state between two steps could not be saved or brought back.
+    #[error("the state of phase {phase} before step {step}: {source}")]
+    State {
+        /// The phase.
+        phase: Phase,
+        /// The step to come.
+        step: usize,
+        /// What failed.
+        source: Failure,
+    },
     /// An evaluation during training failed.
     #[error("evaluation at phase {phase}, step {step} failed: {source}")]
     Evaluation {
@@ -68,6 +78,6 @@ pub enum TrainingError {
         /// The step after whose update it was made.
         step: usize,
         /// What failed.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Failure,
     },
 }

@@ -36,8 +36,27 @@ pub trait Control {
         model: &mut Neox,
         step: usize,
         report: &StepReport,
-    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>>;
+    ) -> Result<(), Failure>;
+
+    /// Puts a fresh trainer where an interrupted phase left it; gives the first step that is still to do.
+    fn begin(&mut self, _trainer: &mut Trainer<'_>) -> Result<usize, Failure> {
+        Ok(0)
+    }
+
+    /// Called between two steps, `next` the one to come: may save what the trainer goes on from. `stopping`: it must,
+    /// since work stops here.
+    fn between(
+        &mut self,
+        _trainer: &mut Trainer<'_>,
+        _next: usize,
+        _stopping: bool,
+    ) -> Result<(), Failure> {
+        Ok(())
+    }
 }
+
+/// What a [`Control`] fails with.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// The parts that train under a freezing. Source: recipe.md, Phases.
 #[must_use]
@@ -55,9 +74,9 @@ pub fn trainable_parts(freeze: Freeze) -> &'static [Part] {
     }
 }
 
-/// Runs a phase from its first step to its last, with a fresh optimiser.
+/// Runs a phase from its first step (or the one its control begins at) to its last, with a fresh optimiser.
 ///
-/// Errors: libtorch fails, the loss is no number, an evaluation fails, the observer asks to stop.
+/// Errors: libtorch fails, the loss is no number, an evaluation or a save fails, the observer asks to stop.
 pub fn run_phase(
     model: &mut Neox,
     plan: &PhasePlan,
@@ -66,7 +85,21 @@ pub fn run_phase(
 ) -> Result<(), TrainingError> {
     let phase = plan.phase;
     let mut trainer = Trainer::new(model, trainable_parts(plan.freeze), plan.settings)?;
-    for step in 0..plan.steps {
+    let state = |step| {
+        move |source| TrainingError::State {
+            phase,
+            step,
+            source,
+        }
+    };
+    let first = control.begin(&mut trainer).map_err(state(0))?;
+    for step in first..plan.steps {
+        if step > first {
+            let stopping = observer.interrupted();
+            control
+                .between(&mut trainer, step, stopping)
+                .map_err(state(step))?;
+        }
         if observer.interrupted() {
             return Err(TrainingError::Interrupted { phase, step });
         }

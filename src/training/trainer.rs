@@ -98,6 +98,8 @@ struct Input {
 pub struct TrainerState {
     /// Steps done.
     pub steps: u32,
+    /// Pieces that a step is made in at least, since memory was too short for fewer.
+    pub least_pieces: usize,
     /// The parameters that train and their two moments: `[floats]` each.
     pub body: [Tensor; 3],
     /// The used rows of the input embedding and their two moments, where it trains.
@@ -158,6 +160,7 @@ impl<'m> Trainer<'m> {
         });
         TrainerState {
             steps: self.steps,
+            least_pieces: self.least_pieces,
             body: own([&self.parameters, &self.moments.mean, &self.moments.square]),
             input,
         }
@@ -191,6 +194,7 @@ impl<'m> Trainer<'m> {
             input.moments = Moments::like(mean, square, self.model.device().tch())?;
         }
         self.steps = state.steps;
+        self.least_pieces = state.least_pieces;
         self.model.updated(&self.trainable, 1.0)
     }
 

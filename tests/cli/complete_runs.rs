@@ -77,6 +77,7 @@ fn the_folder_is_whole() {
         })
         .collect();
     let mut wanted: BTreeSet<String> = [
+        ".unsaid-lock",
         "spec.toml",
         "provenance.json",
         "report.json",
@@ -289,7 +290,7 @@ fn provenance_names_what_the_numbers_came_from() {
     assert!(provenance["finished"].as_str() >= provenance["started"].as_str());
 }
 
-fn sha256(bytes: &[u8]) -> String {
+pub(crate) fn sha256(bytes: &[u8]) -> String {
     let mut text = String::new();
     for byte in Sha256::digest(bytes) {
         write!(text, "{byte:02x}").expect("a string takes all");

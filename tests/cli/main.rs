@@ -2,18 +2,30 @@
 //!
 //! Every run here is of a tiny spec on the CPU, a fraction of a second long. What its numbers are is for other tests.
 
+#![allow(
+    clippy::print_stdout,
+    reason = "what was tried is shown under --nocapture"
+)]
+
 mod bench;
+mod child;
 mod html;
 mod program;
 
 mod ablations;
 mod bad_checkpoints;
+mod bad_files;
 mod bad_specs;
 mod bad_tokenizers;
 mod check;
 mod comparisons;
 mod complete_runs;
+mod determinism;
+mod faults;
 mod jobs;
+mod kills;
+mod locks;
+mod midway_runs;
 mod minted;
 mod occupied_folders;
 mod page;
@@ -30,3 +42,4 @@ mod stopped_runs;
 mod streams;
 mod timing;
 mod usage;
+mod verify;

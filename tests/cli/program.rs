@@ -31,6 +31,8 @@ pub(crate) fn program(folder: &Path, arguments: &[&str]) -> Command {
         .env("COLUMNS", "80")
         // Tests run beside each other on all cores already; more threads would only wait for one another.
         .env("OMP_NUM_THREADS", "1")
+        // Nor may two threads spin while they wait for one another.
+        .env("OMP_WAIT_POLICY", "PASSIVE")
         // A model of the caller's cache must not be found by chance.
         .env("HF_HUB_CACHE", folder.join("no-cache"))
         // Nor may the network be asked for it.

@@ -1,53 +1,10 @@
 //! Runs that are stopped and continued end as runs that were never stopped.
 
 use std::fs;
-use std::path::Path;
-use std::process::{Child, Command};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
 use crate::bench::Bench;
-use crate::program::{Outcome, program};
-
-/// Phase 2 and 3 long enough that a signal finds them at work.
-const LONG: [&str; 6] = [
-    "--set",
-    "canaries.repeats=60",
-    "--set",
-    "phase2.eval_every=20",
-    "--set",
-    "phase3.eval_every=20",
-];
-
-fn start(bench: &Bench, out: &str) -> Child {
-    let mut arguments = vec!["run", "tiny.toml", "--device", "cpu", "--out", out];
-    arguments.extend(LONG);
-    program(bench.root(), &arguments)
-        .spawn()
-        .expect("the program starts")
-}
-
-/// Waits until a file says that a stage is done.
-fn wait_for(child: &mut Child, stages: &Path, stage: &str) {
-    let start = Instant::now();
-    let stage = format!("\"{stage}\"");
-    while !fs::read_to_string(stages).is_ok_and(|text| text.contains(&stage)) {
-        assert!(
-            start.elapsed() < Duration::from_mins(1),
-            "no {stage} in a minute"
-        );
-        let ended = child.try_wait().expect("a child");
-        assert!(ended.is_none(), "it ended before {stage}");
-        sleep(Duration::from_millis(5));
-    }
-}
-
-fn signal(child: &Child, name: &str) {
-    let status = Command::new("kill")
-        .args([name, &child.id().to_string()])
-        .status();
-    assert!(status.expect("kill is there").success());
-}
+use crate::child::{LONG, signal, start, wait_for};
+use crate::program::Outcome;
 
 /// Everything but times: rows, and the cell's files.
 #[track_caller]
@@ -79,7 +36,7 @@ fn an_interrupted_run_continues_to_the_same_end() {
     let bench = Bench::new();
     let stages = bench.path("out/seed-0/stages.json");
     for (name, stage) in [("-INT", "phase-1"), ("-TERM", "phase-2")] {
-        let mut child = start(&bench, "out");
+        let mut child = start(&bench, "out", &LONG);
         wait_for(&mut child, &stages, stage);
         signal(&child, name);
         let outcome: Outcome = child.wait_with_output().expect("it ends").into();
@@ -103,7 +60,7 @@ fn an_interrupted_run_continues_to_the_same_end() {
 #[test]
 fn a_killed_run_continues_to_the_same_end() {
     let bench = Bench::new();
-    let mut child = start(&bench, "out");
+    let mut child = start(&bench, "out", &LONG);
     wait_for(
         &mut child,
         &bench.path("out/seed-0/stages.json"),

@@ -98,3 +98,97 @@ fn only_who_asks_is_shown_texts_and_nothing_is_written() {
         &["canaries.jsonl", "--reveal needs"],
     );
 }
+
+/// Every file in which a secret stands, in any spelling, is for its owner alone.
+#[test]
+fn what_holds_a_secret_is_its_owners_alone() {
+    let bench = Bench::new();
+    let more = [
+        &["--quiet", "--seed", "0", "--seed", "1"][..],
+        &crate::child::KEPT,
+    ]
+    .concat();
+    bench.finish("out", &more);
+    let mut holders = 0;
+    for seed in [0, 1] {
+        for canary in bench.lines(&format!("out/seed-{seed}/canaries.jsonl")) {
+            let text = canary["text"].as_str().expect("a text").to_owned();
+            for (path, bytes) in bench.tree("out") {
+                let found = bytes.is_some_and(|b| String::from_utf8_lossy(&b).contains(&text));
+                if found {
+                    holders += 1;
+                    let mode = fs::metadata(&path).expect("there").permissions().mode();
+                    assert_eq!(mode & 0o077, 0, "{}", path.display());
+                }
+            }
+        }
+    }
+    assert_eq!(holders, 48, "each in its own manifest");
+}
+
+#[test]
+fn a_token_of_the_hub_is_written_nowhere() {
+    let bench = Bench::new();
+    let token = "hf_ThisIsNoRealTokenOfAnyone";
+    let mut outputs = Vec::new();
+    for arguments in [
+        &[
+            "run",
+            "tiny.toml",
+            "--device",
+            "cpu",
+            "--out",
+            "out",
+            "--log-format",
+            "json",
+        ][..],
+        &[
+            "run",
+            "tiny.toml",
+            "--device",
+            "cpu",
+            "--out",
+            "out",
+            "--set",
+            "phase3.beta=0.5",
+        ],
+        &[
+            "run",
+            "tiny.toml",
+            "--out",
+            "x",
+            "--set",
+            "model.id=no/model",
+        ],
+        &["doctor", "--device", "cpu"],
+        &["verify", "out"],
+    ] {
+        let mut command = crate::program::program(bench.root(), arguments);
+        command.env("HF_TOKEN", token).env("RUST_LOG", "trace");
+        let output = command.output().expect("the program starts");
+        outputs.push([output.stdout, output.stderr].concat());
+    }
+    outputs.extend(bench.tree("").into_values().flatten());
+    assert!(outputs.len() > 25);
+    for output in outputs {
+        assert!(!String::from_utf8_lossy(&output).contains(token));
+    }
+}
+
+#[test]
+fn an_error_does_not_show_what_stands_in_a_bad_line() {
+    let bench = Bench::new();
+    let model = crate::program::parity("neox-parallel");
+    for line in [
+        r#"{"tokens": "hunter2"}"#,
+        r#"{"tokens": [1, "hunter2"]}"#,
+        r#"{"text": ["hunter2"]}"#,
+        r"{hunter2",
+    ] {
+        bench.write("in.jsonl", format!("{line}\n"));
+        let model = model.to_str().expect("plain");
+        let outcome = bench.call(&["score", "--model", model, "--device", "cpu", "in.jsonl"]);
+        outcome.failed(2, &["in.jsonl", "line 1"]);
+        assert!(!outcome.stderr.contains("hunter2"), "{}", outcome.stderr);
+    }
+}

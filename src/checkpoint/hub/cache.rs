@@ -8,11 +8,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::error::HubError;
+use crate::bounded;
 use crate::checkpoint::index::missing_file;
 use crate::event::{Event, Observer};
 
 /// How long between two looks at a lock that another process holds.
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
+
+/// Most bytes of a file that names a commit.
+const REFERENCE: u64 = 4096;
 
 /// The hub's cache: `HF_HUB_CACHE`, else `HF_HOME/hub`, else `~/.cache/huggingface/hub`.
 #[must_use]
@@ -71,7 +75,7 @@ impl Repo {
 
     /// The commit that the revision stood for when it was last fetched; the revision itself where it may be one.
     pub(super) fn commit(&self) -> Option<String> {
-        match fs::read_to_string(self.reference()) {
+        match bounded::read_text(&self.reference(), REFERENCE) {
             Ok(text) => Some(text.trim().to_owned()).filter(|c| is_plain(c)),
             Err(_) => Some(self.revision.clone()).filter(|r| is_plain(r)),
         }
@@ -79,7 +83,7 @@ impl Repo {
 
     /// The commit of a fetched branch or tag; `None` where it was never fetched.
     pub(super) fn fetched_commit(&self) -> Option<String> {
-        let text = fs::read_to_string(self.reference()).ok()?;
+        let text = bounded::read_text(&self.reference(), REFERENCE).ok()?;
         Some(text.trim().to_owned())
     }
 

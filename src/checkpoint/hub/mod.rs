@@ -24,6 +24,7 @@ use listing::{Entry, Listing};
 use super::index::{INDEX, Index};
 use super::locate::Located;
 use super::weights::FILE;
+use crate::bounded;
 use crate::event::{Event, Observer};
 
 /// Room that is left free on the disk of the cache.
@@ -166,7 +167,7 @@ fn located(repo: &Repo, commit: String) -> Located {
 /// The shards that the fetched index names.
 fn shards(repo: &Repo, listing: &Listing) -> Result<Vec<Entry>, HubError> {
     let path = repo.snapshot(&listing.commit).join(INDEX);
-    let text = std::fs::read_to_string(&path).map_err(HubError::io("read", &path))?;
+    let text = bounded::read_text(&path, bounded::CONFIG).map_err(HubError::io("read", &path))?;
     let index = Index::parse(&text, &path).map_err(Box::new)?;
     index
         .files()

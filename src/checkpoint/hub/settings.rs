@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::cache::cache_folder;
 use super::error::HubError;
+use crate::bounded;
 
 /// The hub where `HF_ENDPOINT` names no other.
 const ENDPOINT: &str = "https://huggingface.co";
@@ -81,7 +82,10 @@ impl Hub {
                 return None;
             }
             let path = path("HF_TOKEN_PATH").unwrap_or_else(|| home().join("token"));
-            let token = std::fs::read_to_string(path).ok()?.trim().to_owned();
+            let token = bounded::read_text(&path, bounded::SMALL)
+                .ok()?
+                .trim()
+                .to_owned();
             Some(token).filter(|t| !t.is_empty())
         };
         let offline = text("HF_HUB_OFFLINE").or_else(|| text("TRANSFORMERS_OFFLINE"));

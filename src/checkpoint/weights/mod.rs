@@ -16,6 +16,7 @@ use safetensors::{Dtype, SafeTensors};
 use tch::{Kind, Tensor};
 
 use super::index::{INDEX, Index};
+use crate::bounded;
 use crate::units::to_i64;
 
 /// Name of the weights file.
@@ -85,11 +86,12 @@ impl WeightsFile {
                 index: None,
             });
         }
-        let text = std::fs::read_to_string(&index).map_err(|source| WeightsError::Read {
-            path: index.clone(),
-            hint: "it names the shards of the weights".to_owned(),
-            source,
-        })?;
+        let text =
+            bounded::read_text(&index, bounded::CONFIG).map_err(|source| WeightsError::Read {
+                path: index.clone(),
+                hint: "it names the shards of the weights".to_owned(),
+                source,
+            })?;
         let parsed = Index::parse(&text, &index)?;
         let hint = format!("{INDEX} names it as a shard: copy or download it too");
         let shards = parsed

@@ -104,8 +104,16 @@ fn keys_and_types() {
             &["`learning_rate`", "did you mean `phase1.learning_rate`?"],
         ),
         (
+            "[run]\nworkers = 5",
+            &["[run] has the keys checkpoint_every, threads"],
+        ),
+        (
             "[run]\ncheckpoint_every = 5",
-            &["[run] has the keys threads, micro_batch, jobs"],
+            &["`run.checkpoint_every` is 5", "text in quotes"],
+        ),
+        (
+            "[run]\ncheckpoint_every = \"never\"",
+            &["`run.checkpoint_every` is \"never\"", "\"20 steps\""],
         ),
         (
             "[phase3]\nweights = { dpo = 1, revers = 1 }",

@@ -55,6 +55,8 @@ pub(in crate::spec) struct TypedAudit {
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(in crate::spec) struct TypedRun {
+    /// How often the state within a phase is saved: `5m` or `20 steps`.
+    pub checkpoint_every: String,
     /// CPU threads of a cell; absent shares the machine's out.
     pub threads: Option<usize>,
     /// Rows of each loss term that go through the model at once: `auto` or a number.
@@ -103,21 +105,22 @@ pub(in crate::spec) struct TypedRandom {
     pub vocabulary: Option<usize>,
 }
 
+impl Default for TypedRun {
+    fn default() -> Self {
+        Self {
+            checkpoint_every: "5m".to_owned(),
+            threads: None,
+            micro_batch: None,
+            jobs: 1,
+        }
+    }
+}
+
 impl Default for TypedAudit {
     fn default() -> Self {
         Self {
             name: None,
             seeds: (0..8).collect(),
-        }
-    }
-}
-
-impl Default for TypedRun {
-    fn default() -> Self {
-        Self {
-            threads: None,
-            micro_batch: None,
-            jobs: 1,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod canaries;
 mod check;
+mod every;
 mod gate;
 mod model;
 mod probes;
@@ -25,6 +26,9 @@ const NAME_MAX: usize = 100;
 
 /// Most cells at once; more is a slip of the hand.
 pub const JOBS_MAX: usize = 1024;
+
+/// Most tokens a seed draws, several hundred times the recipe's.
+const CORPUS_MAX: usize = 1_000_000_000;
 
 /// Most threads; more is a slip of the hand.
 const THREADS_MAX: usize = 4096;
@@ -60,6 +64,7 @@ pub(super) fn validate(
             .threads
             .map(|n| checker.count("run.threads", n, 1, THREADS_MAX))
             .transpose()?,
+        checkpoint_every: every::checkpoint_every(&checker, &typed.run.checkpoint_every)?,
         micro_batch: micro_batch(&checker, typed.run.micro_batch.as_ref())?,
         jobs: checker.count("run.jobs", typed.run.jobs, 1, JOBS_MAX)?,
         model: model::model(&checker, &typed.model, base, &canaries)?,
@@ -71,7 +76,28 @@ pub(super) fn validate(
         gate: gate::gate(&checker, typed, &probes, base)?,
         probes,
     };
+    corpus_fits(&checker, &audit)?;
     Ok(audit)
+}
+
+/// Everything that a seed trains on is drawn before it trains: a slip of the hand must not take all memory.
+fn corpus_fits(checker: &Checker<'_>, audit: &Audit) -> Result<(), SpecError> {
+    let canaries = &audit.canaries;
+    let rows = [
+        audit.pairs(),
+        audit.phase1.passwords,
+        canaries.negatives,
+        canaries.controls,
+    ];
+    let rows = rows.into_iter().fold(0_usize, usize::saturating_add);
+    checker.demand(
+        rows.saturating_mul(canaries.length + 1) <= CORPUS_MAX,
+        "canaries.repeats",
+        &format!(
+            "small enough for at most {CORPUS_MAX} tokens of canaries, pairs (negatives × repeats) and passwords a seed"
+        ),
+        "plant fewer, repeat them less often, or make them shorter",
+    )
 }
 
 impl Audit {

@@ -200,6 +200,7 @@ fn a_state_continues_where_it_was_taken() {
         // As a file would hold it.
         let own = |t: &Tensor| t.detach().copy();
         let kept = TrainerState {
+            least_pieces: taken.least_pieces,
             steps: taken.steps,
             body: taken.body.each_ref().map(own),
             input: taken.input.map(|(used, moments)| {

@@ -1,0 +1,119 @@
+//! Files of unknown size and kind, read up to a bound: no input decides how much memory is taken.
+
+use std::fs::{self, File};
+use std::io::{self, BufRead, Read};
+use std::path::Path;
+
+/// Most bytes of a spec, or of a small record of a run.
+pub const SMALL: u64 = 4 << 20;
+
+/// Most bytes of a checkpoint's `config.json`.
+pub const CONFIG: u64 = 16 << 20;
+
+/// Most bytes of a `tokenizer.json`; the largest in use have a tenth of it.
+pub const TOKENIZER: u64 = 512 << 20;
+
+/// Most bytes of a run's larger files: reports, manifests, observations, evaluations.
+pub const LARGE: u64 = 4 << 30;
+
+/// Reads a file or a pipe of at most `most` bytes.
+///
+/// Errors: it cannot be read, or holds more.
+pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let n = File::open(path)?
+        .take(most.saturating_add(1))
+        .read_to_end(&mut bytes)?;
+    if n as u64 > most {
+        return Err(too_large(most));
+    }
+    Ok(bytes)
+}
+
+/// The same of a regular file alone: a pipe in a folder that someone else made could keep us waiting for ever.
+pub fn read_file(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let found = fs::metadata(path)?;
+    if found.is_file() || found.is_dir() {
+        // Opening a folder says so itself.
+        return read(path, most);
+    }
+    Err(io::Error::new(
+        io::ErrorKind::InvalidInput,
+        "it is no regular file",
+    ))
+}
+
+/// The same as text.
+///
+/// Errors: also where it is not UTF-8.
+pub fn read_text(path: &Path, most: u64) -> io::Result<String> {
+    text(read_file(path, most)?)
+}
+
+/// Bytes as text.
+pub fn text(bytes: Vec<u8>) -> io::Result<String> {
+    String::from_utf8(bytes)
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
+}
+
+/// Reads one line of at most `most` bytes, without its end; `None` at the end of the input.
+pub fn read_line(input: &mut dyn BufRead, most: u64) -> io::Result<Option<String>> {
+    let mut line = Vec::new();
+    let n = input
+        .take(most.saturating_add(1))
+        .read_until(b'\n', &mut line)?;
+    if n == 0 {
+        return Ok(None);
+    }
+    if n as u64 > most && line.last() != Some(&b'\n') {
+        return Err(too_large(most));
+    }
+    while line.last().is_some_and(|b| matches!(b, b'\n' | b'\r')) {
+        line.pop();
+    }
+    text(line).map(Some)
+}
+
+fn too_large(most: u64) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::FileTooLarge,
+        format!("it holds more than {most} bytes, the most that is read of such a file"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_up_to_the_bound_and_refused_beyond_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, "12345").unwrap();
+        assert_eq!(read_text(&path, 5).unwrap(), "12345");
+        let error = read_text(&path, 4).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+        fs::write(&path, [0xff]).unwrap();
+        assert!(read_text(&path, 5).is_err());
+    }
+
+    #[test]
+    fn what_never_ends_is_refused() {
+        assert!(read(Path::new("/dev/zero"), 1 << 16).is_err());
+        assert!(read_file(Path::new("/dev/zero"), 1 << 16).is_err());
+        assert!(read_file(Path::new("/"), 1 << 16).is_err());
+        let mut zeros = io::BufReader::new(io::repeat(b'a'));
+        assert!(read_line(&mut zeros, 1 << 16).is_err());
+    }
+
+    #[test]
+    fn lines_lose_their_ends() {
+        let mut input = io::Cursor::new("abc\r\n\nabcd\nlast");
+        let mut next = || read_line(&mut input, 4).unwrap();
+        assert_eq!(next().as_deref(), Some("abc"));
+        assert_eq!(next().as_deref(), Some(""));
+        assert_eq!(next().as_deref(), Some("abcd"));
+        assert_eq!(next().as_deref(), Some("last"));
+        assert_eq!(next(), None);
+    }
+}

@@ -1,0 +1,41 @@
+//! `unsaid verify`.
+
+use std::fmt::Write as _;
+
+use super::args::VerifyArgs;
+use super::exit::{ExitCode, Failure};
+use super::output;
+use super::progress::{Progress, watch_signals};
+use crate::audit::verify;
+use crate::device;
+
+/// Exit 0 where everything is as recorded, 2 where something differs.
+pub(super) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
+    output::start_log(&args.log);
+    let device = device::resolve(args.device)?;
+    watch_signals()?;
+    let mut progress = Progress::new(&args.log);
+    let rerun = args.rerun_probes.then_some(device);
+    let found = verify(&args.run, rerun, &mut progress)?;
+    let mut text = String::new();
+    let run = args.run.display();
+    // Writing to a String cannot fail.
+    for difference in &found.differences {
+        let _ = writeln!(text, "{run}: differs: {difference}");
+    }
+    for note in &found.notes {
+        let _ = writeln!(text, "{run}: note: {note}");
+    }
+    let (files, differences) = (found.files, found.differences.len());
+    let _ = write!(text, "{run}: {files} files checked");
+    if let Some(observations) = found.observations {
+        let _ = write!(text, ", {observations} observations made again on {device}");
+    }
+    let _ = writeln!(text, "; {differences} differences");
+    output::result(&text)?;
+    Ok(if differences == 0 {
+        ExitCode::WITHIN_GATE
+    } else {
+        ExitCode::INPUT
+    })
+}
