@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use tch::{Kind, Tensor, no_grad};
 
+use super::params::copied;
 use crate::device::Device;
 use crate::units::{TokenId, to_i64};
 
@@ -80,11 +81,7 @@ impl Embedding {
     /// Takes what [`Self::used`] gave; the table must be as training found it.
     pub(super) fn restore(&mut self, used: &UsedRows) -> Result<(), tch::TchError> {
         let place = used.tokens.iter().zip(0..).map(|(&t, i)| (t, i)).collect();
-        let rows = no_grad(|| {
-            let mut own = Tensor::f_zeros(used.rows.size(), (Kind::Float, self.table.device()))?;
-            own.f_copy_(&used.rows)?;
-            Ok::<_, tch::TchError>(own)
-        })?;
+        let rows = copied(&used.rows, self.table.device())?;
         self.training = Some(Used {
             place,
             tokens: used.tokens.clone(),

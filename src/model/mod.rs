@@ -13,7 +13,7 @@ mod vocabulary;
 pub use cached::Cached;
 pub use embedding::UsedRows;
 pub use neox::{ACTIVATIONS, Neox, activations_per_token, check_weights};
-pub use params::{Params, Part, Slot, Trainable, operand};
+pub use params::{Params, Part, Slot, Trainable, copied, operand};
 pub use vocabulary::{KEPT_LOGITS, TokenLogprobs};
 
 use crate::checkpoint::CheckpointError;

@@ -84,6 +84,13 @@ pub fn operand(x: &Tensor, arithmetic: Arithmetic) -> Result<Tensor, tch::TchErr
     }
 }
 
+/// A copy of `tensor` in float32 on a device, with memory of its own.
+pub fn copied(tensor: &Tensor, device: tch::Device) -> Result<Tensor, tch::TchError> {
+    let mut own = Tensor::f_zeros(tensor.size(), (Kind::Float, device))?;
+    no_grad(|| own.f_copy_(tensor))?;
+    Ok(own)
+}
+
 impl Params {
     /// Zeros for tensors of these names, shapes and parts, which must come in the order of [`Part`].
     pub fn zeros(

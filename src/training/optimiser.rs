@@ -2,6 +2,7 @@
 
 use tch::{Kind, Tensor, no_grad};
 
+use crate::model::copied;
 use crate::native::{AdamWStep, Group, fused_adamw};
 
 /// `AdamW`'s β₁, β₂ and ε. Source: recipe.md, Optimiser.
@@ -30,14 +31,9 @@ impl Moments {
         square: &Tensor,
         device: tch::Device,
     ) -> Result<Self, tch::TchError> {
-        let copy = |tensor: &Tensor| {
-            let mut own = Tensor::f_zeros(tensor.size(), (Kind::Float, device))?;
-            own.f_copy_(tensor)?;
-            Ok::<_, tch::TchError>(own)
-        };
         Ok(Self {
-            mean: copy(mean)?,
-            square: copy(square)?,
+            mean: copied(mean, device)?,
+            square: copied(square, device)?,
         })
     }
 
