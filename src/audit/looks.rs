@@ -6,7 +6,7 @@ use super::{AuditError, EVALUATED};
 use crate::canary::{Canary, Group, Prefix};
 use crate::checkpoint::Folder;
 use crate::device::{Arithmetic, Device};
-use crate::model::{Cached, Neox};
+use crate::model::{Cached, Model};
 use crate::probes::completion::{Shown, complete};
 use crate::probes::scan::{Models, scan};
 use crate::probes::{Look, contexts, generation};
@@ -18,8 +18,8 @@ use crate::units::Phase;
 /// The models that others are compared with.
 struct Before {
     /// As phase 1 left it; `None` where it was skipped, and the base is the reference.
-    reference: Option<Neox>,
-    base: Neox,
+    reference: Option<Model>,
+    base: Model,
 }
 
 /// One look at one seed's model.
@@ -36,7 +36,7 @@ pub(super) struct Looking<'a> {
 
 impl Looking<'_> {
     /// Everything the spec asks for, in a fixed order.
-    pub(super) fn all(&self, model: &mut Neox) -> Result<Vec<Look>, AuditError> {
+    pub(super) fn all(&self, model: &mut Model) -> Result<Vec<Look>, AuditError> {
         let mut looks = self.contexts(model)?;
         looks.extend(self.generations(model)?);
         if self.completes() || self.scans() {
@@ -61,14 +61,14 @@ impl Looking<'_> {
     fn before(&self) -> Result<Before, AuditError> {
         // As the model is asked: in float32, whatever it trains in.
         let (device, arithmetic) = (self.device, Arithmetic::F32);
-        let load = |folder: &Folder| Neox::load(folder, device, arithmetic);
+        let load = |folder: &Folder| Model::load(folder, device, arithmetic);
         Ok(Before {
             reference: self.reference.as_ref().map(load).transpose()?,
             base: self.base.model(self.seed, device, arithmetic)?,
         })
     }
 
-    fn contexts(&self, model: &mut Neox) -> Result<Vec<Look>, AuditError> {
+    fn contexts(&self, model: &mut Model) -> Result<Vec<Look>, AuditError> {
         let audit = self.audit;
         let Some(others) = audit.probes.elicitation.map(|p| p.contexts) else {
             return Ok(Vec::new());
@@ -85,7 +85,7 @@ impl Looking<'_> {
         Ok(scores.into_iter().map(Look::Context).collect())
     }
 
-    fn generations(&self, model: &mut Neox) -> Result<Vec<Look>, AuditError> {
+    fn generations(&self, model: &mut Model) -> Result<Vec<Look>, AuditError> {
         let Some(settings) = &self.audit.probes.generation else {
             return Ok(Vec::new());
         };
@@ -119,7 +119,7 @@ impl Looking<'_> {
         planting.held_out.iter().chain(controls).collect()
     }
 
-    fn completions(&self, model: &mut Neox, before: &mut Before) -> Result<Vec<Look>, AuditError> {
+    fn completions(&self, model: &mut Model, before: &mut Before) -> Result<Vec<Look>, AuditError> {
         let Some(settings) = &self.audit.probes.low_logit else {
             return Ok(Vec::new());
         };
@@ -155,7 +155,7 @@ impl Looking<'_> {
         Ok(looks)
     }
 
-    fn scan(&self, model: &mut Neox, before: &mut Before) -> Result<Option<Look>, AuditError> {
+    fn scan(&self, model: &mut Model, before: &mut Before) -> Result<Option<Look>, AuditError> {
         let Some(settings) = self.audit.probes.scan.filter(|_| self.scans()) else {
             return Ok(None);
         };
@@ -183,7 +183,7 @@ mod tests {
     use std::time::Instant;
 
     /// One way to look at a model; gives how many looks that were.
-    type Part<'a> = &'a mut dyn FnMut(&mut Neox) -> usize;
+    type Part<'a> = &'a mut dyn FnMut(&mut Model) -> usize;
 
     /// The budget of the quick audit is 20 seconds for all probes, 30 with the scan, at both ends of phases together.
     ///
@@ -206,7 +206,7 @@ mod tests {
         let mut all = 0.0;
         for phase in [Phase::Two, Phase::Three] {
             let folder = Folder::open(&checkpoint(phase)).unwrap();
-            let mut model = Neox::load(&folder, Device::CPU, Arithmetic::F32).unwrap();
+            let mut model = Model::load(&folder, Device::CPU, Arithmetic::F32).unwrap();
             let looking = Looking {
                 audit: &audit,
                 base: &base,

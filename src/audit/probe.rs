@@ -16,7 +16,7 @@ use crate::checkpoint::Folder;
 use crate::device::{Arithmetic, Device};
 use crate::event::{Event, Observer};
 use crate::findings::{Report, SCHEMA_VERSION, judge};
-use crate::model::Neox;
+use crate::model::Model;
 use crate::probes::{CellObservations, Snapshot};
 use crate::run_dir::{RunDir, RunDirError, processor, rfc3339, sha256_hex, write_atomic};
 use crate::score::Scorer;
@@ -113,7 +113,7 @@ pub fn probe(options: &ProbeOptions, observer: &mut dyn Observer) -> Result<Prob
             total: canaries.len() as u64,
             unit: "canaries",
         });
-        let mut model = Neox::load(&subject.folder, options.device, Arithmetic::F32)?;
+        let mut model = Model::load(&subject.folder, options.device, Arithmetic::F32)?;
         let mut in_context = InContext {
             scorer: &mut model,
             context: tokens.clone(),
