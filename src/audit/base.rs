@@ -28,7 +28,7 @@ pub(super) struct Base {
 enum Origin {
     /// The same weights for every seed.
     Checkpoint {
-        folder: Folder,
+        folder: Box<Folder>,
         commit: Option<String>,
     },
     /// Weights drawn from the seed.
@@ -66,7 +66,7 @@ impl Base {
             likeness: Likeness::of(&folder)?,
             book,
             origin: Origin::Checkpoint {
-                folder,
+                folder: Box::new(folder),
                 commit: located.commit,
             },
         })

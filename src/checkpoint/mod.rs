@@ -9,7 +9,7 @@ mod tokenizer;
 mod weights;
 
 pub use config::{
-    ConfigError, Family, Gelu, Gpt2Config, HeadNorms, KNOWN, LlamaConfig, ModelConfig, NeoxConfig,
+    ConfigError, Family, Gelu, Gpt2Config, HeadNorms, KNOWN, LlamaConfig, ModelConfig, NeoxConfig, NormPlace,
     Rotary, Scaling,
 };
 pub use hub::cache_folder;

@@ -4,7 +4,7 @@ use tch::{Kind, TchError, Tensor};
 
 use super::architecture::{Architecture, Attend, Names, Tensors};
 use super::layer::{Heads, Layer, Linear, Norm};
-use crate::checkpoint::{HeadNorms, LlamaConfig, ModelConfig};
+use crate::checkpoint::{HeadNorms, LlamaConfig, ModelConfig, NormPlace};
 
 /// See the module.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub(super) struct Llama {
     /// Of the attention: before it, or after.
     attention_norm: Norm,
     mlp_norm: Norm,
-    norms_after: bool,
+    norms: NormPlace,
 }
 
 impl Llama {
@@ -33,22 +33,21 @@ impl Llama {
         let (bias, mlp_bias) = (llama.has_query_bias, llama.has_mlp_bias);
         let mut tensors = Tensors::default();
         let t = &mut tensors;
-        let norms = match llama.head_norms {
+        let head_norms = match llama.head_norms {
             HeadNorms::None => None,
             HeadNorms::EachHead => Some([config.head_dims; 2]),
             HeadNorms::Whole => Some([queries, keys]),
         };
-        let [attention_norm, mlp_norm] = if llama.norms_after {
-            ["post_attention_layernorm", "post_feedforward_layernorm"]
-        } else {
-            ["input_layernorm", "post_attention_layernorm"]
+        let [attention_norm, mlp_norm] = match llama.norms {
+            NormPlace::Before => ["input_layernorm", "post_attention_layernorm"],
+            NormPlace::After => ["post_attention_layernorm", "post_feedforward_layernorm"],
         };
         Self {
             query: t.linear("self_attn.q_proj", h, queries, bias),
             key: t.linear("self_attn.k_proj", h, keys, bias),
             value: t.linear("self_attn.v_proj", h, keys, bias),
             output: t.linear("self_attn.o_proj", queries, h, llama.has_output_bias),
-            head_norms: norms.map(|[of_queries, of_keys]| {
+            head_norms: head_norms.map(|[of_queries, of_keys]| {
                 let queries = t.rms_norm("self_attn.q_norm", of_queries);
                 (
                     queries,
@@ -61,7 +60,7 @@ impl Llama {
             down: t.linear("mlp.down_proj", i, h, mlp_bias),
             attention_norm: t.rms_norm(attention_norm, h),
             mlp_norm: t.rms_norm(mlp_norm, h),
-            norms_after: llama.norms_after,
+            norms: llama.norms,
             tensors,
         }
     }
@@ -128,17 +127,20 @@ impl Architecture for Llama {
         x: &Tensor,
         attend: &mut Attend<'_>,
     ) -> Result<Tensor, TchError> {
-        // Sums of the residual stream are float32, whatever products gave.
-        if self.norms_after {
-            let attention = self.attention(layer, x, attend)?.f_to_kind(Kind::Float)?;
-            let x = x.f_add(&layer.norm(&attention, self.attention_norm)?)?;
-            let mlp = self.mlp(layer, &x)?.f_to_kind(Kind::Float)?;
-            x.f_add(&layer.norm(&mlp, self.mlp_norm)?)
-        } else {
-            let normed = layer.norm(x, self.attention_norm)?;
-            let x = x.f_add(&self.attention(layer, &normed, attend)?)?;
-            let normed = layer.norm(&x, self.mlp_norm)?;
-            x.f_add(&self.mlp(layer, &normed)?)
+        match self.norms {
+            NormPlace::Before => {
+                let normed = layer.norm(x, self.attention_norm)?;
+                let x = x.f_add(&self.attention(layer, &normed, attend)?)?;
+                let normed = layer.norm(&x, self.mlp_norm)?;
+                x.f_add(&self.mlp(layer, &normed)?)
+            }
+            // Norms are float32, whatever the products gave.
+            NormPlace::After => {
+                let attention = self.attention(layer, x, attend)?.f_to_kind(Kind::Float)?;
+                let x = x.f_add(&layer.norm(&attention, self.attention_norm)?)?;
+                let mlp = self.mlp(layer, &x)?.f_to_kind(Kind::Float)?;
+                x.f_add(&layer.norm(&mlp, self.mlp_norm)?)
+            }
         }
     }
 

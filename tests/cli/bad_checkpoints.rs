@@ -197,7 +197,7 @@ fn configs_that_cannot_be_read() {
     bench.write("model/config.json", &config[..config.len() / 2]);
     bench.refuses_run(&[], &["model/config.json", "EOF"]);
     bench.write("model/config.json", "{}");
-    bench.refuses_run(&[], &["model/config.json", "vocab_size"]);
+    bench.refuses_run(&[], &["model/config.json", "model_type"]);
     bench.write("model/config.json", b"\xff");
     bench.refuses_run(&[], &["model/config.json", "UTF-8"]);
     bench.write("model/config.json", config.replace(": 64", ": \"64\""));

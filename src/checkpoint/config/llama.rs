@@ -1,4 +1,4 @@
-//! Llama, and the relatives that differ from it by biases and norms: Mistral, Qwen 2, Qwen 3, OLMo 2.
+//! Llama, and the relatives that differ from it by biases and norms: Mistral, Qwen 2, Qwen 3, `OLMo` 2.
 
 use super::keys::{
     HEADS_BITS, INTERMEDIATE_BITS, Keys, LAYERS_BITS, POSITIONS_BITS, VOCABULARY_BITS, WIDTH_BITS,
@@ -19,10 +19,19 @@ pub struct LlamaConfig {
     pub has_output_bias: bool,
     /// The MLP has biases.
     pub has_mlp_bias: bool,
-    /// Norms stand after attention and MLP, not before them (OLMo 2).
-    pub norms_after: bool,
+    /// Where the norms of attention and MLP stand.
+    pub norms: NormPlace,
     /// Norms of queries and keys.
     pub head_norms: HeadNorms,
+}
+
+/// Where a norm stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NormPlace {
+    /// What it belongs to reads its output.
+    Before,
+    /// It reads the output of what it belongs to (`OLMo` 2).
+    After,
 }
 
 /// Norms of queries and keys, before they rotate.
@@ -32,7 +41,7 @@ pub enum HeadNorms {
     None,
     /// Over each head (Qwen 3).
     EachHead,
-    /// Over all heads together (OLMo 2).
+    /// Over all heads together (`OLMo` 2).
     Whole,
 }
 
@@ -74,7 +83,11 @@ pub(super) fn parse(keys: &Keys, model_type: &str) -> Result<ModelConfig, Config
             has_query_bias,
             has_output_bias,
             has_mlp_bias: model_type == "llama" && keys.flag("mlp_bias", false)?,
-            norms_after: model_type == "olmo2",
+            norms: if model_type == "olmo2" {
+                NormPlace::After
+            } else {
+                NormPlace::Before
+            },
             head_norms: match model_type {
                 "qwen3" => HeadNorms::EachHead,
                 "olmo2" => HeadNorms::Whole,

@@ -8,7 +8,7 @@ mod neox;
 mod rotary;
 
 pub use gpt2::{Gelu, Gpt2Config};
-pub use llama::{HeadNorms, LlamaConfig};
+pub use llama::{HeadNorms, LlamaConfig, NormPlace};
 pub use neox::NeoxConfig;
 pub use rotary::{Rotary, Scaling};
 

@@ -82,12 +82,11 @@ fn scaling(keys: &Keys, rope: &Keys, max_positions: usize) -> Result<Scaling, Co
         None => Err(keys.missing(&format!("rope_scaling.{key}"))),
     };
     match kind.unwrap_or("default") {
-        "default" => Ok(Scaling::None),
+        // The dynamic kind stretches only beyond the context that the config names, and longer rows are refused.
+        "default" | "dynamic" => Ok(Scaling::None),
         "linear" => Ok(Scaling::Linear {
             factor: positive("factor")?,
         }),
-        // It stretches only beyond the context that the config names, and longer rows are refused.
-        "dynamic" => Ok(Scaling::None),
         "llama3" => {
             let scaling = Scaling::Llama3 {
                 factor: positive("factor")?,
