@@ -49,7 +49,7 @@ impl Base {
 
     fn found(
         audit: &Audit,
-        find: impl FnOnce(Source<'_>) -> Result<Located, LocateError>,
+        mut find: impl FnMut(Source<'_>) -> Result<Located, LocateError>,
     ) -> Result<Self, AuditError> {
         let source = match &audit.model {
             ModelSource::Random(shape) => return Self::random_weights(audit, *shape),
@@ -57,7 +57,7 @@ impl Base {
             ModelSource::Hub { id, revision } => Source::Hub { id, revision },
         };
         let located = find(source).map_err(CheckpointError::from)?;
-        let folder = Folder::open(&located.path)?;
+        let folder = Folder::open_with(&located.path, &mut find)?;
         let tokenizer = folder.tokenizer()?;
         let book = codebook(&audit.canaries, &folder.config, &tokenizer)?;
         let weights = folder.weights()?;

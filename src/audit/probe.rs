@@ -88,6 +88,9 @@ pub fn probe(options: &ProbeOptions, observer: &mut dyn Observer) -> Result<Prob
         trained::check(file, &contents)?;
     }
     let folder = &options.model.folder;
+    if let Some(reference) = &options.reference {
+        folder.check_reference(&reference.folder)?;
+    }
     let tokenizer = folder.tokenizer()?;
     let book = codebook(&audit.canaries, &folder.config, &tokenizer)?;
     let planting = sealed::planting(&contents, &book, path, folder.path())?;

@@ -37,7 +37,7 @@ pub(super) fn open(
         _ => name.to_owned(),
     };
     Ok(Subject {
-        folder: Folder::open(&located.path)?,
+        folder: Folder::open_with(&located.path, &mut |base| obtain(base, &mut *observer))?,
         name: called,
         commit: located.commit,
     })

@@ -13,6 +13,7 @@ mod html;
 mod program;
 
 mod ablations;
+mod architectures;
 mod bad_checkpoints;
 mod bad_files;
 mod bad_specs;

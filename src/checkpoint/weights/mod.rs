@@ -108,6 +108,25 @@ impl WeightsFile {
         })
     }
 
+    /// Maps one file, whatever its name.
+    pub(super) fn of(path: PathBuf, hint: &str) -> Result<Self, WeightsError> {
+        Ok(Self {
+            shards: vec![Shard::open(path, hint)?],
+            index: None,
+        })
+    }
+
+    /// Names and shapes of all tensors.
+    pub(super) fn shapes(&self) -> Result<BTreeMap<String, Vec<usize>>, WeightsError> {
+        let mut shapes = BTreeMap::new();
+        for shard in &self.shards {
+            for (name, view) in shard.parse()?.tensors() {
+                shapes.insert(name, view.shape().to_vec());
+            }
+        }
+        Ok(shapes)
+    }
+
     /// The files, the index first where there is one.
     #[must_use]
     pub fn files(&self) -> Vec<&Path> {
@@ -302,6 +321,19 @@ impl Verified<'_> {
         expected
             .iter()
             .try_for_each(|(name, _)| self.pieces(name, |_, _| Ok(())))
+    }
+
+    /// A tensor whole, in float32 on the CPU.
+    pub(super) fn tensor(&self, name: &str) -> Result<Tensor, WeightsError> {
+        let mut pieces = Vec::new();
+        self.pieces(name, |_, piece| {
+            pieces.push(piece.shallow_clone());
+            Ok(())
+        })?;
+        Tensor::f_cat(&pieces, 0).map_err(|source| WeightsError::Torch {
+            name: name.to_owned(),
+            source,
+        })
     }
 
     /// Hands a tensor on in pieces along its first dimension, in float32, with the row at which each begins.
