@@ -6,7 +6,7 @@ use super::args::BenchArgs;
 use super::exit::{ExitCode, Failure};
 use super::output;
 use crate::audit::bench::{Bench, Subject, bench};
-use crate::checkpoint::{Folder, NeoxConfig};
+use crate::checkpoint::{Folder, ModelConfig};
 use crate::device::{self, Arithmetic};
 use crate::model::shapes::published;
 use crate::spec::{Override, parse};
@@ -44,7 +44,7 @@ pub(super) fn run(args: &BenchArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::WITHIN_GATE)
 }
 
-fn shape(args: &BenchArgs) -> Result<(String, NeoxConfig), Failure> {
+fn shape(args: &BenchArgs) -> Result<(String, ModelConfig), Failure> {
     let (name, mut config) = if let Some(path) = &args.model {
         let folder = Folder::open(path).map_err(|e| Failure::Input(e.to_string()))?;
         let name = path.file_name().map(|n| n.to_string_lossy().into_owned());

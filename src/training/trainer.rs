@@ -7,7 +7,7 @@ use tch::{Kind, Tensor, no_grad};
 use super::batch::{StepBatch, TermName};
 use super::optimiser::{self, Moments, Slice};
 use super::{TrainingError, memory};
-use crate::model::{Neox, Part, Trainable, UsedRows};
+use crate::model::{Model, Part, Trainable, UsedRows};
 use crate::spec::Optimisation;
 use crate::units::to_i64;
 
@@ -71,7 +71,7 @@ pub struct StepReport {
 /// Trains some parts of a model with a fresh optimiser.
 #[derive(Debug)]
 pub struct Trainer<'m> {
-    model: &'m mut Neox,
+    model: &'m mut Model,
     settings: Settings,
     trainable: Trainable,
     /// All that trains but the input embedding: `[floats]`.
@@ -109,7 +109,7 @@ pub struct TrainerState {
 impl<'m> Trainer<'m> {
     /// A trainer of `parts`, neighbours in the order of [`Part`].
     pub fn new(
-        model: &'m mut Neox,
+        model: &'m mut Model,
         parts: &[Part],
         settings: Settings,
     ) -> Result<Self, tch::TchError> {
@@ -140,7 +140,7 @@ impl<'m> Trainer<'m> {
     }
 
     /// The model as it stands.
-    pub fn model(&mut self) -> &mut Neox {
+    pub fn model(&mut self) -> &mut Model {
         self.model
     }
 
@@ -337,12 +337,18 @@ impl<'m> Trainer<'m> {
         let leaves: Vec<&Tensor> = body
             .map(|slot| params.leaf(slot))
             .chain(self.model.input_leaf())
+            .chain(self.model.tied_leaf())
             .collect();
         let mut grads = Tensor::f_run_backward(&[scalar], &leaves, false, false)?;
         no_grad(|| {
             if let Some(input) = &mut self.input {
                 let of_rows = grads.pop();
                 let _ = of_rows.map(|grad| input.grad.f_add_(&grad)).transpose()?;
+            }
+            if let (Some(_), Some(total)) = (self.model.tied_leaf(), self.grad_views.last_mut()) {
+                // What the vocabulary gave is there already: the rows that were read come to it.
+                let of_rows = grads.pop();
+                let _ = of_rows.map(|grad| total.f_add_(&grad)).transpose()?;
             }
             let params = self.model.params();
             for ((slot, view), grad) in self
