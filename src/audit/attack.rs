@@ -114,7 +114,7 @@ impl Attacker<'_> {
 fn known(share: f64, useful: usize) -> usize {
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let count = (share * useful as f64).round() as usize;
-    count.clamp(usize::from(share > 0.0), useful)
+    count.max(usize::from(share > 0.0)).min(useful)
 }
 
 /// All that the attack trains on.

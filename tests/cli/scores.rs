@@ -125,18 +125,3 @@ fn long_lines_are_refused_or_cut_with_a_warning() {
         (&json!(6), Some(4))
     );
 }
-
-#[test]
-fn a_text_that_cannot_be_encoded_names_its_line() {
-    let bench = Bench::with_model();
-    bench.edit_json("model/tokenizer.json", |tokenizer| {
-        tokenizer["model"]["vocab"]
-            .as_object_mut()
-            .expect("a vocabulary")
-            .remove("q");
-    });
-    bench.write("in.jsonl", "{\"text\": \" a b\"}\n{\"text\": \"qqq\"}\n");
-    let outcome = bench.call(&["score", "--model", "model", "--device", "cpu", "in.jsonl"]);
-    // Some tokenizers pass over what they do not know; then nothing is left to score.
-    outcome.failed(2, &["line 2"]);
-}
