@@ -90,7 +90,9 @@ pub(super) fn score(args: &ScoreArgs) -> Result<ExitCode, Failure> {
             lines: 0,
             longest: 0,
         };
-        lines.iter_mut().for_each(|line| cutting.cut(line));
+        for line in &mut lines {
+            cutting.cut(line);
+        }
         if let Some(warning) = cutting.warning() {
             progress.event(&Event::Note(&warning));
         }
