@@ -37,7 +37,9 @@ impl RunDir {
         let dir = Self::made(root, spec)?;
         let lock = RunLock::take(root)?;
         dir.begin(spec)?;
-        atomic::sweep(root);
+        for folder in [root, &dir.plots()] {
+            atomic::sweep(folder);
+        }
         Ok((dir, lock))
     }
 

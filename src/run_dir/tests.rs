@@ -26,6 +26,8 @@ fn one_process_at_a_time_has_it() {
     let root = tmp.path().join("run");
     let (dir, lock) = RunDir::open(&root, "a = 1\n").unwrap();
     fs::write(root.join(".unsaid-left"), "by a killed process").unwrap();
+    fs::create_dir(root.join("plots")).unwrap();
+    fs::write(root.join("plots/.unsaid-left"), "by the same").unwrap();
     assert!(matches!(
         RunDir::open(&root, "a = 1\n"),
         Err(RunDirError::InUse { .. })
@@ -35,6 +37,7 @@ fn one_process_at_a_time_has_it() {
     drop(lock);
     RunDir::open(&root, "a = 1\n").unwrap();
     assert!(!root.join(".unsaid-left").exists());
+    assert!(!root.join("plots/.unsaid-left").exists());
 }
 
 #[test]

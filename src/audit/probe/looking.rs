@@ -40,7 +40,8 @@ impl Looker<'_> {
         options: &ProbeOptions,
         observer: &mut dyn Observer,
     ) -> Result<Seen, AuditError> {
-        let load = |subject: &Subject| Model::load(&subject.folder, options.device, Arithmetic::F32);
+        let load =
+            |subject: &Subject| Model::load(&subject.folder, options.device, Arithmetic::F32);
         let mut seen = Seen::default();
         if let Some(reference) = &options.reference {
             let mut model = load(reference)?;
