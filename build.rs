@@ -99,6 +99,7 @@ fn compile_shim(libtorch: &Libtorch) {
         .opt_level(2)
         .warnings(false)
         .include(&libtorch.include)
+        .include(libtorch.include.join("torch/csrc/api/include"))
         .file("src/native/shim.cpp")
         .compile("unsaid_shim");
     if linux {

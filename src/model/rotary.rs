@@ -4,6 +4,7 @@ use tch::{Kind, Tensor, no_grad};
 
 use crate::checkpoint::NeoxConfig;
 use crate::device::Device;
+use crate::native;
 use crate::units::to_i64;
 
 /// Rotary tables and causal mask for one length.
@@ -48,6 +49,21 @@ impl Rotary {
             sin: self.sin.f_narrow(0, place, 1)?,
             mask: self.mask.f_narrow(0, place, 1)?.f_narrow(1, 0, place + 1)?,
             dims: self.dims,
+        })
+    }
+
+    /// Causal attention in one pass: `qkv` `[batch, time, heads, 3 · dims]`, each head's query, key and value side by side and
+    /// not yet rotated, to `[batch, time, heads · dims]`. Absent where that is not to be had: on a GPU, and for sequences
+    /// longer than 64 places.
+    pub(super) fn attend(&self, qkv: &Tensor) -> Option<Result<Tensor, tch::TchError>> {
+        let size = qkv.size();
+        let fits = qkv.device() == tch::Device::Cpu && size[1] <= native::LONGEST_ATTENTION;
+        fits.then(|| {
+            native::attend(qkv, &self.cos, &self.sin)?.f_reshape([
+                size[0],
+                size[1],
+                size[2] * size[3] / 3,
+            ])
         })
     }
 

@@ -1,9 +1,12 @@
 //! The only module with `unsafe`: calls into the system's loader that no safe crate covers.
 #![allow(unsafe_code)]
 
+mod attention;
+mod numbers;
 mod rows;
 mod torch;
 
+pub(crate) use attention::{LONGEST as LONGEST_ATTENTION, attend};
 pub(crate) use rows::{take_tile, tile_to_slopes};
 pub(crate) use torch::{
     AdamWStep, Group, allow_tf32, fused_adamw, has_bf16_products, peak_cuda_memory,

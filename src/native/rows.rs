@@ -2,86 +2,11 @@
 
 use tch::{Device, Kind, Tensor};
 
+use super::numbers::{Bf16, Number, by_processor, exp};
 use super::torch::parallel_for;
 
 /// Lanes that sums and maxima are kept in: two vectors of AVX-512, four of AVX2.
 const LANES: usize = 32;
-
-/// e^x for x ≤ 0 to about two units in the last place; 0 below the normal numbers. Branchless, so that it vectorises.
-#[inline(always)]
-#[allow(clippy::inline_always)]
-#[expect(clippy::many_single_char_names, reason = "the letters of the formula")]
-fn exp(x: f32) -> f32 {
-    const LOG2_E: f32 = std::f32::consts::LOG2_E;
-    // ln 2 in two parts, the first exact in few bits, so that the reduction loses nothing (Cody and Waite).
-    const LN2_HIGH: f32 = 0.693_359_4;
-    const LN2_LOW: f32 = -2.121_944_4e-4;
-    // Adding and taking away 1.5 · 2^23 rounds to a whole number.
-    const ROUND: f32 = 12_582_912.0;
-    // Not `max`, which would drop a NaN: what is no number must come out as none.
-    let x = if x < -87.0 { -87.0 } else { x };
-    let rounded = x.mul_add(LOG2_E, ROUND);
-    let n = rounded - ROUND;
-    let r = n.mul_add(-LN2_LOW, n.mul_add(-LN2_HIGH, x));
-    // Minimax on |r| ≤ ½ ln 2 (Cephes expf).
-    let mut p = 1.987_569_1e-4_f32;
-    p = p.mul_add(r, 1.398_2e-3);
-    p = p.mul_add(r, 8.333_452e-3);
-    p = p.mul_add(r, 4.166_579_6e-2);
-    p = p.mul_add(r, 1.666_666_5e-1);
-    p = p.mul_add(r, 0.5);
-    let e = (p * r).mul_add(r, r) + 1.0;
-    // The low bits of `rounded` are n; shifted into the exponent they make 2^n, and all other bits fall out.
-    let scale = f32::from_bits((rounded.to_bits() << 23).wrapping_add(127 << 23));
-    e * scale
-}
-
-/// A number of a tile; counting is in float32 whatever its type.
-trait Number: Copy + Send + 'static {
-    const KIND: Kind;
-    fn get(self) -> f32;
-    fn of(x: f32) -> Self;
-}
-
-#[allow(clippy::inline_always)]
-impl Number for f32 {
-    const KIND: Kind = Kind::Float;
-    #[inline(always)]
-    fn get(self) -> f32 {
-        self
-    }
-    #[inline(always)]
-    fn of(x: f32) -> Self {
-        x
-    }
-}
-
-/// bfloat16: the upper half of a float32.
-#[derive(Clone, Copy)]
-#[repr(transparent)]
-struct Bf16(u16);
-
-#[allow(clippy::inline_always)]
-impl Number for Bf16 {
-    const KIND: Kind = Kind::BFloat16;
-    #[inline(always)]
-    fn get(self) -> f32 {
-        f32::from_bits(u32::from(self.0) << 16)
-    }
-    /// To the nearest, ties to even. What is no number stays none: its mantissa keeps a bit.
-    #[inline(always)]
-    fn of(x: f32) -> Self {
-        let bits = x.to_bits();
-        let rounded = bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16;
-        let kept = if x.is_nan() {
-            (bits >> 16) | 0x40
-        } else {
-            rounded
-        };
-        #[allow(clippy::cast_possible_truncation)]
-        Self(kept as u16)
-    }
-}
 
 #[inline(always)]
 #[allow(clippy::inline_always)]
@@ -137,36 +62,11 @@ fn to_slopes<T: Number>(row: &mut [T], normaliser: f32, slope: f32) {
     }
 }
 
-/// The same two functions for each set of instructions; the best that the processor has is taken.
-macro_rules! by_processor {
-    ($name:ident($($arg:ident: $type:ty),*) = $body:ident) => {
-        #[inline]
-        fn $name<T: Number>($($arg: $type),*) {
-            #[cfg(target_arch = "x86_64")]
-            {
-                #[target_feature(enable = "avx512f,avx512dq,avx512vl,fma")]
-                fn wide<T: Number>($($arg: $type),*) { $body($($arg),*) }
-                #[target_feature(enable = "avx2,fma")]
-                fn narrow<T: Number>($($arg: $type),*) { $body($($arg),*) }
-                if std::arch::is_x86_feature_detected!("avx512dq") && std::arch::is_x86_feature_detected!("avx512vl") {
-                    // SAFETY: the processor has these instructions: avx512dq and avx512vl imply avx512f and fma.
-                    return unsafe { wide($($arg),*) };
-                }
-                if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
-                    // SAFETY: as just asked.
-                    return unsafe { narrow($($arg),*) };
-                }
-            }
-            $body($($arg),*)
-        }
-    };
-}
-
 by_processor!(take_in_best(row: &[T], max: &mut f32, sum: &mut f32) = take_in);
 by_processor!(to_slopes_best(row: &mut [T], normaliser: f32, slope: f32) = to_slopes);
 
 /// A contiguous matrix on the CPU, as raw rows that threads share.
-struct Matrix<T> {
+pub(super) struct Matrix<T> {
     data: *mut T,
     rows: usize,
     columns: usize,
@@ -176,7 +76,7 @@ struct Matrix<T> {
 unsafe impl<T: Send> Sync for Matrix<T> {}
 
 impl<T: Number> Matrix<T> {
-    fn of(tensor: &Tensor) -> Result<Self, tch::TchError> {
+    pub(super) fn of(tensor: &Tensor) -> Result<Self, tch::TchError> {
         let fits =
             tensor.device() == Device::Cpu && tensor.kind() == T::KIND && tensor.is_contiguous();
         if !fits {
@@ -206,11 +106,24 @@ impl<T> Matrix<T> {
 
     /// One row. Callers take each row once at a time.
     #[allow(clippy::mut_from_ref)]
-    fn row(&self, row: usize) -> &mut [T] {
+    pub(super) fn row(&self, row: usize) -> &mut [T] {
         debug_assert!(row < self.rows);
+        if self.columns == 0 {
+            return &mut [];
+        }
         // SAFETY: the tensor is contiguous and holds `rows · columns` numbers of this type (`of` asked for its kind),
-        // `row < rows`, and it outlives this view.
+        // `row < rows`, and it outlives this view. An empty tensor, which has no place in memory, was left out.
         unsafe { std::slice::from_raw_parts_mut(self.data.add(row * self.columns), self.columns) }
+    }
+
+    /// One row of a matrix that nobody writes to meanwhile.
+    pub(super) fn read(&self, row: usize) -> &[T] {
+        debug_assert!(row < self.rows);
+        if self.columns == 0 {
+            return &[];
+        }
+        // SAFETY: as in `row`; slices that are only read may be shared.
+        unsafe { std::slice::from_raw_parts(self.data.add(row * self.columns), self.columns) }
     }
 }
 

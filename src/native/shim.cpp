@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/ops/_fused_adamw.h>
 #include <c10/core/CachingDeviceAllocator.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include <cstring>
 #include <vector>
@@ -15,6 +16,35 @@ int fail(const char *what, char *error, size_t room) {
   error[room - 1] = '\0';
   return 1;
 }
+
+// Attention on rows of queries, keys and values: what is computed is the caller's; this joins it to autograd.
+struct Attention : torch::autograd::Function<Attention> {
+  using Forward = int (*)(at::Tensor *qkv, at::Tensor *cos, at::Tensor *sin, at::Tensor *out);
+  using Backward = int (*)(at::Tensor *qkv, at::Tensor *cos, at::Tensor *sin, at::Tensor *slopes,
+                           at::Tensor *out);
+
+  // `qkv` is [batch, time, heads, 3 * dims]; gives [batch, time, heads, dims]. The pointers are integers to autograd.
+  static at::Tensor forward(torch::autograd::AutogradContext *ctx, at::Tensor qkv, at::Tensor cos, at::Tensor sin,
+                            int64_t forward, int64_t backward) {
+    auto sizes = qkv.sizes().vec();
+    sizes.back() /= 3;
+    auto out = at::empty(sizes, qkv.options());
+    TORCH_CHECK(reinterpret_cast<Forward>(forward)(&qkv, &cos, &sin, &out) == 0, "attention refused its tensors");
+    ctx->save_for_backward({qkv, cos, sin});
+    ctx->saved_data["backward"] = backward;
+    return out;
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext *ctx,
+                                                 torch::autograd::variable_list slopes) {
+    auto saved = ctx->get_saved_variables();
+    auto by_out = slopes[0].contiguous();
+    auto out = at::empty_like(saved[0]);
+    const auto call = reinterpret_cast<Backward>(ctx->saved_data["backward"].toInt());
+    TORCH_CHECK(call(&saved[0], &saved[1], &saved[2], &by_out, &out) == 0, "attention refused its derivatives");
+    return {out, {}, {}, {}, {}};
+  }
+};
 
 } // namespace
 
@@ -76,6 +106,18 @@ int unsaid_parallel_for(int64_t n, int64_t grain, void (*body)(void *, int64_t, 
                         char *error, size_t room) {
   try {
     at::parallel_for(0, n, grain, [&](int64_t from, int64_t to) { body(context, from, to); });
+    return 0;
+  } catch (const std::exception &e) {
+    return fail(e.what(), error, room);
+  }
+}
+
+// Attention with the two passes given; `out` is a new tensor, the caller's.
+int unsaid_attention(const at::Tensor *qkv, const at::Tensor *cos, const at::Tensor *sin, Attention::Forward forward,
+                     Attention::Backward backward, at::Tensor **out, char *error, size_t room) {
+  try {
+    *out = new at::Tensor(Attention::apply(*qkv, *cos, *sin, reinterpret_cast<int64_t>(forward),
+                                           reinterpret_cast<int64_t>(backward)));
     return 0;
   } catch (const std::exception &e) {
     return fail(e.what(), error, room);

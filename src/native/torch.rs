@@ -7,7 +7,7 @@ use tch::Tensor;
 use crate::units::to_i64;
 
 /// Room for a message from C++.
-const ROOM: usize = 1024;
+pub(super) const ROOM: usize = 1024;
 
 unsafe extern "C" {
     fn unsaid_fused_adamw(
@@ -54,7 +54,7 @@ pub(crate) struct AdamWStep {
     pub(crate) epsilon: f64,
 }
 
-fn checked(call: impl FnOnce(*mut c_char) -> i32) -> Result<(), tch::TchError> {
+pub(super) fn checked(call: impl FnOnce(*mut c_char) -> i32) -> Result<(), tch::TchError> {
     let mut message = [0 as c_char; ROOM];
     if call(message.as_mut_ptr()) == 0 {
         return Ok(());

@@ -93,13 +93,25 @@ impl Neox {
     }
 
     fn attention(&self, slot: usize, x: &Tensor, rotary: &Rotary) -> Result<Tensor, tch::TchError> {
-        let heads = self.heads(slot, x, rotary)?;
+        let qkv = self.project(slot, x)?;
+        if let Some(mixed) = rotary.attend(&qkv) {
+            return self.linear(&operand(&mixed?, self.arithmetic)?, slot + 6);
+        }
+        let heads = self.split(&qkv, rotary)?;
         let mixed = if self.device == Device::CPU {
             attend(&heads, rotary)?
         } else {
             self.attend_fused(&heads)?
         };
         self.join(slot, &mixed)
+    }
+
+    /// Each head's query, key and value of `x` `[batch, time, hidden]`, side by side: `[batch, time, heads, 3 · dims]`.
+    fn project(&self, slot: usize, x: &Tensor) -> Result<Tensor, tch::TchError> {
+        let (heads, dims) = (to_i64(self.config.heads), to_i64(self.config.head_dims()));
+        let (batch, time) = (x.size()[0], x.size()[1]);
+        self.linear(&operand(x, self.arithmetic)?, slot + 4)?
+            .f_view([batch, time, heads, 3 * dims])
     }
 
     /// Queries, keys and values of `x` `[batch, time, hidden]`, rotated.
@@ -109,14 +121,13 @@ impl Neox {
         x: &Tensor,
         rotary: &Rotary,
     ) -> Result<Heads, tch::TchError> {
-        let (batch, time) = (x.size()[0], x.size()[1]);
-        let (heads, dims) = (to_i64(self.config.heads), to_i64(self.config.head_dims()));
-        // Each head's query, key and value lie together: [batch, heads, time, 3 · dims].
-        let qkv = self
-            .linear(&operand(x, self.arithmetic)?, slot + 4)?
-            .f_to_kind(Kind::Float)?
-            .f_view([batch, time, heads, 3 * dims])?
-            .f_transpose(1, 2)?;
+        self.split(&self.project(slot, x)?, rotary)
+    }
+
+    /// What [`Self::project`] gives, apart and rotated.
+    fn split(&self, qkv: &Tensor, rotary: &Rotary) -> Result<Heads, tch::TchError> {
+        let dims = to_i64(self.config.head_dims());
+        let qkv = qkv.f_to_kind(Kind::Float)?.f_transpose(1, 2)?;
         let part = |n| qkv.f_narrow(3, n * dims, dims);
         Ok(Heads {
             queries: rotary.apply(&part(0)?)?,
