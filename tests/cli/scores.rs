@@ -5,7 +5,12 @@ use serde_json::{Value, json};
 use crate::bench::Bench;
 
 fn scored(bench: &Bench, lines: &[Value], more: &[&str]) -> Vec<Value> {
-    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let mut text = lines
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("\n");
+    text.push('\n');
     bench.write("in.jsonl", text);
     let mut arguments = vec!["score", "--model", "model", "--device", "cpu", "in.jsonl"];
     arguments.extend(more);
@@ -66,9 +71,8 @@ fn lines_of_all_lengths_keep_their_order_and_score_as_each_alone() {
     let lines: Vec<Value> = (0..23)
         .map(|i| {
             let length = 2 + (i * 5) % 7;
-            let text: String = (0..length)
-                .map(|k| format!(" {}", letters[(i + k) % 7]))
-                .collect();
+            let words: Vec<&str> = (0..length).map(|k| letters[(i + k) % 7]).collect();
+            let text = format!(" {}", words.join(" "));
             json!({"id": i, "text": text})
         })
         .collect();
