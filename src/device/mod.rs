@@ -55,6 +55,8 @@ impl Device {
     /// Memory that could still be had, bytes, where that is known: on a GPU libtorch's own message says it.
     #[must_use]
     pub fn free_memory(self) -> Option<u64> {
+        // What this process keeps for its next tensor is free to it.
+        native::give_freed_memory_back();
         (self == Self::CPU).then(|| bytes_of("/proc/meminfo", "MemAvailable:"))?
     }
 
@@ -130,6 +132,14 @@ fn devices(there: usize) -> String {
 
 /// Resolves a request. Must come before any other use of libtorch in the process: its CUDA half registers on first touch only.
 pub fn resolve(request: Request) -> Result<Device, DeviceError> {
+    let device = found(request)?;
+    if device == Device::CPU {
+        native::keep_freed_memory();
+    }
+    Ok(device)
+}
+
+fn found(request: Request) -> Result<Device, DeviceError> {
     match request {
         Request::Cpu => Ok(Device::CPU),
         // Without a driver there is no device to find, and loading gigabytes to learn that would be slow.

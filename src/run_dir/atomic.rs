@@ -120,9 +120,9 @@ pub(super) fn remove(path: &Path) -> Result<(), RunDirError> {
     }
 }
 
-/// Removes the temporary files that killed processes left in a folder, which may be absent.
+/// Removes the temporary files that killed processes left in a folder, which may be absent, and in all below it.
 ///
-/// Only for the process that holds the run's lock: another one's files are at work.
+/// Only for the process that holds the folder's lock: another one's files are at work.
 pub(super) fn sweep(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
@@ -130,6 +130,9 @@ pub(super) fn sweep(folder: &Path) {
         if name.starts_with(TEMPORARY) && name != lock::NAME {
             // One that stays costs room and nothing else.
             fs::remove_file(entry.path()).ok();
+        } else if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            // A link to a folder is none: nothing outside is touched.
+            sweep(&entry.path());
         }
     }
 }
@@ -201,7 +204,19 @@ mod tests {
         for name in [".unsaid-abc123", lock::NAME, "report.json", ".hidden"] {
             fs::write(tmp.path().join(name), "x").unwrap();
         }
+        let elsewhere = tempfile::tempdir().unwrap();
+        fs::write(elsewhere.path().join(".unsaid-abc123"), "x").unwrap();
+        let cell = tmp.path().join("seed-0");
+        fs::create_dir(&cell).unwrap();
+        for name in [".unsaid-abc123", lock::NAME] {
+            fs::write(cell.join(name), "x").unwrap();
+        }
+        std::os::unix::fs::symlink(elsewhere.path(), cell.join("link")).unwrap();
         sweep(tmp.path());
+        assert!(!cell.join(".unsaid-abc123").exists());
+        assert!(cell.join(lock::NAME).exists());
+        assert!(elsewhere.path().join(".unsaid-abc123").exists());
+        fs::remove_dir_all(&cell).unwrap();
         sweep(&tmp.path().join("absent"));
         let mut left: Vec<_> = fs::read_dir(tmp.path())
             .unwrap()

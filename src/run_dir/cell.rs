@@ -127,14 +127,8 @@ impl CellDir {
 
     /// Makes the folder, and removes what a killed process left half-written.
     pub fn create(&self) -> Result<(), RunDirError> {
-        let parts = self.root.join("parts");
-        create_folder(&parts)?;
-        for folder in [&self.root, &parts, &self.root.join(MIDWAY)] {
-            atomic::sweep(folder);
-        }
-        for phase in Phase::ALL {
-            atomic::sweep(&self.checkpoint(phase));
-        }
+        create_folder(&self.root.join("parts"))?;
+        atomic::sweep(&self.root);
         Ok(())
     }
 

@@ -37,9 +37,8 @@ impl RunDir {
         let dir = Self::made(root, spec)?;
         let lock = RunLock::take(root)?;
         dir.begin(spec)?;
-        for folder in [root, &dir.plots()] {
-            atomic::sweep(folder);
-        }
+        // Also cells that are complete, which nothing else opens: a kill may fall between the last record and the times.
+        atomic::sweep(root);
         Ok((dir, lock))
     }
 

@@ -28,6 +28,9 @@ fn one_process_at_a_time_has_it() {
     fs::write(root.join(".unsaid-left"), "by a killed process").unwrap();
     fs::create_dir(root.join("plots")).unwrap();
     fs::write(root.join("plots/.unsaid-left"), "by the same").unwrap();
+    let complete = dir.cell(0);
+    complete.create().unwrap();
+    fs::write(complete.root().join(".unsaid-left"), "by the same").unwrap();
     assert!(matches!(
         RunDir::open(&root, "a = 1\n"),
         Err(RunDirError::InUse { .. })
@@ -38,6 +41,7 @@ fn one_process_at_a_time_has_it() {
     RunDir::open(&root, "a = 1\n").unwrap();
     assert!(!root.join(".unsaid-left").exists());
     assert!(!root.join("plots/.unsaid-left").exists());
+    assert!(!complete.root().join(".unsaid-left").exists());
 }
 
 #[test]

@@ -29,8 +29,8 @@ fn trained() -> Bench {
     bench
 }
 
-#[track_caller]
-fn probed(bench: &Bench, out: &str, more: &[&str]) -> Vec<Value> {
+/// The command line of a probe of the trained model.
+fn probe<'a>(out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     let mut arguments = vec![
         "probe",
         "--model",
@@ -41,10 +41,14 @@ fn probed(bench: &Bench, out: &str, more: &[&str]) -> Vec<Value> {
         "cpu",
         "--out",
         out,
-        "--quiet",
     ];
     arguments.extend(more);
-    let outcome = bench.call(&arguments);
+    arguments
+}
+
+#[track_caller]
+fn probed(bench: &Bench, out: &str, more: &[&str]) -> Vec<Value> {
+    let outcome = bench.call(&[&probe(out, more)[..], &["--quiet"]].concat());
     assert!(matches!(outcome.code, Some(0 | 1 | 3)), "{outcome:?}");
     bench.rows(out).as_array().expect("rows").clone()
 }
@@ -249,20 +253,7 @@ fn an_attacker_who_knows_nothing_has_contexts_alone() {
 #[test]
 fn what_cannot_be_attacked_or_changed_is_refused() {
     let bench = trained();
-    let probe = |more: &[&'static str]| -> Vec<&'static str> {
-        let all = [
-            "probe",
-            "--model",
-            MODEL,
-            "--canaries",
-            "minted/manifest.jsonl",
-            "--device",
-            "cpu",
-            "--out",
-            "p",
-        ];
-        [&all[..], more].concat()
-    };
+    let probe = |more: &[&'static str]| probe("p", more);
     bench.refuses(&probe(&["--attacker-knows", "0.5"]), &["--elicit"]);
     bench.refuses(
         &probe(&["--elicit", "--attacker-knows", "1.5"]),
@@ -293,19 +284,8 @@ fn a_model_whose_vocabulary_ends_before_its_tokenizers_is_refused() {
     });
     let size = bench.json(&config)["vocab_size"].clone();
     for more in [&[][..], &["--elicit"]] {
-        let arguments = [
-            "probe",
-            "--model",
-            MODEL,
-            "--canaries",
-            "minted/manifest.jsonl",
-            "--device",
-            "cpu",
-            "--out",
-            "p",
-        ];
         bench.refuses(
-            &[&arguments[..], more].concat(),
+            &probe("p", more),
             &[
                 "tokenizer.json",
                 "328 tokens",

@@ -49,6 +49,15 @@ eval_every = 2
 permutations = 12000
 "#;
 
+/// Files of a cell that hold numbers or secrets, not times.
+pub(crate) const CELL: [&str; 5] = [
+    "canaries.jsonl",
+    "metrics.jsonl",
+    "observations.jsonl",
+    "likelihoods.safetensors",
+    "checkpoints/phase-3/model.safetensors",
+];
+
 /// A tensor of a weights file: type, shape and bytes.
 #[derive(Debug, Clone)]
 pub(crate) struct Array {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::bench::Bench;
+use crate::bench::{Bench, CELL};
 use crate::program::{Outcome, program};
 
 const SEEDS: [&str; 6] = ["--seed", "0", "--seed", "1", "--seed", "2"];
@@ -21,15 +21,6 @@ const LONG: [&str; 6] = [
     "phase2.eval_every=25",
     "--set",
     "phase3.eval_every=25",
-];
-
-/// Files of a cell that hold numbers or secrets, not times.
-const CELL: [&str; 5] = [
-    "canaries.jsonl",
-    "metrics.jsonl",
-    "observations.jsonl",
-    "likelihoods.safetensors",
-    "checkpoints/phase-3/model.safetensors",
 ];
 
 fn with<'a>(more: &[&'a str]) -> Vec<&'a str> {

@@ -2,6 +2,8 @@
 //!
 //! The quick form runs always. `UNSAID_KILLS=full` runs the whole of it: at least 50 random kills, and every fault point.
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
@@ -91,20 +93,41 @@ impl Moments {
     }
 }
 
+/// The names of the states that were saved within phases.
+fn states(bench: &Bench) -> BTreeSet<OsString> {
+    let entries = fs::read_dir(bench.path("out/seed-0/midway"));
+    let entries = entries.into_iter().flatten().flatten();
+    entries.map(|e| e.file_name()).collect()
+}
+
 #[test]
 fn kills_at_random_moments_change_nothing() {
     let (wanted, per_audit) = if is_full() { (60, 10) } else { (5, 5) };
+    let mut settings = KEPT.to_vec();
+    if is_full() {
+        // Phases long beside the program's start and its probes, so that most kills land within one.
+        settings.extend(["--set", "canaries.repeats=90"]);
+    }
     let undisturbed = Bench::new();
     let clock = Instant::now();
-    undisturbed.finish("out", &KEPT);
+    undisturbed.finish("out", &settings);
     let whole = clock.elapsed();
     let mut moments = Moments(1);
     let (mut kills, mut within, mut audits, mut resumed, mut largest) = (0, 0, 0, 0, 0);
     while kills < wanted {
         let bench = Bench::new();
-        for _ in 0..per_audit {
-            let mut child = start(&bench, "out", &KEPT);
-            sleep(moments.next(whole.mul_f64(0.8)) + whole.mul_f64(0.1));
+        for n in 0..per_audit {
+            let mut child = start(&bench, "out", &settings);
+            if n % 2 == 0 {
+                sleep(moments.next(whole.mul_f64(0.8)) + whole.mul_f64(0.1));
+            } else {
+                // Soon after a state was saved, however fast the machine is just now: the next one resumes within a phase.
+                let before = states(&bench);
+                while states(&bench) == before && child.try_wait().expect("a child").is_none() {
+                    sleep(Duration::from_millis(2));
+                }
+                sleep(moments.next(whole.mul_f64(0.05)));
+            }
             child.kill().expect("kill");
             let output = child.wait_with_output().expect("it ends");
             if output.status.signal() != Some(9) {
@@ -124,7 +147,7 @@ fn kills_at_random_moments_change_nothing() {
             largest = largest.max(size(&bench.path("out")));
             assert_whole(&bench);
         }
-        let outcome = bench.finish("out", &KEPT);
+        let outcome = bench.finish("out", &settings);
         resumed += usize::from(outcome.stderr.contains("resumed at phase"));
         assert_same(&bench, &undisturbed, "out");
         let left = bench.tree("out");

@@ -2,16 +2,7 @@
 
 use std::fs;
 
-use crate::bench::Bench;
-
-/// Files of a cell that hold numbers or secrets, not times.
-const CELL: [&str; 5] = [
-    "canaries.jsonl",
-    "metrics.jsonl",
-    "observations.jsonl",
-    "likelihoods.safetensors",
-    "checkpoints/phase-3/model.safetensors",
-];
+use crate::bench::{Bench, CELL};
 
 fn bytes(bench: &Bench, name: &str) -> Vec<u8> {
     fs::read(bench.path(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
