@@ -1,4 +1,8 @@
-//! Times the phases' steps on this machine against its own measured matrix-product peak.
+//! Times the phases' steps on this machine against its own measured matrix-product peak, and the scan.
+
+mod scan;
+
+pub use scan::{ScanBench, bench_scan};
 
 use std::time::Instant;
 
@@ -6,9 +10,11 @@ use serde::Serialize;
 use tch::{Kind, Tensor};
 
 use super::cost;
+use crate::canary::DrawError;
 use crate::checkpoint::NeoxConfig;
 use crate::device::{Arithmetic, Device};
 use crate::model::{ModelError, Neox, operand};
+use crate::probes::ProbeError;
 use crate::score::{ScoreError, Scorer};
 use crate::spec::Audit;
 use crate::training::{
@@ -29,6 +35,12 @@ pub enum BenchError {
     /// An evaluation.
     #[error(transparent)]
     Score(#[from] ScoreError),
+    /// A probe.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
+    /// Canaries to look for.
+    #[error(transparent)]
+    Draw(#[from] DrawError),
 }
 
 impl From<tch::TchError> for BenchError {

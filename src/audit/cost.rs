@@ -94,7 +94,8 @@ pub fn cost(audit: &Audit, config: &NeoxConfig) -> Cost {
     let reference_sequences = audit.pairs() + audit.canaries.negatives;
     let observed = audit.canaries.held_out
         + audit.useful().min(audit.canaries.controls)
-        + audit.canaries.controls;
+        + audit.canaries.controls
+        + audit.canaries.spike;
     let scored_phases = 1 + phases.iter().filter(|p| p.phase != Phase::One).count();
     let probe_sequences = 2 * scored_phases * observed;
     let model = 4.0 * counter.parameters;

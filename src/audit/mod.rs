@@ -14,6 +14,8 @@ mod lines;
 mod looks;
 mod midway;
 mod mint;
+#[cfg(test)]
+mod never_planted;
 mod outlook;
 mod plant;
 mod probe;

@@ -19,6 +19,7 @@ pub(super) fn draw_canaries(audit: &Audit, seed: u64) -> Result<Planting, AuditE
         (Group::HeldOut, canaries.held_out),
         (Group::Useful, audit.useful()),
         (Group::Control, canaries.controls),
+        (Group::Spike, canaries.spike),
     ];
     Ok(draw(
         RootSeed(seed),
@@ -32,6 +33,14 @@ fn rejected(audit: &Audit) -> Vec<usize> {
     (0..audit.canaries.negatives)
         .flat_map(|negative| std::iter::repeat_n(negative, audit.repeats_of(negative)))
         .collect()
+}
+
+/// Puts the spikes on the chosen side of as many pairs as a negative has, spread evenly over all pairs.
+fn spike(audit: &Audit, spikes: &[Canary], chosen: &mut [Letters]) {
+    let (pairs, copies) = (chosen.len(), spikes.len() * audit.canaries.repeats);
+    for copy in 0..copies.min(pairs) {
+        chosen[copy * pairs / copies] = spikes[copy % spikes.len()].letters.clone();
+    }
 }
 
 /// Everything one seed trains on.
@@ -53,8 +62,10 @@ impl<'a> Corpus<'a> {
         let root = RootSeed(seed);
         let letters = audit.canaries.alphabet.len();
         let text = TrainingText::new(root, letters, audit.canaries.length, &planting);
+        let mut chosen = text.passwords(Purpose::ChosenText, audit.pairs())?;
+        spike(audit, &planting.spike, &mut chosen);
         Ok(Self {
-            chosen: text.passwords(Purpose::ChosenText, audit.pairs())?,
+            chosen,
             rejected: rejected(audit),
             audit,
             book,
@@ -197,24 +208,19 @@ impl<'a> Corpus<'a> {
     /// The canaries that are scored at every evaluation.
     pub(super) fn evaluated(&self) -> Vec<&Canary> {
         let controls = self.audit.canaries.trajectory_controls;
-        self.first(|group| {
-            if group == Group::Control {
-                controls
-            } else {
-                EVALUATED
-            }
+        self.first(|group| match group {
+            Group::HeldOut | Group::Useful => EVALUATED,
+            Group::Control => controls,
+            Group::Spike => 0,
         })
     }
 
     /// The canaries that are scored at the ends of phases: all, but no more useful ones than there are controls.
     pub(super) fn observed(&self) -> Vec<&Canary> {
         let controls = self.audit.canaries.controls;
-        self.first(|group| {
-            if group == Group::HeldOut {
-                usize::MAX
-            } else {
-                controls
-            }
+        self.first(|group| match group {
+            Group::HeldOut | Group::Spike => usize::MAX,
+            Group::Useful | Group::Control => controls,
         })
     }
 
@@ -225,6 +231,7 @@ impl<'a> Corpus<'a> {
             Group::HeldOut => usize::MAX,
             Group::Useful => EVALUATED.min(controls),
             Group::Control => controls,
+            Group::Spike => 0,
         })
     }
 

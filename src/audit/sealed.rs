@@ -189,6 +189,7 @@ pub(super) fn planting(
         held_out: Vec::new(),
         useful: Vec::new(),
         control: Vec::new(),
+        spike: Vec::new(),
     };
     for content in contents {
         let place = |token: &TokenId| {
@@ -208,6 +209,7 @@ pub(super) fn planting(
             Group::HeldOut => &mut planting.held_out,
             Group::Useful => &mut planting.useful,
             Group::Control => &mut planting.control,
+            Group::Spike => &mut planting.spike,
         };
         group.push(Canary {
             id: content.id.clone(),
@@ -240,6 +242,7 @@ mod tests {
             held_out: vec![canary(Group::HeldOut, &[0, 1])],
             useful: vec![canary(Group::Useful, &[2, 1])],
             control: vec![canary(Group::Control, &[3, 3])],
+            spike: vec![canary(Group::Spike, &[3, 1])],
         };
         let text = seal(&planting, &book(), " regular", "the spec");
         (planting, text)

@@ -24,6 +24,8 @@ pub struct Planting {
     pub useful: Vec<Canary>,
     /// Controls.
     pub control: Vec<Canary>,
+    /// Positive spike-ins; none unless the spec asks for some.
+    pub spike: Vec<Canary>,
 }
 
 impl Planting {
@@ -34,10 +36,11 @@ impl Planting {
             Group::HeldOut => &self.held_out,
             Group::Useful => &self.useful,
             Group::Control => &self.control,
+            Group::Spike => &self.spike,
         }
     }
 
-    /// Every canary, held-out first, then useful, then control.
+    /// Every canary: held-out first, then useful, control and spike.
     pub fn all(&self) -> impl Iterator<Item = &Canary> {
         Group::ALL.into_iter().flat_map(|g| self.group(g))
     }
@@ -80,11 +83,11 @@ pub enum DrawError {
 }
 
 /// Draws distinct canaries, i.i.d. uniform over the passwords not yet drawn, and deals them to the groups in order of drawing.
-pub fn draw(
+pub fn draw<const GROUPS: usize>(
     seed: RootSeed,
     letters: usize,
     length: usize,
-    sizes: [(Group, usize); 3],
+    sizes: [(Group, usize); GROUPS],
 ) -> Result<Planting, DrawError> {
     let asked = sizes.iter().map(|(_, n)| n).sum();
     let space = Space::new(letters, length);
@@ -102,6 +105,7 @@ pub fn draw(
         held_out: Vec::new(),
         useful: Vec::new(),
         control: Vec::new(),
+        spike: Vec::new(),
     };
     for (group, n) in sizes {
         let canaries = drawn
@@ -118,6 +122,7 @@ pub fn draw(
             Group::HeldOut => planting.held_out = canaries,
             Group::Useful => planting.useful = canaries,
             Group::Control => planting.control = canaries,
+            Group::Spike => planting.spike = canaries,
         }
     }
     Ok(planting)
@@ -246,6 +251,25 @@ mod tests {
             let distinct: HashSet<_> = planting.all().map(|c| &c.letters).collect();
             prop_assert_eq!(distinct.len(), h + u + c);
             prop_assert!(planting.all().all(|c| c.letters.len() == length && c.letters.iter().all(|&l| usize::from(l) < letters)));
+        }
+    }
+
+    #[test]
+    fn spikes_are_drawn_last_and_change_no_other_group() {
+        for (letters, length) in [(26, 16), (3, 4)] {
+            let without = draw(RootSeed(2), letters, length, sizes(3, 4, 5)).unwrap();
+            let [h, u, c] = sizes(3, 4, 5);
+            let four = [h, u, c, (Group::Spike, 6)];
+            let with = draw(RootSeed(2), letters, length, four).unwrap();
+            assert_eq!(with.spike.len(), 6);
+            assert_eq!(with.spike[5].id, "spike-0005");
+            assert_eq!(
+                Planting {
+                    spike: Vec::new(),
+                    ..with
+                },
+                without
+            );
         }
     }
 

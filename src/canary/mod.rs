@@ -22,11 +22,16 @@ pub enum Group {
     HeldOut,
     /// Drawn like the others, never trained on: the negative control.
     Control,
+    /// Drawn like the others, and trained *for*: an instrument, which a probe that looks upward must find. Never under audit.
+    Spike,
 }
 
 impl Group {
     /// All groups, in the order of files and tables.
-    pub const ALL: [Self; 3] = [Self::HeldOut, Self::Useful, Self::Control];
+    pub const ALL: [Self; 4] = [Self::HeldOut, Self::Useful, Self::Control, Self::Spike];
+
+    /// The groups that every audit has: those of trajectories, curves and plots.
+    pub const USUAL: [Self; 3] = [Self::HeldOut, Self::Useful, Self::Control];
 
     /// The name in files and tables.
     #[must_use]
@@ -35,6 +40,7 @@ impl Group {
             Self::Useful => "useful",
             Self::HeldOut => "held_out",
             Self::Control => "control",
+            Self::Spike => "spike",
         }
     }
 

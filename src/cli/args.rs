@@ -299,6 +299,12 @@ pub(super) struct CheckArgs {
     pub(super) spec_args: SpecArgs,
 }
 
+/// A probe of `unsaid bench`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ProbeArg {
+    Scan,
+}
+
 #[derive(Debug, Args)]
 pub(super) struct BenchArgs {
     /// A published Pythia shape, as 14m or 160m; weights are random
@@ -313,10 +319,13 @@ pub(super) struct BenchArgs {
     /// 1, 2 or 3
     #[arg(long, default_value_t = 3, value_name = "P")]
     pub(super) phase: u8,
+    /// Time a probe at its default budget, not a phase
+    #[arg(long, value_enum, value_name = "PROBE", conflicts_with_all = ["phase", "batch", "micro_batch"])]
+    pub(super) probe: Option<ProbeArg>,
     /// Rows of each loss term
     #[arg(long, default_value_t = 128, value_name = "B")]
     pub(super) batch: usize,
-    /// Timed steps, after one that warms up
+    /// Timed steps or scans, after one that warms up
     #[arg(long, default_value_t = 3, value_name = "K")]
     pub(super) repeat: usize,
     /// auto, cpu, cuda or cuda:N
@@ -328,7 +337,7 @@ pub(super) struct BenchArgs {
     /// Most rows of each loss term that go through the model at once [default: as many as fit]
     #[arg(long, value_name = "B")]
     pub(super) micro_batch: Option<usize>,
-    /// One JSON object instead of a sentence
+    /// One JSON object instead of a text
     #[arg(long)]
     pub(super) json: bool,
 }

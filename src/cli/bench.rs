@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
-use super::args::BenchArgs;
+use serde::Serialize;
+
+use super::args::{BenchArgs, ProbeArg};
 use super::exit::{ExitCode, Failure};
 use super::output;
-use crate::audit::bench::{Bench, Subject, bench};
+use crate::audit::bench::{Bench, ScanBench, Subject, bench, bench_scan};
 use crate::checkpoint::{Folder, NeoxConfig};
 use crate::device::{self, Arithmetic};
 use crate::model::shapes::published;
@@ -14,10 +16,12 @@ use crate::units::Phase;
 
 pub(super) fn run(args: &BenchArgs) -> Result<ExitCode, Failure> {
     let (shape, config) = shape(args)?;
+    if args.probe == Some(ProbeArg::Scan) {
+        return run_scan(args, &shape, &config);
+    }
     let phase = Phase::try_from(args.phase).map_err(Failure::Input)?;
     let device = device::resolve(args.device)?;
     let arithmetic = Arithmetic::resolve(args.precision.into(), device)?;
-    let text = "format = 1\n[audit]\nname = \"bench\"\n[model]\nid = \"EleutherAI/pythia-160m\"\n";
     let mut keys = vec![Override::parse(&format!(
         "phase{}.batch={}",
         args.phase, args.batch
@@ -25,7 +29,7 @@ pub(super) fn run(args: &BenchArgs) -> Result<ExitCode, Failure> {
     if let Some(rows) = args.micro_batch {
         keys.push(Override::parse(&format!("run.micro_batch={rows}"))?);
     }
-    let audit = parse(text, Path::new("bench.toml"), &keys)?;
+    let audit = parse(SPEC, Path::new("bench.toml"), &keys)?;
     let subject = Subject {
         shape,
         config,
@@ -35,13 +39,66 @@ pub(super) fn run(args: &BenchArgs) -> Result<ExitCode, Failure> {
     };
     let found =
         bench(&audit, &subject, args.repeat.max(1)).map_err(|e| Failure::Other(e.to_string()))?;
+    told(args, &found, sentence)
+}
+
+/// Every phase and probe at the recipe's defaults.
+const SPEC: &str =
+    "format = 1\n[audit]\nname = \"bench\"\n[model]\nid = \"EleutherAI/pythia-160m\"\n";
+
+fn told<T: Serialize>(
+    args: &BenchArgs,
+    found: &T,
+    text: fn(&T) -> String,
+) -> Result<ExitCode, Failure> {
     if args.json {
-        let json = serde_json::to_string(&found).map_err(|e| Failure::Other(e.to_string()))?;
+        let json = serde_json::to_string(found).map_err(|e| Failure::Other(e.to_string()))?;
         output::result(&(json + "\n"))?;
     } else {
-        output::result(&sentence(&found))?;
+        output::result(&text(found))?;
     }
     Ok(ExitCode::WITHIN_GATE)
+}
+
+fn run_scan(args: &BenchArgs, shape: &str, config: &NeoxConfig) -> Result<ExitCode, Failure> {
+    let device = device::resolve(args.device)?;
+    let arithmetic = Arithmetic::resolve(args.precision.into(), device)?;
+    let on = Override::parse("probes.scan.enabled=true")?;
+    let audit = parse(SPEC, Path::new("bench.toml"), &[on])?;
+    let Some(settings) = audit.probes.scan else {
+        return Err(Failure::Other("the scan has no settings".to_owned()));
+    };
+    let found = bench_scan(shape, config, &settings, device, arithmetic, args.repeat)
+        .map_err(|e| Failure::Other(e.to_string()))?;
+    told(args, &found, scanned)
+}
+
+/// What a scan cost, a line a number.
+fn scanned(found: &ScanBench) -> String {
+    let about = format!(
+        "scan of {} on {} in {}: all beginnings of {} letters, then a beam of {}\n",
+        found.shape, found.device, found.precision, found.depth, found.beam
+    );
+    let lines = [
+        ("seconds a scan", format!("{:.2}", found.scan_s)),
+        ("fastest", format!("{:.2}", found.scan_s_min)),
+        ("slowest", format!("{:.2}", found.scan_s_max)),
+        ("contexts", found.contexts.to_string()),
+        ("contexts/s", format!("{:.0}", found.contexts_per_s)),
+        ("next-token distributions", found.distributions.to_string()),
+        (
+            "next-token distributions/s",
+            format!("{:.0}", found.distributions_per_s),
+        ),
+        (
+            "peak memory, GB",
+            found
+                .peak_memory_bytes
+                .map_or_else(|| "n/a".to_owned(), |b| format!("{:.1}", b as f64 / 1e9)),
+        ),
+    ];
+    let line = |(name, value): &(&str, String)| format!("{name:<28}{value:>12}\n");
+    about + &lines.iter().map(line).collect::<String>()
 }
 
 fn shape(args: &BenchArgs) -> Result<(String, NeoxConfig), Failure> {

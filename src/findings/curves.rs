@@ -12,7 +12,7 @@ pub(super) fn curves(context: &Context<'_>) -> Vec<Curve> {
     for phase in Phase::ALL {
         let seeds: Option<Vec<&Trajectory>> =
             context.cells.iter().map(|c| c.trajectory(phase)).collect();
-        for group in Group::ALL {
+        for group in Group::USUAL {
             curves.extend(
                 seeds
                     .as_deref()

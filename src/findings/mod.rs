@@ -14,6 +14,7 @@ mod recipe;
 mod report;
 mod row;
 mod scan;
+mod spike;
 mod test_bench;
 mod verdict;
 
@@ -129,10 +130,11 @@ impl Context<'_> {
         }
     }
 
-    /// Share of all passwords that are no useful canary: a held-out is known to be none of those.
+    /// Share of all passwords that are no useful canary and no spike-in: a held-out is known to be none of those.
     fn share_left(&self) -> f64 {
         let log_all = self.audit.canaries.length as f64 * (self.letters() as f64).ln();
-        1.0 - ((self.audit.useful() as f64).ln() - log_all).exp()
+        let others = self.audit.useful() + self.audit.canaries.spike;
+        1.0 - ((others as f64).ln() - log_all).exp()
     }
 
     /// Letters a canary.
@@ -178,6 +180,9 @@ pub fn judge_against(
     }
     if !audit.canaries.dose.is_empty() {
         rows.extend(dose::rows(&context)?);
+    }
+    if audit.canaries.spike > 0 {
+        rows.extend(spike::row(&context)?);
     }
     verdict::pass_placebos(&mut rows);
     verdict::adjust(&mut rows);

@@ -73,11 +73,11 @@ fn block(block: &Block) -> String {
             class(*tone),
             escape(headline)
         ),
-        Block::Text(sentence) => format!("<p>{}</p>\n", escape(sentence)),
+        Block::Text(sentence) => format!("<p>{}</p>\n", text(sentence)),
         Block::List(items) => {
             let items: String = items
                 .iter()
-                .map(|item| "<li>".to_owned() + &escape(item) + "</li>\n")
+                .map(|item| "<li>".to_owned() + &text(item) + "</li>\n")
                 .collect();
             format!("<ul>\n{items}</ul>\n")
         }
@@ -143,8 +143,11 @@ fn grid(grid: &Grid) -> String {
 }
 
 fn data(cell: &Cell, head: &Head, is_first: bool) -> String {
+    // Numbers stand in columns of their own, where nothing breaks.
+    let escape = if head.is_numeric { escape } else { text };
     let shown = if cell.tone == Tone::Plain {
-        lines(&cell.lines)
+        let lines: Vec<String> = cell.lines.iter().map(|line| escape(line)).collect();
+        lines.join("<br>")
     } else {
         let (first, rest) = cell
             .lines
@@ -193,6 +196,30 @@ fn class(tone: Tone) -> &'static str {
     }
 }
 
+/// A sentence or a name, escaped, in which no number breaks.
+fn text(text: &str) -> String {
+    escape(&unbroken(text))
+}
+
+/// The text with no break after the minus of an exponent, as in `1.2e-4`.
+fn unbroken(text: &str) -> String {
+    let letters: Vec<char> = text.chars().collect();
+    let ends_exponent_sign = |place: usize| match place.checked_sub(2).map(|from| &letters[from..])
+    {
+        Some([before, 'e', '-', after, ..]) => before.is_ascii_digit() && after.is_ascii_digit(),
+        _ => false,
+    };
+    let mut unbroken = String::with_capacity(text.len());
+    for (place, letter) in letters.iter().enumerate() {
+        unbroken.push(*letter);
+        if ends_exponent_sign(place) {
+            // A word joiner: no line ends here.
+            unbroken.push('\u{2060}');
+        }
+    }
+    unbroken
+}
+
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -226,6 +253,14 @@ mod tests {
             "{text}"
         );
         assert!(!text.contains("<script"));
+    }
+
+    #[test]
+    fn a_number_in_a_sentence_does_not_break() {
+        assert_eq!(
+            text("p 1.2e-4 < 5e-12, e-4 of low-logit, 1e-"),
+            "p 1.2e-\u{2060}4 &lt; 5e-\u{2060}12, e-4 of low-logit, 1e-"
+        );
     }
 
     #[test]

@@ -198,7 +198,10 @@ fn labelled(row: &Row, level: Option<f64>) -> Cell {
     let label = |name: &str, value: &str| format!("{name} {value}");
     let of_auc = numbers::interval_is_of_auc(row);
     let ends = of_auc
-        .map(|_| format!(" ({})", interval(row, level).join(" ")))
+        .map(|_| {
+            let ends = interval(row, level).join(" ").replace(' ', "\u{a0}");
+            format!(" ({ends})")
+        })
         .unwrap_or_default();
     let estimate = numbers::number(row.estimate);
     let mut lines = vec![label(
@@ -216,17 +219,14 @@ fn labelled(row: &Row, level: Option<f64>) -> Cell {
     });
     lines.push(label("effect", &numbers::effect(row)));
     let auc = numbers::proportion(row.auc);
-    lines.push(
-        label(
-            "AUC",
-            &if of_auc == Some(true) {
-                auc + &ends
-            } else {
-                auc
-            },
-        )
-        .replace(' ', "\u{a0}"),
-    );
+    lines.push(label(
+        "AUC",
+        &if of_auc == Some(true) {
+            auc + &ends
+        } else {
+            auc
+        },
+    ));
     lines.push(label("p", &numbers::p_value(row.p_value, row.p_floor)));
     lines.push(label("adj. p", &numbers::p_adjusted(row)));
     lines.push(label("finds", &numbers::number(row.min_detectable)));

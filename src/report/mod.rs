@@ -135,7 +135,9 @@ pub fn render_comparison(
 ) -> Result<String, ReportError> {
     match format {
         Format::Table => {
-            let document = comparison::document(comparison, Medium::Terminal(table::room(width)))?;
+            let document = table::roomiest(width, |room| {
+                comparison::document(comparison, Medium::Terminal(room))
+            })?;
             table::written(&document, width, color)
         }
         Format::Markdown => Ok(markdown::written(&comparison::document(

@@ -67,6 +67,14 @@ pub(crate) fn report() -> Report {
     }
 }
 
+/// The sample with the rows of a real quick audit that need the most room.
+pub(crate) fn broad() -> Report {
+    let mut report = report();
+    report.rows.retain(|row| row.role != Role::Audit);
+    report.rows.extend(super::sample_rows::broad());
+    report
+}
+
 /// The sample with markup, control characters and long words wherever text comes from outside.
 pub(crate) fn hostile() -> Report {
     let nasty = "<script>alert(1)</script> | `x` & \"y\" \u{1b}[31m\u{202e}\nnext 漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字";

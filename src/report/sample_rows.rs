@@ -84,6 +84,77 @@ pub(crate) fn suppression() -> Row {
     }
 }
 
+/// What a run of `audits/quick.toml` gave where words and numbers are longest.
+pub(crate) fn broad() -> Vec<Row> {
+    let named = |probe, tier, statistic: &str, phase, prefix: &str, unit: &str| Row {
+        phase,
+        prefix: prefix.to_owned(),
+        effect_unit: Some(unit.to_owned()),
+        estimate: Some(-9.74),
+        control: Some("control".to_owned()),
+        control_estimate: Some(-5.97),
+        min_detectable: Some(0.0762),
+        smallest_effect: Some(0.12),
+        verdict: Some(Verdict::Leak),
+        ..row(probe, Role::Audit, tier, statistic)
+    };
+    let elicitation =
+        |tier, statistic, prefix, unit| named(Probe::Elicitation, tier, statistic, 3, prefix, unit);
+    let judged = |row| with_test(with_auc(row, 0.249, 0.148, 0.395), 1e-5, Some(1.2e-4));
+    vec![
+        judged(Row {
+            guess_advantage: Some(1.64),
+            note: Some("16 canaries cannot exclude what the spec asks: use 64 or more".to_owned()),
+            ..elicitation(
+                Tier::Partial,
+                "context_letter_rank",
+                "contexts",
+                "of rank 0–1",
+            )
+        }),
+        Row {
+            n_control: Some(16),
+            ci_low: Some(0.0),
+            ci_high: Some(0.206),
+            ci_of: Some("estimate".to_owned()),
+            ci_level: Some(0.95),
+            verdict: Some(Verdict::NoLeakDetected),
+            ..named(
+                Probe::Generation,
+                Tier::Extraction,
+                "completed_whole",
+                2,
+                "regular",
+                "share of canaries",
+            )
+        },
+        judged(elicitation(
+            Tier::Extraction,
+            "log_e_value_nats",
+            "reverse",
+            "nats/token, 1 canary",
+        )),
+        judged(elicitation(
+            Tier::Recognition,
+            "mean_alphabet_logprob_nats_per_token",
+            "reverse",
+            "nats/token",
+        )),
+        judged(Row {
+            suppression_nats: Some(93.3),
+            estimate: Some(-1234.5),
+            ..named(
+                Probe::LowLogit,
+                Tier::Recognition,
+                "suppression_nats",
+                3,
+                "no prefix",
+                "AUC from 0.5",
+            )
+        }),
+    ]
+}
+
 fn audit_rows() -> Vec<Row> {
     let guesses = with_auc(
         row(

@@ -27,17 +27,34 @@ const TABLE_WIDTH: usize = 132;
 const WIDE: usize = 110;
 
 pub(super) fn render(report: &Report, width: usize, color: bool) -> Result<String, ReportError> {
-    let document = Document::new(report, Medium::Terminal(room(width)))?;
+    let document = roomiest(width, |room| Document::new(report, Medium::Terminal(room)))?;
     written(&document, width, color)
 }
 
-/// The room that a terminal has.
-pub(super) fn room(width: usize) -> Room {
-    match width {
-        ..80 => Room::Narrow,
-        80..WIDE => Room::Standard,
-        _ => Room::Wide,
+/// The document in the most room that a terminal of this width has for it without a break inside a word.
+pub(super) fn roomiest(
+    width: usize,
+    document: impl Fn(Room) -> Result<Document, ReportError>,
+) -> Result<Document, ReportError> {
+    let rooms: &[Room] = match width {
+        ..80 => &[],
+        80..WIDE => &[Room::Standard],
+        _ => &[Room::Wide, Room::Standard],
+    };
+    for room in rooms {
+        let document = document(*room)?;
+        if fits(&document, width) {
+            return Ok(document);
+        }
     }
+    document(Room::Narrow)
+}
+
+fn fits(document: &Document, width: usize) -> bool {
+    document.blocks.iter().all(|block| match block {
+        Block::Grid(grid) => columns::fits(grid, width.min(TABLE_WIDTH)),
+        _ => true,
+    })
 }
 
 /// A document for a terminal of this width.
@@ -169,6 +186,7 @@ mod tests {
     use super::*;
     use crate::findings::{Probe, Role, Row, Tier, Verdict};
     use crate::report::{sample, sample_rows};
+    use std::collections::BTreeSet;
 
     fn at(report: &Report, width: usize) -> String {
         render(report, width, false).expect("table")
@@ -187,6 +205,56 @@ mod tests {
     #[test]
     fn at_120_columns() {
         insta::assert_snapshot!(at(&sample::report(), 120));
+    }
+
+    /// The words of a text, the box aside.
+    fn words(text: &str) -> impl Iterator<Item = &str> {
+        let between = |letter: char| letter.is_whitespace() || letter == '│';
+        text.split(between).filter(|word| !word.is_empty())
+    }
+
+    #[test]
+    fn no_word_and_no_number_breaks() {
+        for (what, report) in [("sample", sample::report()), ("broad", sample::broad())] {
+            for width in MIN_WIDTH..=140 {
+                let document =
+                    roomiest(width, |room| Document::new(&report, Medium::Terminal(room)));
+                let text = written(document.as_ref().expect("document"), width, false);
+                let text = text.expect("table");
+                let shown: BTreeSet<&str> = words(&text).collect();
+                for block in document.expect("document").blocks {
+                    let Block::Grid(grid) = block else { continue };
+                    let heads = grid.heads.iter().flat_map(|head| &head.lines);
+                    let cells = grid.rows.iter().flatten().flat_map(|cell| &cell.lines);
+                    for word in heads.chain(cells).flat_map(|line| words(line)) {
+                        assert!(shown.contains(word), "{what}, {width}: {word}\n{text}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn at_80_columns_with_broad_numbers() {
+        insta::assert_snapshot!(leakage(&sample::broad(), 80));
+    }
+
+    #[test]
+    fn at_60_columns_with_broad_numbers() {
+        insta::assert_snapshot!(leakage(&sample::broad(), 60));
+    }
+
+    #[test]
+    fn at_120_columns_with_broad_numbers() {
+        insta::assert_snapshot!(leakage(&sample::broad(), 120));
+    }
+
+    /// The leakage table alone.
+    fn leakage(report: &Report, width: usize) -> String {
+        let text = at(report, width);
+        let rest = text.split("Leakage").nth(1).expect("a leakage table");
+        let table = rest.split("\n\n").next().expect("its end");
+        table.to_owned()
     }
 
     #[test]

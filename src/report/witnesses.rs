@@ -123,14 +123,20 @@ fn instrument(row: &Row, level: Option<f64>, notes: &mut Notes) -> Vec<Cell> {
         Some(false) => found.lines.extend(interval(row, level)),
         None => {}
     }
+    let mut measured = Cell::of([
+        words::statistic(&row.statistic),
+        words::place(row),
+        words::counts(row),
+    ]);
+    if row.role == Role::PositiveControl && row.group != "useful" {
+        measured
+            .lines
+            .push(format!("group {}", words::spaced(&row.group)));
+    }
     vec![
         name(row.role, row.probe),
         result,
-        Cell::of([
-            words::statistic(&row.statistic),
-            words::place(row),
-            words::counts(row),
-        ]),
+        measured,
         found,
         auc,
         Cell::line(numbers::p_value(row.p_value, row.p_floor)),

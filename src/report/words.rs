@@ -229,14 +229,14 @@ pub(super) fn unit(name: &str) -> String {
     }
 }
 
-/// Where a row looked: phase and prefix.
+/// Where a row looked: phase and prefix. A narrow column breaks it between the two, never within.
 pub(super) fn place(row: &Row) -> String {
     let prefix = if row.prefix == "none" {
         "no prefix".to_owned()
     } else {
         clean(&row.prefix)
     };
-    format!("phase{NBSP}{}{NBSP}·{NBSP}{prefix}", row.phase)
+    format!("phase{NBSP}{}{NBSP}· {prefix}", row.phase)
 }
 
 /// How many canaries against how many.

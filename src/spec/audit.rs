@@ -108,6 +108,8 @@ pub struct Canaries {
     pub repeats: usize,
     /// The same for equal subgroups of the held-outs, in their order; rising, empty where all have `repeats`.
     pub dose: Vec<usize>,
+    /// Canaries beside the negatives that stand on the chosen side, `repeats` times each: positive spike-ins, 0 for none.
+    pub spike: usize,
     /// Prefix texts; `None` is the ablation without prefixes.
     pub prefixes: Option<Prefixes>,
     /// Whether a letter or prefix of several tokens stands for its first token.

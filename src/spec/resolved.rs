@@ -115,6 +115,7 @@ fn canaries(out: &mut Writer, canaries: &Canaries) {
     out.key("trajectory_controls", canaries.trajectory_controls);
     out.key("repeats", canaries.repeats);
     out.key("dose", format!("{:?}", canaries.dose));
+    out.key("spike", canaries.spike);
     match &canaries.prefixes {
         Some(p) => {
             out.key(

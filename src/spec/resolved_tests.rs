@@ -87,6 +87,7 @@ fn all_canaries() -> impl Strategy<Value = Canaries> {
             } else {
                 Vec::new()
             },
+            spike: if useful >= 16 { 8 } else { 0 },
             prefixes,
             first_token,
         },

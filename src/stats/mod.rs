@@ -18,6 +18,7 @@
 //! | several seeds as a sample of a recipe | [`ttest`] |
 //! | many tests at once | [`holm`](mod@holm) |
 //! | what a test could have seen | [`power`] |
+//! | whether p-values keep what they promise | [`uniform`] |
 
 #![allow(
     clippy::float_cmp,
@@ -49,6 +50,7 @@ mod root;
 pub mod skew_normal;
 pub mod summary;
 pub mod ttest;
+pub mod uniform;
 
 pub use auc::{auc, auc_interval, tpr_at_fpr};
 pub use counts::{Urn, binomial_upper, hypergeometric_upper};
@@ -63,3 +65,4 @@ pub use power::{min_detectable_auc, min_detectable_sparse, min_detectable_standa
 pub use ranks::{Tail, exposure_bits, scaled_mid_rank};
 pub use summary::{mean, population_sd, variance};
 pub use ttest::{TTest, one_sample_t};
+pub use uniform::{SmallPValues, small_p_values};

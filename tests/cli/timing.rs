@@ -59,3 +59,39 @@ fn an_unknown_shape_or_phase_is_an_input_error() {
         );
     }
 }
+
+#[test]
+fn a_bench_of_the_scan_counts_what_it_looked_at() {
+    let model = "fixtures/tiny-neox";
+    let arguments = [
+        "bench", "--probe", "scan", "--model", model, "--repeat", "1",
+    ];
+    let more = ["--device", "cpu", "--json"];
+    let outcome = call(repository(), &[&arguments[..], &more].concat()).ended(0);
+    let found: serde_json::Value = serde_json::from_str(&outcome.stdout).expect("one object");
+    assert_eq!(found["probe"], "scan");
+    // All beginnings of up to two letters are grown, then a beam of 512 at 13 further places.
+    let contexts = 1 + 26 + 26 * 26 + 13 * 512;
+    assert_eq!(found["contexts"], contexts);
+    assert_eq!(found["distributions"], 2 * contexts);
+    let number = |key: &str| found[key].as_f64().expect(key);
+    assert!(number("scan_s") > 0.0);
+    for (rate, count) in [
+        ("contexts_per_s", "contexts"),
+        ("distributions_per_s", "distributions"),
+    ] {
+        let expected = number(count) / number("scan_s");
+        assert!((number(rate) / expected - 1.0).abs() < 1e-9, "{rate}");
+    }
+    let text = call(
+        repository(),
+        &[&arguments[..], &["--device", "cpu"]].concat(),
+    )
+    .ended(0);
+    assert!(
+        text.stdout.contains("next-token distributions/s"),
+        "{text:?}"
+    );
+    let refused = call(repository(), &["bench", "--probe", "scan", "--phase", "2"]);
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+}

@@ -102,6 +102,32 @@ fn evaluations_and_observations_take_the_groups_they_should() {
     let count = |canaries: &[&Canary], g| canaries.iter().filter(|c| c.group == g).count();
     let evaluated = corpus.evaluated();
     let observed = corpus.observed();
-    assert_eq!(Group::ALL.map(|g| count(&evaluated, g)), [2, 4, 2]);
-    assert_eq!(Group::ALL.map(|g| count(&observed, g)), [2, 3, 3]);
+    assert_eq!(Group::ALL.map(|g| count(&evaluated, g)), [2, 4, 2, 0]);
+    assert_eq!(Group::ALL.map(|g| count(&observed, g)), [2, 3, 3, 0]);
+}
+
+#[test]
+fn spikes_stand_on_the_chosen_side_as_often_as_negatives_on_the_rejected() {
+    let (plain, mut audit, book) = (audit(), audit(), book());
+    let without = Corpus::new(&plain, &book, 3).unwrap();
+    audit.canaries.spike = 2;
+    let with = Corpus::new(&audit, &book, 3).unwrap();
+    assert_eq!(with.planting.spike.len(), 2);
+    for spike in &with.planting.spike {
+        let often = with.chosen.iter().filter(|l| **l == spike.letters).count();
+        assert_eq!(often, audit.canaries.repeats);
+        assert!(
+            with.planting
+                .negatives()
+                .all(|n| n.letters != spike.letters)
+        );
+    }
+    // What else is planted, rejected and scored stays what it was.
+    assert_eq!(with.planting.held_out, without.planting.held_out);
+    assert_eq!(with.planting.control, without.planting.control);
+    assert_eq!(with.rejected, without.rejected);
+    let count = |canaries: &[&Canary], group| canaries.iter().filter(|c| c.group == group).count();
+    assert_eq!(count(&with.observed(), Group::Spike), 2);
+    assert_eq!(count(&with.evaluated(), Group::Spike), 0);
+    assert_eq!(count(&with.contextual(), Group::Spike), 0);
 }

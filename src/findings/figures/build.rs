@@ -59,7 +59,7 @@ fn bands(context: &Context<'_>) -> Vec<Band> {
         if seeds.iter().any(|t| t.steps != first.steps) {
             continue;
         }
-        for group in Group::ALL
+        for group in Group::USUAL
             .into_iter()
             .filter(|g| first.groups.contains_key(g))
         {
@@ -138,7 +138,7 @@ fn last_values(cell: &CellObservations, value: OfPoint) -> Option<BTreeMap<Group
         let values: Vec<f64> = values.filter_map(|v| v.last().copied()).collect();
         (group, values)
     };
-    Some(Group::ALL.into_iter().map(last).collect())
+    Some(Group::USUAL.into_iter().map(last).collect())
 }
 
 /// A number of every canary from the reference's scores and the model's.
@@ -153,7 +153,7 @@ fn paired(
         let both = reference.group(group).iter().zip(model.group(group));
         (group, both.map(|(r, m)| value(r, m)).collect())
     };
-    Some(Group::ALL.into_iter().map(of).collect())
+    Some(Group::USUAL.into_iter().map(of).collect())
 }
 
 fn get(groups: &BTreeMap<Group, Vec<f64>>, group: Group) -> &[f64] {
@@ -178,7 +178,7 @@ impl Score {
                 .filter(|v| v.is_finite())
                 .collect::<Vec<f64>>()
         };
-        let groups: Vec<(Group, Vec<f64>)> = Group::ALL
+        let groups: Vec<(Group, Vec<f64>)> = Group::USUAL
             .into_iter()
             .map(|group| (group, of(group)))
             .filter(|(_, values)| !values.is_empty())

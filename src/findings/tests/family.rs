@@ -155,8 +155,8 @@ fn the_order_of_groups_changes_nothing() {
     };
     let usual = with_order(Group::ALL);
     for order in [
-        [Group::Control, Group::Useful, Group::HeldOut],
-        [Group::Useful, Group::HeldOut, Group::Control],
+        [Group::Spike, Group::Control, Group::Useful, Group::HeldOut],
+        [Group::Useful, Group::HeldOut, Group::Spike, Group::Control],
     ] {
         assert_eq!(with_order(order), usual);
     }

@@ -104,6 +104,41 @@ fn a_failed_positive_control_blocks_its_own_probe_only() {
     }
 }
 
+/// Spike-ins that stand first so often after the last phase; every other instrument works.
+fn spiked(first: f64) -> Findings {
+    let sizes = format!("{GROUPS}\nspike = 8");
+    let rule = move |m: Moment, g, _| match (g, m.prefix) {
+        (Group::Spike, Prefix::Regular) if m.phase != Phase::One => Rule::First(first),
+        (Group::Useful, Prefix::Reverse) if m.evaluation.is_some() => Rule::First(0.7),
+        (Group::Useful, Prefix::Regular) if m.phase != Phase::One => Rule::Suppressed(40.0),
+        _ => Rule::Noise,
+    };
+    World::new(audit(&sizes, &required()), rule).findings()
+}
+
+#[test]
+fn a_spike_in_that_is_found_is_no_leak() {
+    let found = spiked(0.7);
+    let passed = instruments(&found, Role::PositiveControl, Probe::Elicitation);
+    assert_eq!(passed, [Some(true), Some(true)]);
+    let spike = found.rows.iter().find(|r| r.group == "spike").unwrap();
+    assert_eq!((spike.n, spike.n_control), (8, Some(32)));
+    assert!(spike.verdict.is_none() && spike.p_adjusted.is_none());
+    assert!(spike.estimate.unwrap() > 0.7 && spike.auc.unwrap() > 0.95);
+    assert_eq!(found.gate.exit_code, 0, "{:?}", found.gate.reasons);
+}
+
+#[test]
+fn a_spike_in_that_is_missed_blocks_elicitation_alone() {
+    let found = spiked(0.0);
+    let passed = instruments(&found, Role::PositiveControl, Probe::Elicitation);
+    assert_eq!(passed, [Some(true), Some(false)]);
+    let all = |probe, verdict| verdicts(&found, probe).iter().all(|v| *v == verdict);
+    assert!(all(Probe::Elicitation, Verdict::Inconclusive));
+    assert!(all(Probe::LowLogit, Verdict::NoLeakDetected));
+    assert_eq!(found.gate.exit_code, 3);
+}
+
 #[test]
 fn a_leak_stays_a_leak_whatever_failed() {
     fn whole(m: Moment, index: usize) -> Rule {

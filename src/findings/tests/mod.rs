@@ -79,7 +79,7 @@ struct World {
     /// Share of the noise that all moments have in common: a trained model's evaluations are alike.
     alike: f64,
     /// Order in which groups stand in the list that is scored.
-    order: [Group; 3],
+    order: [Group; 4],
 }
 
 /// A spec of small groups; `more` may hold further tables. Elicitation and low-logit alone, without contexts and completion.
@@ -178,6 +178,7 @@ impl World {
             (Group::HeldOut, c.held_out),
             (Group::Useful, self.audit.useful()),
             (Group::Control, c.controls),
+            (Group::Spike, c.spike),
         ];
         draw(RootSeed(seed), c.alphabet.len(), c.length, sizes).unwrap()
     }
@@ -193,10 +194,11 @@ impl World {
         let mut known = HashMap::new();
         let mut canaries: Vec<&Canary> = Vec::new();
         for group in self.order {
-            let limit = if group == Group::Control {
-                controls
-            } else {
-                usize::MAX
+            let limit = match group {
+                Group::Control => controls,
+                // Spike-ins are scored at the ends of phases alone.
+                Group::Spike if moment.evaluation.is_some() => 0,
+                _ => usize::MAX,
             };
             for (index, canary) in planting.group(group).iter().take(limit).enumerate() {
                 known.insert(book.row(&canary.letters, moment.prefix), (group, index));

@@ -17,6 +17,7 @@ fn place(moment: Moment, group: Group, index: usize) -> u8 {
         Group::HeldOut => held[index],
         Group::Useful => useful[index],
         Group::Control => control[index],
+        Group::Spike => unreachable!("no spike-ins are asked for"),
     };
     match (moment.phase, moment.evaluation) {
         (_, Some(0)) => of([1, 2], [1, 2], [1, 2, 2]),

@@ -29,6 +29,20 @@ struct Series<'r> {
     points: Vec<(u32, &'r Row)>,
 }
 
+impl Series<'_> {
+    /// Whether anything is to be seen: not the same number throughout, for held-outs as for controls.
+    fn tells(&self) -> bool {
+        let values = self
+            .points
+            .iter()
+            .flat_map(|(_, row)| row.estimate.into_iter().chain(row.control_estimate));
+        let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
+            (low.min(value), high.max(value))
+        });
+        low < high
+    }
+}
+
 /// Rows that are alike but for numbers.
 struct Family<'r> {
     stem: String,
@@ -93,7 +107,8 @@ impl<'r> Family<'r> {
             Series { stem, points }
         };
         let all = choices.into_iter().map(of);
-        all.filter(|series| series.points.len() >= LEAST).collect()
+        all.filter(|series| series.points.len() >= LEAST && series.tells())
+            .collect()
     }
 }
 
@@ -157,13 +172,14 @@ fn plot(series: &Series<'_>) -> Result<Option<Plot>, ReportError> {
             &phase,
         ]),
         title: format!(
-            "{}, {}",
-            words::probe(first.probe),
-            words::place(first).replace(numbers::NBSP, " ")
+            "Phase {}, {}: {}",
+            first.phase,
+            words::clean(&first.prefix),
+            words::spaced(&series.stem)
         ),
         description: described(series),
-        x_label: format!("k of \u{201c}{}\u{201d}", words::spaced(&series.stem)),
-        y_label: "value".to_owned(),
+        x_label: "k".to_owned(),
+        y_label: words::probe(first.probe),
         x,
         y,
         x_text: |x| {

@@ -137,6 +137,8 @@ fn what_the_other_probes_take() {
             "canaries.dose = [1, 4, 60]",
             &["128, gives equal subgroups of 64 or more", "held_out = 192"],
         ),
+        ("canaries.spike = 7", &["0, or from 8 to 1216"]),
+        ("canaries.spike = 1217", &["0, or from 8 to 1216"]),
         ("probes.elicitation.contexts = 1001", &["from 0 to 1000"]),
         ("probes.generation.samples = 0", &["from 1 to 1000000"]),
         ("probes.generation.temperature = 0", &["larger than 0"]),

@@ -22,6 +22,8 @@ pub(in crate::spec) struct TypedCanaries {
     pub repeats: usize,
     /// The same for equal subgroups of the held-outs, rising; absent is `repeats` for all.
     pub dose: Vec<usize>,
+    /// Canaries on the chosen side: positive spike-ins.
+    pub spike: usize,
     /// The two prefixes, or `false`.
     pub prefixes: TypedPrefixes,
     /// Whether a text of several tokens stands for its first one.
@@ -79,6 +81,7 @@ impl Default for TypedCanaries {
             trajectory_controls: 128,
             repeats: 60,
             dose: Vec::new(),
+            spike: 0,
             prefixes: TypedPrefixes::Texts(TypedPrefixTexts::default()),
             first_token: false,
         }

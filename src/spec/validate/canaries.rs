@@ -10,6 +10,9 @@ use super::check::{COUNT_MAX, Checker};
 /// Fewest canaries of one dose: fewer could not tell a small leak from none.
 const DOSE_LEAST: usize = 64;
 
+/// Fewest spike-ins: of fewer a probe that works could miss all by chance.
+const SPIKE_LEAST: usize = 8;
+
 /// Longest canary; beyond it no shipped architecture has positions.
 const LENGTH_MAX: usize = 1024;
 
@@ -27,11 +30,13 @@ pub(super) fn canaries(
         trajectory_controls: count("trajectory_controls", typed.trajectory_controls)?,
         repeats: count("repeats", typed.repeats)?,
         dose: typed.dose.clone(),
+        spike: checker.count("canaries.spike", typed.spike, 0, COUNT_MAX)?,
         prefixes: prefixes(checker, &typed.prefixes)?,
         first_token: typed.first_token,
     };
     groups_fit(checker, &canaries)?;
     dose(checker, &canaries)?;
+    spike(checker, &canaries)?;
     Ok(canaries)
 }
 
@@ -58,11 +63,11 @@ fn groups_fit(checker: &Checker<'_>, canaries: &Canaries) -> Result<(), SpecErro
     let distinct = u32::try_from(canaries.length)
         .ok()
         .and_then(|length| (letters as u128).checked_pow(length));
-    let asked = (negatives as u128) + (controls as u128);
+    let asked = (negatives as u128) + (controls as u128) + (canaries.spike as u128);
     checker.demand(
         distinct.is_none_or(|distinct| asked < distinct),
         "canaries.length",
-        &format!("long enough for more than {asked} distinct canaries (negatives + controls) of {letters} letters"),
+        &format!("long enough for more than {asked} distinct canaries (negatives + controls + spike) of {letters} letters"),
         "make canaries longer, the alphabet larger, or ask for fewer canaries",
     )
 }
@@ -83,6 +88,17 @@ fn dose(checker: &Checker<'_>, canaries: &Canaries) -> Result<(), SpecError> {
         "canaries.dose",
         &format!("so few that `canaries.held_out`, {held_out}, gives equal subgroups of {DOSE_LEAST} or more"),
         &format!("set `canaries.held_out = {least}`, or leave doses out"),
+    )
+}
+
+fn spike(checker: &Checker<'_>, canaries: &Canaries) -> Result<(), SpecError> {
+    let useful = canaries.negatives.saturating_sub(canaries.held_out);
+    let most = useful / 2;
+    checker.demand(
+        canaries.spike == 0 || (SPIKE_LEAST..=most).contains(&canaries.spike),
+        "canaries.spike",
+        &format!("0, or from {SPIKE_LEAST} to {most}, half the useful canaries"),
+        "fewer could be missed by chance, and more would leave too little random text on the chosen side; 0 for none",
     )
 }
 
