@@ -5,6 +5,8 @@
 //! ```text
 //! cargo test --release --lib --locked -- --ignored --nocapture never_planted
 //! ```
+//!
+//! with `UNSAID_SEEDS=2000..3000` for other trainings than those of seeds 1000 to 1199.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -166,5 +168,9 @@ fn quick() {
 #[test]
 #[ignore = "200 trainings: minutes; run by name, see the top of this file"]
 fn full() {
-    judged(&trainings(1000..1200), 200);
+    let asked = std::env::var("UNSAID_SEEDS").unwrap_or_else(|_| "1000..1200".to_owned());
+    let (from, to) = asked.split_once("..").unwrap();
+    let seeds: std::ops::Range<u64> = from.parse().unwrap()..to.parse().unwrap();
+    let n = usize::try_from(seeds.end - seeds.start).unwrap();
+    judged(&trainings(seeds), n);
 }

@@ -39,7 +39,7 @@ fn rejected(audit: &Audit) -> Vec<usize> {
 fn spike(audit: &Audit, spikes: &[Canary], chosen: &mut [Letters]) {
     let (pairs, copies) = (chosen.len(), spikes.len() * audit.canaries.repeats);
     for copy in 0..copies.min(pairs) {
-        chosen[copy * pairs / copies] = spikes[copy % spikes.len()].letters.clone();
+        chosen[copy * pairs / copies].clone_from(&spikes[copy % spikes.len()].letters);
     }
 }
 

@@ -56,6 +56,11 @@ fn seed(score: &PerSeed, value: &SeedValue) -> Vec<Cell> {
 
 /// The canaries that stand out most, by name; by text too where that was asked for.
 pub(super) fn canaries(report: &Report) -> Vec<Block> {
+    standing_out(report, words::clean)
+}
+
+/// `text` writes the text of a canary.
+fn standing_out(report: &Report, text: fn(&str) -> String) -> Vec<Block> {
     let canaries = &report.figures.canaries;
     if canaries.is_empty() {
         return Vec::new();
@@ -73,7 +78,7 @@ pub(super) fn canaries(report: &Report) -> Vec<Block> {
     }
     let rows = canaries
         .iter()
-        .map(|canary| named(canary, reveals))
+        .map(|canary| named(canary, reveals.then_some(text)))
         .collect();
     let sentence = if reveals {
         "The held-out canaries that stand out most in each score. This output holds their texts: keep it as secret as they are."
@@ -92,16 +97,18 @@ pub(super) fn canaries(report: &Report) -> Vec<Block> {
     ]
 }
 
-/// The same, only where texts were asked for.
+/// The same, only where texts were asked for, each whole on its line where the terminal has room for it.
 pub(super) fn revealed(report: &Report) -> Vec<Block> {
     if report.figures.canaries.iter().any(|c| c.text.is_some()) {
-        canaries(report)
+        standing_out(report, |text| {
+            words::clean(text).replace(' ', &numbers::NBSP.to_string())
+        })
     } else {
         Vec::new()
     }
 }
 
-fn named(canary: &Notable, reveals: bool) -> Vec<Cell> {
+fn named(canary: &Notable, reveal: Option<fn(&str) -> String>) -> Vec<Cell> {
     let score = [
         words::probe(canary.probe),
         words::statistic(&canary.statistic),
@@ -114,11 +121,11 @@ fn named(canary: &Notable, reveals: bool) -> Vec<Cell> {
         Cell::line(numbers::number(Some(canary.value))),
         Cell::line(format!("{} of {}", canary.controls_beyond, canary.controls)),
     ];
-    if reveals {
+    if let Some(written) = reveal {
         let text = canary
             .text
             .as_deref()
-            .map_or_else(|| numbers::NA.to_owned(), words::clean);
+            .map_or_else(|| numbers::NA.to_owned(), written);
         cells.insert(1, Cell::line(text));
     }
     cells
