@@ -10,13 +10,13 @@
 //! ```
 //! use unsaid::checkpoint::Folder;
 //! use unsaid::device::{Arithmetic, Device};
-//! use unsaid::model::Neox;
+//! use unsaid::model::Model;
 //! use unsaid::score::Scorer;
 //!
 //! let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/tiny-neox");
 //! let folder = Folder::open(path.as_ref())?;
 //! let tokens = folder.tokenizer()?.encode(" regular a b c")?;
-//! let mut model = Neox::load(&folder, Device::CPU, Arithmetic::F32)?;
+//! let mut model = Model::load(&folder, Device::CPU, Arithmetic::F32)?;
 //! let scores = model.score(&[tokens], &[])?;
 //! assert_eq!(scores[0].logprobs.len(), 3);
 //! # Ok::<(), Box<dyn std::error::Error>>(())

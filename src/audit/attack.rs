@@ -12,7 +12,7 @@ use crate::canary::{Canary, Codebook, Group, Letters, Planting, Prefix, Training
 use crate::checkpoint::Folder;
 use crate::device::{Arithmetic, Device};
 use crate::event::{Event, Observer};
-use crate::model::Neox;
+use crate::model::Model;
 use crate::probes::elicitation::{Attack, Trajectory};
 use crate::probes::{LetterScores, ProbeError};
 use crate::score::Scorer;
@@ -83,7 +83,7 @@ impl Attacker<'_> {
             total: plan.steps as u64,
             unit: "steps",
         });
-        let mut model = Neox::load(folder, self.device, Arithmetic::F32)?;
+        let mut model = Model::load(folder, self.device, Arithmetic::F32)?;
         let examples = Examples::new(self, known, &mut model)?;
         // The useful ones that are watched are those that are taught.
         let watched = Planting {
@@ -247,7 +247,7 @@ impl Control for Watching<'_> {
         batch
     }
 
-    fn evaluate(&mut self, model: &mut Neox, step: usize, _: &StepReport) -> Result<(), Failure> {
+    fn evaluate(&mut self, model: &mut Model, step: usize, _: &StepReport) -> Result<(), Failure> {
         let scores: BTreeMap<Group, Vec<LetterScores>> =
             self.corpus.score(model, &self.canaries, Prefix::Reverse)?;
         self.trajectory.record(step, &scores);

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use super::AuditError;
 use crate::canary::Codebook;
 use crate::checkpoint::{
-    CheckpointError, Folder, Likeness, LocateError, Located, NeoxConfig, Source, Tokenizer, locate,
-    obtain,
+    CheckpointError, Folder, Likeness, LocateError, Located, ModelConfig, Source, Tokenizer,
+    locate, obtain,
 };
 use crate::device::{Arithmetic, Device};
 use crate::event::Observer;
 use crate::model::shapes::like_pythia;
-use crate::model::{ModelError, Neox, check_weights};
+use crate::model::{Model, ModelError, check_weights};
 use crate::seed::RootSeed;
 use crate::spec::{Audit, Canaries, ModelSource, RandomShape};
 use crate::units::TokenId;
@@ -28,7 +28,7 @@ pub(super) struct Base {
 enum Origin {
     /// The same weights for every seed.
     Checkpoint {
-        folder: Folder,
+        folder: Box<Folder>,
         commit: Option<String>,
     },
     /// Weights drawn from the seed.
@@ -66,7 +66,7 @@ impl Base {
             likeness: Likeness::of(&folder)?,
             book,
             origin: Origin::Checkpoint {
-                folder,
+                folder: Box::new(folder),
                 commit: located.commit,
             },
         })
@@ -87,7 +87,7 @@ impl Base {
             }
         }
         let config = config(shape);
-        let likeness = Likeness::made(&config, &tokens);
+        let likeness = Likeness::made(&config, &tokens)?;
         // Looked up in the tokenizer that is saved with the checkpoints, so that the two cannot disagree.
         let tokenizer = Tokenizer::parse(likeness.tokenizer()).map_err(CheckpointError::from)?;
         Ok(Self {
@@ -103,11 +103,11 @@ impl Base {
         seed: u64,
         device: Device,
         arithmetic: Arithmetic,
-    ) -> Result<Neox, ModelError> {
+    ) -> Result<Model, ModelError> {
         match &self.origin {
-            Origin::Checkpoint { folder, .. } => Neox::load(folder, device, arithmetic),
+            Origin::Checkpoint { folder, .. } => Model::load(folder, device, arithmetic),
             Origin::Random(shape) => {
-                Neox::initial(config(*shape), RootSeed(seed), device, arithmetic)
+                Model::initial(config(*shape), RootSeed(seed), device, arithmetic)
             }
         }
     }
@@ -137,14 +137,14 @@ impl Base {
     }
 }
 
-fn config(shape: RandomShape) -> NeoxConfig {
+fn config(shape: RandomShape) -> ModelConfig {
     like_pythia(shape.layers, shape.width, shape.heads, shape.vocabulary)
 }
 
 /// The tokens of letters and prefixes.
 pub(super) fn codebook(
     canaries: &Canaries,
-    config: &NeoxConfig,
+    config: &ModelConfig,
     tokenizer: &Tokenizer,
 ) -> Result<Codebook, AuditError> {
     let max = config.max_positions;

@@ -11,9 +11,9 @@ use tch::{Kind, Tensor};
 
 use super::cost;
 use crate::canary::DrawError;
-use crate::checkpoint::NeoxConfig;
+use crate::checkpoint::ModelConfig;
 use crate::device::{Arithmetic, Device};
-use crate::model::{ModelError, Neox, operand};
+use crate::model::{Model, ModelError, operand};
 use crate::probes::ProbeError;
 use crate::score::{ScoreError, Scorer};
 use crate::spec::Audit;
@@ -55,7 +55,7 @@ pub struct Subject {
     /// The shape's name, as `160m`.
     pub shape: String,
     /// The shape.
-    pub config: NeoxConfig,
+    pub config: ModelConfig,
     /// The phase.
     pub phase: Phase,
     /// Where.
@@ -115,7 +115,7 @@ pub fn bench(audit: &Audit, subject: &Subject, repeat: usize) -> Result<Bench, B
     let peak_flops = peak(device, arithmetic)?;
     let optimisation = audit.optimisation(phase);
     let batch = optimisation.batch;
-    let mut model = Neox::random(config.clone(), device, arithmetic)?;
+    let mut model = Model::random(config.clone(), device, arithmetic)?;
     let settings = Settings {
         micro_batch: audit.micro_batch,
         ..Settings::from(optimisation)

@@ -13,7 +13,7 @@ use crate::bounded;
 use crate::canary::{Prefix, write_manifest};
 use crate::checkpoint::Folder;
 use crate::event::{Event, Observer};
-use crate::model::Neox;
+use crate::model::Model;
 use crate::probes::Snapshot;
 use crate::run_dir::{CellDir, RunDirError, sha256_hex, write_atomic, write_private};
 use crate::score::Scorer;
@@ -102,7 +102,7 @@ fn plant(
 /// All canaries under both prefixes, as lines, with the model as `phase` left it.
 pub(super) fn observe(
     corpus: &Corpus<'_>,
-    model: &mut Neox,
+    model: &mut Model,
     phase: Phase,
 ) -> Result<String, AuditError> {
     let canaries = corpus.observed();
@@ -126,7 +126,7 @@ struct Running<'a> {
     dir: CellDir,
     corpus: &'a Corpus<'a>,
     /// The model as the last stage left it; loaded when first needed.
-    model: Option<Neox>,
+    model: Option<Model>,
     last_good: Option<PathBuf>,
 }
 
@@ -154,13 +154,13 @@ impl Running<'_> {
     }
 
     /// The model as it stands: in memory, else from the last stage's checkpoint, else as the audit began.
-    fn model(&mut self) -> Result<&mut Neox, AuditError> {
+    fn model(&mut self) -> Result<&mut Model, AuditError> {
         let model = if let Some(model) = self.model.take() {
             model
         } else {
             let (device, arithmetic) = (self.setting.device, self.setting.arithmetic);
             match &self.last_good {
-                Some(path) => Neox::load(&Folder::open(path)?, device, arithmetic)?,
+                Some(path) => Model::load(&Folder::open(path)?, device, arithmetic)?,
                 None => self.setting.base.model(self.seed, device, arithmetic)?,
             }
         };

@@ -3,7 +3,7 @@
 //! Operations are those of the matrix products (two a multiply-add), without attention scores, which at 17 tokens are
 //! under one in a hundred. Source: recipe.md, "What it costs".
 
-use crate::checkpoint::NeoxConfig;
+use crate::checkpoint::ModelConfig;
 use crate::model::shapes::{matrix_parameters, parameters};
 use crate::model::{ACTIVATIONS, KEPT_LOGITS, activations_per_token};
 use crate::probes::ROWS_AT_ONCE;
@@ -74,7 +74,7 @@ impl Cost {
 
 /// Operations of one full step of a phase, without its evaluations.
 #[must_use]
-pub(super) fn step_flops(audit: &Audit, config: &NeoxConfig, phase: Phase) -> f64 {
+pub(super) fn step_flops(audit: &Audit, config: &ModelConfig, phase: Phase) -> f64 {
     let counter = Counter::new(audit, config);
     counter.training(
         counter.terms(phase) * audit.optimisation(phase).batch,
@@ -84,7 +84,7 @@ pub(super) fn step_flops(audit: &Audit, config: &NeoxConfig, phase: Phase) -> f6
 
 /// Counts what an audit of a model will cost.
 #[must_use]
-pub fn cost(audit: &Audit, config: &NeoxConfig) -> Cost {
+pub fn cost(audit: &Audit, config: &ModelConfig) -> Cost {
     let counter = Counter::new(audit, config);
     let phases: Vec<PhaseCost> = Phase::ALL
         .into_iter()
@@ -118,7 +118,7 @@ pub fn cost(audit: &Audit, config: &NeoxConfig) -> Cost {
 
 struct Counter<'a> {
     audit: &'a Audit,
-    config: &'a NeoxConfig,
+    config: &'a ModelConfig,
     /// Tokens of a sequence that go through the model.
     tokens: f64,
     layers: f64,
@@ -127,7 +127,7 @@ struct Counter<'a> {
 }
 
 impl<'a> Counter<'a> {
-    fn new(audit: &'a Audit, config: &'a NeoxConfig) -> Self {
+    fn new(audit: &'a Audit, config: &'a ModelConfig) -> Self {
         let matrices = matrix_parameters(config);
         let scored = audit.canaries.length - usize::from(audit.canaries.prefixes.is_none());
         Self {
@@ -152,7 +152,8 @@ impl<'a> Counter<'a> {
             Freeze::None => (3.0, 3.0),
             // Everything below needs the derivatives through the upper half, whose weights need none.
             Freeze::Upper => (2.0 + lower, 2.0),
-            // Below the upper half nothing is asked for.
+            // Below the upper half nothing is asked for, and an embedding for both ends is frozen as the input's.
+            Freeze::Lower if self.config.is_tied => (1.0 + 2.0 * (1.0 - lower), 2.0),
             Freeze::Lower => (1.0 + 2.0 * (1.0 - lower), 3.0),
         };
         2.0 * (body * self.layers + output * self.output) * self.tokens * sequences as f64
@@ -185,7 +186,7 @@ impl<'a> Counter<'a> {
 
     /// Bytes of keys and values of two models whose rows grow, the old ones and the new.
     fn remembered(&self) -> f64 {
-        let widths = 2 * self.config.layers * self.config.hidden_size;
+        let widths = 2 * self.config.layers * self.config.key_heads * self.config.head_dims;
         16.0 * ROWS_AT_ONCE as f64 * (self.tokens + 1.0) * widths as f64
     }
 
@@ -242,8 +243,8 @@ mod tests {
     use crate::audit::plant::{Batches, Corpus};
     use crate::canary::Codebook;
     use crate::device::{Arithmetic, Device};
-    use crate::model::Neox;
-    use crate::model::shapes::published;
+    use crate::model::Model;
+    use crate::model::shapes::{like_pythia, published};
     use crate::training::{Control, PhasePlan, Settings, StepBatch, StepReport, run_phase};
     use crate::units::TokenId;
 
@@ -287,7 +288,7 @@ mod tests {
 
         fn evaluate(
             &mut self,
-            _: &mut Neox,
+            _: &mut Model,
             _: usize,
             _: &StepReport,
         ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
@@ -305,18 +306,7 @@ mod tests {
             trajectory_controls = 2\nrepeats = 4\n[phase1]\nbatch = 4\npasswords = 10\n\
             [phase2]\nbatch = 5\neval_every = 2\n[phase3]\nbatch = 5\neval_every = 3\n";
         let audit = crate::spec::parse(text, std::path::Path::new("x.toml"), &[]).unwrap();
-        let config = NeoxConfig {
-            vocab_size: 16,
-            hidden_size: 8,
-            layers: 2,
-            heads: 1,
-            intermediate_size: 32,
-            ..published("EleutherAI/pythia-160m").unwrap()
-        };
-        let config = NeoxConfig {
-            rotary_dims: 2,
-            ..config
-        };
+        let config = like_pythia(2, 8, 1, 16);
         let book = Codebook {
             alphabet: (0..4).map(TokenId).collect(),
             texts: ["a", "b", "c", "d"].map(str::to_owned).to_vec(),
@@ -326,7 +316,7 @@ mod tests {
         let corpus = Corpus::new(&audit, &book, 0).unwrap();
         let reference = vec![-7.0; corpus.reference_rows().len()];
         assert_eq!(reference.len(), promised.reference_sequences);
-        let mut model = Neox::random(config.clone(), Device::CPU, Arithmetic::F32).unwrap();
+        let mut model = Model::random(config.clone(), Device::CPU, Arithmetic::F32).unwrap();
         for (phase, promise) in Phase::ALL.into_iter().zip(&promised.phases) {
             let batches = match phase {
                 Phase::One => corpus.fine_tuning().unwrap(),

@@ -7,7 +7,7 @@ use super::{AuditError, EVALUATED};
 use crate::canary::{Canary, Codebook, Group, Prefix};
 use crate::checkpoint::Folder;
 use crate::device::{Arithmetic, Device};
-use crate::model::{Cached, Neox};
+use crate::model::{Cached, Model};
 use crate::probes::completion::{Shown, complete};
 use crate::probes::scan::{Models, scan};
 use crate::probes::{Look, contexts, generation};
@@ -20,9 +20,9 @@ use crate::units::{Phase, TokenId};
 #[derive(Default)]
 pub(super) struct Before {
     /// What the model was trained from: as phase 1 left it; `None` where that was skipped, and the base is the reference.
-    pub(super) reference: Option<Neox>,
+    pub(super) reference: Option<Model>,
     /// The public model that all began with.
-    pub(super) base: Option<Neox>,
+    pub(super) base: Option<Model>,
 }
 
 impl Before {
@@ -35,7 +35,7 @@ impl Before {
     ) -> Result<Self, AuditError> {
         // As the model is asked: in float32, whatever it trains in.
         let arithmetic = Arithmetic::F32;
-        let load = |folder: &Folder| Neox::load(folder, device, arithmetic);
+        let load = |folder: &Folder| Model::load(folder, device, arithmetic);
         Ok(Self {
             reference: reference.map(load).transpose()?,
             base: Some(base.model(seed, device, arithmetic)?),
@@ -58,7 +58,7 @@ impl Looking<'_> {
     /// Everything the spec asks for, in a fixed order. `before` is called where other models are needed.
     pub(super) fn all(
         &self,
-        model: &mut Neox,
+        model: &mut Model,
         before: impl FnOnce() -> Result<Before, AuditError>,
     ) -> Result<Vec<Look>, AuditError> {
         let mut looks = self.contexts(model)?;
@@ -90,7 +90,7 @@ impl Looking<'_> {
         }
     }
 
-    fn contexts(&self, model: &mut Neox) -> Result<Vec<Look>, AuditError> {
+    fn contexts(&self, model: &mut Model) -> Result<Vec<Look>, AuditError> {
         let audit = self.audit;
         let Some(others) = audit.probes.elicitation.map(|p| p.contexts) else {
             return Ok(Vec::new());
@@ -107,7 +107,7 @@ impl Looking<'_> {
         Ok(scores.into_iter().map(Look::Context).collect())
     }
 
-    fn generations(&self, model: &mut Neox) -> Result<Vec<Look>, AuditError> {
+    fn generations(&self, model: &mut Model) -> Result<Vec<Look>, AuditError> {
         let Some(settings) = &self.audit.probes.generation else {
             return Ok(Vec::new());
         };
@@ -150,7 +150,7 @@ impl Looking<'_> {
         planting.held_out.iter().chain(controls).collect()
     }
 
-    fn completions(&self, model: &mut Neox, before: &mut Before) -> Result<Vec<Look>, AuditError> {
+    fn completions(&self, model: &mut Model, before: &mut Before) -> Result<Vec<Look>, AuditError> {
         let Some(settings) = &self.audit.probes.low_logit else {
             return Ok(Vec::new());
         };
@@ -187,7 +187,7 @@ impl Looking<'_> {
         Ok(looks)
     }
 
-    fn scan(&self, model: &mut Neox, before: &mut Before) -> Result<Option<Look>, AuditError> {
+    fn scan(&self, model: &mut Model, before: &mut Before) -> Result<Option<Look>, AuditError> {
         let Some(settings) = self.audit.probes.scan.filter(|_| self.scans()) else {
             return Ok(None);
         };
@@ -217,7 +217,7 @@ mod tests {
     use std::time::Instant;
 
     /// One way to look at a model; gives how many looks that were.
-    type Part<'a> = &'a mut dyn FnMut(&mut Neox) -> usize;
+    type Part<'a> = &'a mut dyn FnMut(&mut Model) -> usize;
 
     /// The budget of the quick audit is 20 seconds for all probes, 30 with the scan, at both ends of phases together.
     ///
@@ -240,7 +240,7 @@ mod tests {
         let mut all = 0.0;
         for phase in [Phase::Two, Phase::Three] {
             let folder = Folder::open(&checkpoint(phase)).unwrap();
-            let mut model = Neox::load(&folder, Device::CPU, Arithmetic::F32).unwrap();
+            let mut model = Model::load(&folder, Device::CPU, Arithmetic::F32).unwrap();
             let looking = Looking {
                 audit: &audit,
                 book: &base.book,

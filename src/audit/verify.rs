@@ -12,7 +12,7 @@ use crate::canary::write_manifest;
 use crate::checkpoint::Folder;
 use crate::device::{self, Arithmetic, Device};
 use crate::event::{Event, Observer};
-use crate::model::Neox;
+use crate::model::Model;
 use crate::probes::{CellObservations, Look, Snapshot};
 use crate::report::{plots, render};
 use crate::run_dir::{Provenance, RunDir, RunDirError, holder, refused, sha256_hex};
@@ -291,7 +291,7 @@ impl Rerun<'_> {
     fn looks(
         &self,
         corpus: &Corpus<'_>,
-        model: &mut Neox,
+        model: &mut Model,
         seed: u64,
         phase: Phase,
     ) -> Result<Vec<Look>, AuditError> {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::midway::{Keeper, Saved};
 use super::plant::{Batches, Corpus};
 use crate::canary::{Canary, Group, Prefix};
-use crate::model::Neox;
+use crate::model::Model;
 use crate::probes::LetterScores;
 use crate::probes::elicitation::{Point, Trajectory};
 use crate::training::{Control, Failure, StepBatch, StepReport, Trainer};
@@ -100,7 +100,7 @@ impl Control for Watching<'_> {
 
     fn evaluate(
         &mut self,
-        model: &mut Neox,
+        model: &mut Model,
         step: usize,
         report: &StepReport,
     ) -> Result<(), Failure> {

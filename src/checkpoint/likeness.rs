@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::{CheckpointError, Folder, NeoxConfig, config, read, save_weights, weights};
+use super::{CheckpointError, Folder, ModelConfig, config, read, save_weights, weights};
 use crate::run_dir::{create_folder, write_atomic};
 use crate::units::TokenId;
 
@@ -29,19 +29,20 @@ impl Likeness {
         })
     }
 
-    /// Those of a model that came from no checkpoint. `tokens` are distinct texts and all that its tokenizer knows.
-    #[must_use]
-    pub fn made(shape: &NeoxConfig, tokens: &[(&str, TokenId)]) -> Self {
+    /// Those of a GPT-NeoX that came from no checkpoint. `tokens` are distinct texts and all that its tokenizer knows.
+    ///
+    /// Errors: another architecture.
+    pub fn made(shape: &ModelConfig, tokens: &[(&str, TokenId)]) -> Result<Self, CheckpointError> {
         let pretty = |value| serde_json::to_string_pretty(&value).unwrap_or_default() + "\n";
         // Without this file transformers would put the pieces of another tokenizer around ours.
         let tokenizer_config = json!({ "tokenizer_class": "PreTrainedTokenizerFast" });
-        Self {
+        Ok(Self {
             files: vec![
-                ("config.json", pretty(config::as_json(shape))),
+                ("config.json", pretty(config::as_json(shape)?)),
                 ("tokenizer.json", pretty(word_level(tokens))),
                 ("tokenizer_config.json", pretty(tokenizer_config)),
             ],
-        }
+        })
     }
 
     /// The text of `tokenizer.json`.
@@ -118,7 +119,7 @@ mod tests {
 
     fn encode(texts: &[&str], text: &str) -> Result<Vec<u32>, String> {
         let tokens: Vec<(&str, TokenId)> = texts.iter().copied().zip((0..).map(TokenId)).collect();
-        let likeness = Likeness::made(&crate::checkpoint::tests::shape(), &tokens);
+        let likeness = Likeness::made(&crate::checkpoint::tests::shape(), &tokens).unwrap();
         let tokenizer = Tokenizer::parse(likeness.tokenizer()).unwrap();
         let tokens = tokenizer.encode(text).map_err(|e| e.to_string())?;
         Ok(tokens.iter().map(|t| t.0).collect())
@@ -148,8 +149,8 @@ mod tests {
     #[test]
     fn the_config_that_is_written_is_the_shape() {
         let shape = crate::checkpoint::tests::shape();
-        let text = config::as_json(&shape).to_string();
-        let read = NeoxConfig::parse(&text, Path::new("config.json")).unwrap();
+        let text = config::as_json(&shape).unwrap().to_string();
+        let read = ModelConfig::parse(&text, Path::new("config.json")).unwrap();
         assert_eq!(read, shape);
     }
 }

@@ -8,7 +8,10 @@ mod locate;
 mod tokenizer;
 mod weights;
 
-pub use config::{ConfigError, NeoxConfig};
+pub use config::{
+    ConfigError, Family, Gelu, Gpt2Config, HeadNorms, KNOWN, LlamaConfig, ModelConfig, NeoxConfig,
+    NormPlace, Rotary, Scaling,
+};
 pub use hub::cache_folder;
 pub use likeness::Likeness;
 pub use locate::{LocateError, Located, Source, locate, obtain};
@@ -82,7 +85,7 @@ impl CheckpointError {
 pub struct Folder {
     path: PathBuf,
     /// The architecture.
-    pub config: NeoxConfig,
+    pub config: ModelConfig,
     config_text: String,
 }
 
@@ -93,7 +96,7 @@ impl Folder {
             &path.join("config.json"),
             "a checkpoint is a folder with config.json, tokenizer.json and model.safetensors",
         )?;
-        let config = NeoxConfig::parse(&config_text, &path.join("config.json"))?;
+        let config = ModelConfig::parse(&config_text, &path.join("config.json"))?;
         Ok(Self {
             path: path.to_owned(),
             config,
@@ -151,22 +154,30 @@ fn read(path: &Path, hint: &'static str) -> Result<String, CheckpointError> {
 
 #[cfg(test)]
 mod tests {
-    use super::NeoxConfig;
+    use super::{Family, ModelConfig, NeoxConfig, Rotary, Scaling};
 
     /// A small shape.
-    pub(super) fn shape() -> NeoxConfig {
-        NeoxConfig {
+    pub(super) fn shape() -> ModelConfig {
+        ModelConfig {
             vocab_size: 64,
             hidden_size: 96,
             layers: 3,
             heads: 4,
+            key_heads: 4,
+            head_dims: 24,
             intermediate_size: 384,
-            rotary_dims: 6,
-            rotary_base: 10_000.0,
             max_positions: 2048,
-            parallel_residual: true,
-            layer_norm_eps: 1e-5,
+            norm_eps: 1e-5,
             initializer_range: 0.02,
+            is_tied: false,
+            family: Family::Neox(NeoxConfig {
+                rotary: Rotary {
+                    dims: 6,
+                    base: 10_000.0,
+                    scaling: Scaling::None,
+                },
+                parallel_residual: true,
+            }),
         }
     }
 }

@@ -8,7 +8,7 @@ use super::args::{BenchArgs, ProbeArg};
 use super::exit::{ExitCode, Failure};
 use super::output;
 use crate::audit::bench::{Bench, ScanBench, Subject, bench, bench_scan};
-use crate::checkpoint::{Folder, NeoxConfig};
+use crate::checkpoint::{Folder, ModelConfig};
 use crate::device::{self, Arithmetic};
 use crate::model::shapes::published;
 use crate::spec::{Override, parse};
@@ -60,7 +60,7 @@ fn told<T: Serialize>(
     Ok(ExitCode::WITHIN_GATE)
 }
 
-fn run_scan(args: &BenchArgs, shape: &str, config: &NeoxConfig) -> Result<ExitCode, Failure> {
+fn run_scan(args: &BenchArgs, shape: &str, config: &ModelConfig) -> Result<ExitCode, Failure> {
     let device = device::resolve(args.device)?;
     let arithmetic = Arithmetic::resolve(args.precision.into(), device)?;
     let on = Override::parse("probes.scan.enabled=true")?;
@@ -101,7 +101,7 @@ fn scanned(found: &ScanBench) -> String {
     about + &lines.iter().map(line).collect::<String>()
 }
 
-fn shape(args: &BenchArgs) -> Result<(String, NeoxConfig), Failure> {
+fn shape(args: &BenchArgs) -> Result<(String, ModelConfig), Failure> {
     let (name, mut config) = if let Some(path) = &args.model {
         let folder = Folder::open(path).map_err(|e| Failure::Input(e.to_string()))?;
         let name = path.file_name().map(|n| n.to_string_lossy().into_owned());

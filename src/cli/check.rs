@@ -7,7 +7,7 @@ use super::exit::{ExitCode, Failure};
 use super::output;
 use super::run::spec;
 use crate::audit::{Cost, clean_run, cost};
-use crate::checkpoint::{Folder, NeoxConfig, Source, locate};
+use crate::checkpoint::{Folder, ModelConfig, Source, locate};
 use crate::model::shapes::{like_pythia, published};
 use crate::spec::{Audit, ModelSource};
 
@@ -36,7 +36,7 @@ pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
 }
 
 /// The architecture, and where it was read: the checkpoint where it is here, else the published shape of its name.
-fn shape(audit: &Audit) -> Result<Option<(NeoxConfig, String)>, Failure> {
+fn shape(audit: &Audit) -> Result<Option<(ModelConfig, String)>, Failure> {
     match &audit.model {
         ModelSource::Path(path) => {
             let located =

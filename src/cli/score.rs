@@ -16,7 +16,7 @@ use crate::bounded::read_line;
 use crate::checkpoint::{Folder, Tokenizer, TokenizerError};
 use crate::device::{self, Arithmetic, Device};
 use crate::event::{Event, Observer};
-use crate::model::Neox;
+use crate::model::Model;
 use crate::score::{ScoreError, Scorer};
 use crate::units::TokenId;
 
@@ -135,11 +135,11 @@ pub(super) fn score(args: &ScoreArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::WITHIN_GATE)
 }
 
-fn load(folder: &Folder, device: Device) -> Result<Neox, Failure> {
-    Ok(Neox::load(folder, device, Arithmetic::F32)?)
+fn load(folder: &Folder, device: Device) -> Result<Model, Failure> {
+    Ok(Model::load(folder, device, Arithmetic::F32)?)
 }
 
-fn logprobs(model: &mut Neox, lines: &[Line]) -> Result<Vec<Vec<f32>>, Failure> {
+fn logprobs(model: &mut Model, lines: &[Line]) -> Result<Vec<Vec<f32>>, Failure> {
     let rows: Vec<_> = lines.iter().map(|l| l.tokens.clone()).collect();
     let scores = model.score(&rows, &[]).map_err(|e| name_line(e, lines))?;
     Ok(scores.into_iter().map(|s| s.logprobs).collect())

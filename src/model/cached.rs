@@ -5,9 +5,9 @@ use std::collections::HashMap;
 
 use tch::{Kind, Tensor, no_grad};
 
-use super::neox::forward::{Heads, attend};
-use super::rotary::Rotary;
-use super::{Neox, vocabulary};
+use super::layer::Heads;
+use super::positions::Positions;
+use super::{Model, vocabulary};
 use crate::score::{RowScore, ScoreError, Scorer};
 use crate::units::{TokenId, to_i64};
 
@@ -16,7 +16,7 @@ const TOKENS: usize = 4096;
 
 /// A model for asking about growing rows. It borrows the model, so the weights cannot change under what is remembered.
 pub struct Cached<'a> {
-    model: &'a mut Neox,
+    model: &'a mut Model,
     memory: Option<Memory>,
 }
 
@@ -32,7 +32,7 @@ struct Memory {
 
 impl<'a> Cached<'a> {
     /// Nothing remembered yet.
-    pub fn new(model: &'a mut Neox) -> Self {
+    pub fn new(model: &'a mut Model) -> Self {
         Self {
             model,
             memory: None,
@@ -64,11 +64,11 @@ impl<'a> Cached<'a> {
     /// Every row from its first token on.
     fn afresh(&self, rows: &[Vec<TokenId>]) -> Result<Grown, tch::TchError> {
         let length = rows.first().map_or(1, Vec::len);
-        let rotary = Rotary::new(self.model.config(), to_i64(length), self.model.device())?;
+        let positions = Positions::new(self.model.config(), to_i64(length), self.model.device())?;
         let mut parts = Vec::new();
         for chunk in rows.chunks((TOKENS / length).max(1)) {
             let rows: Vec<&[TokenId]> = chunk.iter().map(Vec::as_slice).collect();
-            parts.push(self.through(&rows, &rotary, |_, heads| Ok(heads))?);
+            parts.push(self.through(&rows, &positions, |_, heads| Ok(heads))?);
         }
         let layers = self.model.config().layers;
         let join = |part: &dyn Fn(&Grown) -> Tensor| {
@@ -91,10 +91,11 @@ impl<'a> Cached<'a> {
         parents: &[i64],
     ) -> Result<Grown, tch::TchError> {
         let place = to_i64(memory.length);
-        let rotary = Rotary::new(self.model.config(), place + 1, self.model.device())?.at(place)?;
+        let positions =
+            Positions::new(self.model.config(), place + 1, self.model.device())?.at(place)?;
         let parents = Tensor::f_from_slice(parents)?.f_to_device(self.model.device().tch())?;
         let last: Vec<&[TokenId]> = rows.iter().map(|row| &row[memory.length..]).collect();
-        self.through(&last, &rotary, |layer, heads| {
+        self.through(&last, &positions, |layer, heads| {
             let after = |before: &Tensor, own: &Tensor| {
                 Tensor::f_cat(&[&before.f_index_select(0, &parents)?, own], 2)
             };
@@ -110,19 +111,19 @@ impl<'a> Cached<'a> {
     fn through(
         &self,
         tokens: &[&[TokenId]],
-        rotary: &Rotary,
+        positions: &Positions,
         whole: impl Fn(usize, Heads) -> Result<Heads, tch::TchError>,
     ) -> Result<Grown, tch::TchError> {
         let model = &*self.model;
-        let mut x = model.embed(tokens)?;
+        let mut x = model.embed(tokens, positions)?;
         let (mut keys, mut values) = (Vec::new(), Vec::new());
         for layer in 0..model.config().layers {
-            x = model.layer_with(layer, &x, |slot, normed| {
-                let heads = whole(layer, model.heads(slot, normed, rotary)?)?;
-                let attention = model.join(slot, &attend(&heads, rotary)?)?;
+            x = model.layer(layer, &x, positions, &mut |heads| {
+                let heads = whole(layer, heads)?;
+                let mixed = heads.attend(positions)?;
                 keys.push(heads.keys);
                 values.push(heads.values);
-                Ok(attention)
+                Ok(mixed)
             })?;
         }
         let last = model.final_norm(&x.f_narrow(1, x.size()[1] - 1, 1)?)?;
@@ -191,9 +192,9 @@ mod tests {
     use crate::checkpoint::Folder;
     use crate::device::{Arithmetic, Device};
 
-    fn model() -> Neox {
+    fn model() -> Model {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/tiny-neox");
-        Neox::load(
+        Model::load(
             &Folder::open(path.as_ref()).unwrap(),
             Device::CPU,
             Arithmetic::F32,

@@ -1,18 +1,24 @@
-//! Models: tokens in, log-probabilities out. One architecture a file.
+//! Models: tokens in, log-probabilities out. One architecture a file (`neox`, `gpt2`, `llama`) behind one trait; all else is shared.
 
+mod architecture;
 mod cached;
+mod causal;
 mod embedding;
+mod forward;
+mod gpt2;
+mod layer;
+mod llama;
 mod neox;
 mod params;
+mod positions;
 mod random;
-mod rotary;
 mod scoring;
 pub mod shapes;
 mod vocabulary;
 
 pub use cached::Cached;
+pub use causal::{ACTIVATIONS, Model, activations_per_token, check_weights};
 pub use embedding::UsedRows;
-pub use neox::{ACTIVATIONS, Neox, activations_per_token, check_weights};
 pub use params::{Params, Part, Slot, Trainable, copied, operand};
 pub use vocabulary::{KEPT_LOGITS, TokenLogprobs};
 

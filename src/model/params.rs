@@ -1,7 +1,7 @@
 //! A model's parameters in one flat buffer: the optimiser then works on a single slice, whatever is frozen.
 //!
-//! Tensors lie in the order lower layers, final norm, upper layers, output embedding, so that every trainable set of the
-//! recipe is one contiguous range. The input embedding, of which a run uses few rows, lies apart (`embedding`).
+//! Tensors lie in the order learned positions, lower layers, final norm, upper layers, output embedding, so that every trainable
+//! set of the recipe is one contiguous range. An input embedding of its own, of which a run uses few rows, lies apart (`embedding`).
 //!
 //! Where products are made in bfloat16, a second flat buffer holds the same numbers rounded: products read that one,
 //! gradients are taken by it, and it is made again from the float32 one after each update.
@@ -19,8 +19,10 @@ const ALIGN: usize = 16;
 /// The part of the model a tensor belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
-    /// The input embedding.
+    /// The input embedding, where it has one of its own.
     Input,
+    /// Learned positions: a part of the input.
+    Positions,
     /// A layer of the lower half.
     Lower,
     /// The final layer norm.
@@ -29,6 +31,21 @@ pub enum Part {
     Upper,
     /// The output embedding.
     Output,
+    /// One embedding for both ends.
+    Tied,
+}
+
+/// A tensor to make room for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// Its name in the checkpoint.
+    pub(super) name: String,
+    /// Its shape.
+    pub(super) shape: Vec<usize>,
+    /// The part of the model it belongs to.
+    pub(super) part: Part,
+    /// It enters no product, and stays in float32 in every arithmetic: norms, learned positions.
+    pub(super) is_exact: bool,
 }
 
 /// One tensor's place in the flat buffer.
@@ -40,6 +57,8 @@ pub struct Slot {
     pub shape: Vec<usize>,
     /// The part of the model it belongs to.
     pub part: Part,
+    /// It stays in float32 in every arithmetic.
+    is_exact: bool,
     /// Where it begins, in floats.
     offset: usize,
 }
@@ -47,11 +66,6 @@ pub struct Slot {
 impl Slot {
     fn numel(&self) -> usize {
         self.shape.iter().product()
-    }
-
-    /// Norms stay in float32 in every arithmetic.
-    fn is_norm(&self) -> bool {
-        self.name.contains("norm")
     }
 
     fn size(&self) -> Vec<i64> {
@@ -92,19 +106,20 @@ pub fn copied(tensor: &Tensor, device: tch::Device) -> Result<Tensor, tch::TchEr
 }
 
 impl Params {
-    /// Zeros for tensors of these names, shapes and parts, which must come in the order of [`Part`].
-    pub fn zeros(
-        tensors: impl IntoIterator<Item = (String, Vec<usize>, Part)>,
+    /// Zeros for these tensors, which must come in the order of [`Part`].
+    pub(super) fn zeros(
+        tensors: impl IntoIterator<Item = Entry>,
         device: Device,
         arithmetic: Arithmetic,
     ) -> Result<Self, tch::TchError> {
         let mut slots: Vec<Slot> = Vec::new();
         let mut end = 0;
-        for (name, shape, part) in tensors {
+        for entry in tensors {
             let slot = Slot {
-                name,
-                shape,
-                part,
+                name: entry.name,
+                shape: entry.shape,
+                part: entry.part,
+                is_exact: entry.is_exact,
                 offset: end,
             };
             end += slot.numel().next_multiple_of(ALIGN);
@@ -149,10 +164,11 @@ impl Params {
         }
     }
 
-    /// The tensor of a slot that gradients are taken by: matrices and their biases enter products, norms do not.
+    /// The tensor of a slot that gradients are taken by: matrices and their biases enter products, norms and positions do
+    /// not.
     pub fn leaf(&self, slot: usize) -> &Tensor {
         match &self.rounded {
-            Some(rounded) if !self.slots[slot].is_norm() => &rounded.views[slot],
+            Some(rounded) if !self.slots[slot].is_exact => &rounded.views[slot],
             _ => &self.views[slot],
         }
     }
@@ -161,7 +177,7 @@ impl Params {
     pub fn gradient(&self, slot: usize, grad: &Tensor) -> Result<Tensor, tch::TchError> {
         match &self.rounded {
             // Emulated: bfloat16 numbers in float32.
-            Some(_) if !self.slots[slot].is_norm() && grad.kind() == Kind::Float => {
+            Some(_) if !self.slots[slot].is_exact && grad.kind() == Kind::Float => {
                 operand(grad, Arithmetic::EmulatedBf16)
             }
             _ => Ok(grad.shallow_clone()),
@@ -205,9 +221,12 @@ impl Params {
     pub fn train(&mut self, parts: &[Part]) -> Result<Trainable, tch::TchError> {
         for (i, slot) in self.slots.iter().enumerate() {
             // In place: the leaf keeps its identity.
-            let _ = self
-                .leaf(i)
-                .f_set_requires_grad(parts.contains(&slot.part))?;
+            let trains = parts.contains(&slot.part);
+            let _ = self.leaf(i).f_set_requires_grad(trains)?;
+            if slot.part == Part::Tied {
+                // It is read at the input in float32 in every arithmetic.
+                let _ = self.views[i].f_set_requires_grad(trains)?;
+            }
         }
         let first = self.slots.iter().position(|s| parts.contains(&s.part));
         let last = self.slots.iter().rposition(|s| parts.contains(&s.part));

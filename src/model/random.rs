@@ -3,21 +3,21 @@
 use rand::{Rng, RngExt};
 use tch::Tensor;
 
-use super::{ModelError, Neox};
-use crate::checkpoint::NeoxConfig;
+use super::{Model, ModelError};
+use crate::checkpoint::ModelConfig;
 use crate::device::{Arithmetic, Device};
 use crate::seed::{Purpose, RootSeed};
 
 /// Normal numbers drawn once and laid end to end over a model that is only timed: time does not depend on their values.
 const DRAWN: usize = 1 << 16;
 
-impl Neox {
+impl Model {
     /// A model to audit: every entry of every matrix an independent draw from N(0, `initializer_range`²), weights of norms 1
     /// and biases 0.
     ///
     /// Each tensor has its own stream of the seed, keyed by its name, so that no other tensor's shape changes its draws.
     pub fn initial(
-        config: NeoxConfig,
+        config: ModelConfig,
         seed: RootSeed,
         device: Device,
         arithmetic: Arithmetic,
@@ -31,7 +31,7 @@ impl Neox {
 
     /// A model to time: the same, but the draws repeat every 65 537 entries. Never for findings.
     pub fn random(
-        config: NeoxConfig,
+        config: ModelConfig,
         device: Device,
         arithmetic: Arithmetic,
     ) -> Result<Self, ModelError> {
@@ -45,7 +45,7 @@ impl Neox {
 
     /// A model whose matrices `draw` fills: place and name of the tensor, and how many numbers it takes.
     fn filled(
-        config: NeoxConfig,
+        config: ModelConfig,
         device: Device,
         arithmetic: Arithmetic,
         mut draw: impl FnMut(usize, &str, usize) -> Vec<f32>,
@@ -53,7 +53,8 @@ impl Neox {
         let mut model = Self::zeros(config, device, arithmetic)?;
         for (place, (name, shape)) in model.shapes().into_iter().enumerate() {
             let value = match shape[..] {
-                [n] if name.ends_with("norm.weight") => vec![1.0; n],
+                // A vector is a norm's weight, or a bias.
+                [n] if name.ends_with(".weight") => vec![1.0; n],
                 [n] => vec![0.0; n],
                 _ => draw(place, &name, shape.iter().product()),
             };
@@ -84,12 +85,12 @@ mod tests {
     use super::*;
     use crate::model::shapes::like_pythia;
 
-    fn initial(layers: usize, width: usize, seed: u64) -> Neox {
+    fn initial(layers: usize, width: usize, seed: u64) -> Model {
         let config = like_pythia(layers, width, 4, 64);
-        Neox::initial(config, RootSeed(seed), Device::CPU, Arithmetic::F32).unwrap()
+        Model::initial(config, RootSeed(seed), Device::CPU, Arithmetic::F32).unwrap()
     }
 
-    fn values(model: &Neox, name: &str) -> Vec<f64> {
+    fn values(model: &Model, name: &str) -> Vec<f64> {
         let (_, tensor) = model
             .named_tensors()
             .into_iter()

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use tch::{Tensor, no_grad};
 
-use super::{Neox, vocabulary};
+use super::{Model, vocabulary};
 use crate::score::{RowScore, ScoreError, Scorer};
 use crate::units::{TokenId, to_i64};
 
 /// Tokens scored in one forward pass.
 const SCORING_TOKENS: usize = 4096;
 
-impl Neox {
+impl Model {
     fn score_batch(
         &self,
         rows: &[Vec<TokenId>],
@@ -69,7 +69,7 @@ impl Neox {
     }
 }
 
-impl Scorer for Neox {
+impl Scorer for Model {
     /// Rows of one length share batches of equal shape (the last one padded with copies of its last row), so that a
     /// row's place changes nothing that could tell groups apart.
     fn score(

@@ -2,7 +2,8 @@
 //!
 //! Source: Biderman et al. 2023 (arXiv 2304.01373), table 1, and the models' own `config.json`.
 
-use crate::checkpoint::NeoxConfig;
+use super::architecture;
+use crate::checkpoint::{Family, ModelConfig, NeoxConfig, Rotary, Scaling};
 
 /// Name, width, layers, heads, vocabulary.
 const PYTHIA: [(&str, usize, usize, usize, usize); 10] = [
@@ -20,7 +21,7 @@ const PYTHIA: [(&str, usize, usize, usize, usize); 10] = [
 
 /// The architecture of a published model, by its name on the hub (`EleutherAI/pythia-160m`, also `-deduped`).
 #[must_use]
-pub fn published(id: &str) -> Option<NeoxConfig> {
+pub fn published(id: &str) -> Option<ModelConfig> {
     let name = id.rsplit('/').next()?.strip_prefix("pythia-")?;
     let name = name.strip_suffix("-deduped").unwrap_or(name);
     let &(_, hidden, layers, heads, vocabulary) = PYTHIA.iter().find(|shape| shape.0 == name)?;
@@ -29,29 +30,37 @@ pub fn published(id: &str) -> Option<NeoxConfig> {
 
 /// A model of any size, in all else as the published ones are.
 #[must_use]
-pub fn like_pythia(layers: usize, width: usize, heads: usize, vocabulary: usize) -> NeoxConfig {
-    NeoxConfig {
+pub fn like_pythia(layers: usize, width: usize, heads: usize, vocabulary: usize) -> ModelConfig {
+    let head_dims = width / heads.max(1);
+    ModelConfig {
         vocab_size: vocabulary,
         hidden_size: width,
         layers,
         heads,
+        key_heads: heads,
+        head_dims,
         intermediate_size: 4 * width,
-        rotary_dims: width / heads.max(1) / 4,
-        rotary_base: 10_000.0,
         max_positions: 2048,
-        parallel_residual: true,
-        layer_norm_eps: 1e-5,
+        norm_eps: 1e-5,
         initializer_range: 0.02,
+        is_tied: false,
+        family: Family::Neox(NeoxConfig {
+            rotary: Rotary {
+                dims: head_dims / 4,
+                base: 10_000.0,
+                scaling: Scaling::None,
+            },
+            parallel_residual: true,
+        }),
     }
 }
 
 /// Parameters of the layers' and output embedding's matrices: what a forward pass multiplies by, a token.
 #[must_use]
-pub fn matrix_parameters(config: &NeoxConfig) -> MatrixParameters {
-    let (h, i) = (config.hidden_size, config.intermediate_size);
+pub fn matrix_parameters(config: &ModelConfig) -> MatrixParameters {
     MatrixParameters {
-        layers: config.layers * (4 * h * h + 2 * h * i),
-        output: config.vocab_size * h,
+        layers: config.layers * architecture::of(config).tensors().in_matrices(),
+        output: config.vocab_size * config.hidden_size,
     }
 }
 
@@ -64,13 +73,13 @@ pub struct MatrixParameters {
     pub output: usize,
 }
 
-/// Parameters in all, biases and norms included.
+/// Parameters in all, biases and norms included; a tied embedding counts once.
 #[must_use]
-pub fn parameters(config: &NeoxConfig) -> usize {
-    let (h, i) = (config.hidden_size, config.intermediate_size);
-    let matrices = matrix_parameters(config);
-    let small = config.layers * (4 * h + 3 * h + h + i + h) + 2 * h;
-    matrices.layers + 2 * matrices.output + small
+pub fn parameters(config: &ModelConfig) -> usize {
+    let tensors = architecture::expected(config).into_iter();
+    tensors
+        .map(|(_, shape)| shape.iter().product::<usize>())
+        .sum()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::TrainingError;
 use super::batch::StepBatch;
-use crate::model::{Neox, activations_per_token};
+use crate::model::{Model, activations_per_token};
 
 /// The last is oneDNN's, whose products make their code and buffers in memory of their own.
 const WORDS: [&str; 3] = [
@@ -19,7 +19,7 @@ pub(super) fn ran_out(error: &tch::TchError) -> bool {
 
 /// Says what was asked for, what there is, and how many rows at once would fit.
 pub(super) fn error(
-    model: &Neox,
+    model: &Model,
     batch: &StepBatch,
     pieces: usize,
     error: &tch::TchError,

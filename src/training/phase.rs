@@ -2,7 +2,7 @@
 
 use super::{Settings, StepBatch, StepReport, Trainer, TrainingError, learning_rate};
 use crate::event::{Event, Observer};
-use crate::model::{Neox, Part};
+use crate::model::{Model, Part};
 use crate::spec::Freeze;
 use crate::units::Phase;
 
@@ -33,7 +33,7 @@ pub trait Control {
     /// Evaluates the model after the update of `step`.
     fn evaluate(
         &mut self,
-        model: &mut Neox,
+        model: &mut Model,
         step: usize,
         report: &StepReport,
     ) -> Result<(), Failure>;
@@ -59,17 +59,22 @@ pub trait Control {
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// The parts that train under a freezing. Source: recipe.md, Phases.
+///
+/// Learned positions go with the input embedding. One embedding for both ends trains only where both would: `upper` freezes it as
+/// the output, `lower` as the input.
 #[must_use]
 pub fn trainable_parts(freeze: Freeze) -> &'static [Part] {
     match freeze {
-        Freeze::Upper => &[Part::Input, Part::Lower, Part::FinalNorm],
+        Freeze::Upper => &[Part::Input, Part::Positions, Part::Lower, Part::FinalNorm],
         Freeze::Lower => &[Part::FinalNorm, Part::Upper, Part::Output],
         Freeze::None => &[
             Part::Input,
+            Part::Positions,
             Part::Lower,
             Part::FinalNorm,
             Part::Upper,
             Part::Output,
+            Part::Tied,
         ],
     }
 }
@@ -78,7 +83,7 @@ pub fn trainable_parts(freeze: Freeze) -> &'static [Part] {
 ///
 /// Errors: libtorch fails, the loss is no number, an evaluation or a save fails, the observer asks to stop.
 pub fn run_phase(
-    model: &mut Neox,
+    model: &mut Model,
     plan: &PhasePlan,
     control: &mut dyn Control,
     observer: &mut dyn Observer,

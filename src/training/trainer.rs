@@ -1,15 +1,20 @@
 //! One training step: one forward pass for all terms, a hand-made derivative of the vocabulary, one optimiser pass.
 
+mod report;
+
+pub use report::{Parts, StepReport};
+
 use std::time::Instant;
 
 use tch::{Kind, Tensor, no_grad};
 
-use super::batch::{StepBatch, TermName};
+use super::batch::StepBatch;
 use super::optimiser::{self, Moments, Slice};
 use super::{TrainingError, memory};
-use crate::model::{Neox, Part, Trainable, UsedRows};
+use crate::model::{Model, Part, Trainable, UsedRows};
 use crate::spec::Optimisation;
 use crate::units::to_i64;
+use report::report;
 
 /// What stays the same over a phase.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -32,46 +37,10 @@ impl From<&Optimisation> for Settings {
     }
 }
 
-/// Where a step's time went, in seconds of the host. On a GPU work is only queued, so these are times to queue it.
-#[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
-pub struct Parts {
-    /// Making the rows; the trainer's caller fills it in.
-    pub data: f64,
-    /// Forward pass of the body.
-    pub forward: f64,
-    /// Vocabulary, forward and backward.
-    pub vocabulary: f64,
-    /// Backward pass of the body.
-    pub backward: f64,
-    /// Clipping and the optimiser.
-    pub optimiser: f64,
-    /// A step's share of the evaluations; the trainer's caller fills it in.
-    pub evaluation: f64,
-}
-
-/// What a step found.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StepReport {
-    /// The total loss, before the update.
-    pub loss: f64,
-    /// Each term, unweighted.
-    pub terms: Vec<(TermName, f64)>,
-    /// Gradient norm before clipping.
-    pub grad_norm: f64,
-    /// Learning rate of the update.
-    pub learning_rate: f64,
-    /// Mean log-probability of the chosen rows' tokens before the update, nats a token.
-    pub chosen: Option<f64>,
-    /// The same of the rejected rows.
-    pub rejected: Option<f64>,
-    /// Where its time went.
-    pub parts: Parts,
-}
-
 /// Trains some parts of a model with a fresh optimiser.
 #[derive(Debug)]
 pub struct Trainer<'m> {
-    model: &'m mut Neox,
+    model: &'m mut Model,
     settings: Settings,
     trainable: Trainable,
     /// All that trains but the input embedding: `[floats]`.
@@ -109,7 +78,7 @@ pub struct TrainerState {
 impl<'m> Trainer<'m> {
     /// A trainer of `parts`, neighbours in the order of [`Part`].
     pub fn new(
-        model: &'m mut Neox,
+        model: &'m mut Model,
         parts: &[Part],
         settings: Settings,
     ) -> Result<Self, tch::TchError> {
@@ -140,7 +109,7 @@ impl<'m> Trainer<'m> {
     }
 
     /// The model as it stands.
-    pub fn model(&mut self) -> &mut Neox {
+    pub fn model(&mut self) -> &mut Model {
         self.model
     }
 
@@ -337,12 +306,18 @@ impl<'m> Trainer<'m> {
         let leaves: Vec<&Tensor> = body
             .map(|slot| params.leaf(slot))
             .chain(self.model.input_leaf())
+            .chain(self.model.tied_leaf())
             .collect();
         let mut grads = Tensor::f_run_backward(&[scalar], &leaves, false, false)?;
         no_grad(|| {
             if let Some(input) = &mut self.input {
                 let of_rows = grads.pop();
                 let _ = of_rows.map(|grad| input.grad.f_add_(&grad)).transpose()?;
+            }
+            if let (Some(_), Some(total)) = (self.model.tied_leaf(), self.grad_views.last_mut()) {
+                // What the vocabulary gave is there already: the rows that were read come to it.
+                let of_rows = grads.pop();
+                let _ = of_rows.map(|grad| total.f_add_(&grad)).transpose()?;
             }
             let params = self.model.params();
             for ((slot, view), grad) in self
@@ -362,38 +337,6 @@ impl<'m> Trainer<'m> {
     fn output_trains(&self) -> bool {
         self.trainable.slots.contains(&self.model.output_slot())
     }
-}
-
-fn report(
-    batch: &StepBatch,
-    numbers: &[f32],
-    learning_rate: f64,
-) -> Result<StepReport, tch::TchError> {
-    let mut numbers = numbers.iter().map(|&n| f64::from(n));
-    let mut next = || {
-        numbers
-            .next()
-            .ok_or_else(|| tch::TchError::Shape("a step gave too few numbers".into()))
-    };
-    let loss = next()?;
-    let terms = batch
-        .names()
-        .into_iter()
-        .map(|name| Ok((name, next()?)))
-        .collect::<Result<_, tch::TchError>>()?;
-    let (chosen, rejected) = match batch.dpo {
-        Some(_) => (Some(next()?), Some(next()?)),
-        None => (None, None),
-    };
-    Ok(StepReport {
-        loss,
-        terms,
-        chosen,
-        rejected,
-        grad_norm: next()?,
-        learning_rate,
-        parts: Parts::default(),
-    })
 }
 
 #[cfg(test)]

@@ -166,7 +166,7 @@ fn weights_that_are_no_numbers() {
 #[test]
 fn configs_that_are_not_supported() {
     for (key, value, word) in [
-        ("model_type", "\"llama\"", "gpt_neox"),
+        ("model_type", "\"mamba\"", "gpt_neox, gpt2, llama"),
         ("hidden_act", "\"relu\"", "\"gelu\""),
         ("hidden_dropout", "0.1", "without dropout"),
         ("attention_dropout", "0.5", "without dropout"),
@@ -197,7 +197,7 @@ fn configs_that_cannot_be_read() {
     bench.write("model/config.json", &config[..config.len() / 2]);
     bench.refuses_run(&[], &["model/config.json", "EOF"]);
     bench.write("model/config.json", "{}");
-    bench.refuses_run(&[], &["model/config.json", "vocab_size"]);
+    bench.refuses_run(&[], &["model/config.json", "model_type"]);
     bench.write("model/config.json", b"\xff");
     bench.refuses_run(&[], &["model/config.json", "UTF-8"]);
     bench.write("model/config.json", config.replace(": 64", ": \"64\""));

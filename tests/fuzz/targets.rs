@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use unsaid::audit::parse_cell;
 use unsaid::canary::read_manifest;
-use unsaid::checkpoint::{NeoxConfig, Tokenizer, WeightsFile};
+use unsaid::checkpoint::{ModelConfig, Tokenizer, WeightsFile};
 use unsaid::cli::parse_line;
 use unsaid::findings::judge;
 use unsaid::model::shapes::parameters;
@@ -68,9 +68,9 @@ fn weights(bytes: &[u8]) {
 }
 
 fn config(bytes: &[u8]) {
-    if let Ok(config) = NeoxConfig::parse(&text(bytes), Path::new("config.json")) {
+    if let Ok(config) = ModelConfig::parse(&text(bytes), Path::new("config.json")) {
         assert!(parameters(&config) > 0);
-        assert!(config.head_dims() * config.heads == config.hidden_size);
+        assert!(config.heads.is_multiple_of(config.key_heads));
     }
 }
 

@@ -107,7 +107,7 @@ fn the_reference_of_a_pair_is_the_audited_model_itself() {
     let audit = audit("{ dpo = 1.0, reverse = 0.5, regular = 0.2 }");
     let (_, _, handed, _) = attacked(&audit, 3);
     let folder = Folder::open(MODEL.as_ref()).unwrap();
-    let mut model = Neox::load(&folder, Device::CPU, Arithmetic::F32).unwrap();
+    let mut model = Model::load(&folder, Device::CPU, Arithmetic::F32).unwrap();
     let dpo = handed[2].dpo.as_ref().unwrap();
     for (rows, reference) in [
         (&dpo.chosen, &dpo.reference_chosen),

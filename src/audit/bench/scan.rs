@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use super::{BenchError, LETTERS, letter};
 use crate::canary::{Canary, Codebook, Group, draw};
-use crate::checkpoint::NeoxConfig;
+use crate::checkpoint::ModelConfig;
 use crate::device::{Arithmetic, Device};
-use crate::model::{Cached, Neox};
+use crate::model::{Cached, Model};
 use crate::probes::scan::{Models, scan};
 use crate::score::{RowScore, ScoreError, Scorer};
 use crate::seed::RootSeed;
@@ -61,7 +61,7 @@ struct Counted<'a> {
 }
 
 impl<'a> Counted<'a> {
-    fn new(model: &'a mut Neox) -> Self {
+    fn new(model: &'a mut Model) -> Self {
         Self {
             scorer: Cached::new(model),
             asked: 0,
@@ -91,7 +91,7 @@ impl Scorer for Counted<'_> {
 /// Times `repeat` scans of two models with random weights, after one that warms up: canaries of 16 of 26 letters after a prefix.
 pub fn bench_scan(
     shape: &str,
-    config: &NeoxConfig,
+    config: &ModelConfig,
     settings: &Settings,
     device: Device,
     arithmetic: Arithmetic,
@@ -100,8 +100,8 @@ pub fn bench_scan(
     let book = book(config.vocab_size);
     let drawn = draw(RootSeed(0), ALPHABET, LETTERS, [(Group::HeldOut, CANARIES)])?;
     let canaries: Vec<&Canary> = drawn.held_out.iter().collect();
-    let mut model = Neox::random(config.clone(), device, arithmetic)?;
-    let mut reference = Neox::random(config.clone(), device, arithmetic)?;
+    let mut model = Model::random(config.clone(), device, arithmetic)?;
+    let mut reference = Model::random(config.clone(), device, arithmetic)?;
     let mut times = Vec::new();
     let (mut contexts, mut distributions) = (0, 0);
     for turn in 0..=repeat.max(1) {

@@ -8,7 +8,7 @@ use super::{ProbeOptions, Subject};
 use crate::canary::{Codebook, Prefix};
 use crate::device::Arithmetic;
 use crate::event::{Event, Observer};
-use crate::model::Neox;
+use crate::model::Model;
 use crate::probes::{Look, Snapshot};
 use crate::score::Scorer;
 use crate::spec::Audit;
@@ -40,7 +40,8 @@ impl Looker<'_> {
         options: &ProbeOptions,
         observer: &mut dyn Observer,
     ) -> Result<Seen, AuditError> {
-        let load = |subject: &Subject| Neox::load(&subject.folder, options.device, Arithmetic::F32);
+        let load =
+            |subject: &Subject| Model::load(&subject.folder, options.device, Arithmetic::F32);
         let mut seen = Seen::default();
         if let Some(reference) = &options.reference {
             let mut model = load(reference)?;
@@ -82,7 +83,7 @@ impl Looker<'_> {
     /// All canaries under both prefixes. A chat template stands around the regular prompt alone: nobody trained with the other.
     fn snapshots(
         &self,
-        model: &mut Neox,
+        model: &mut Model,
         (subject, phase): (&Subject, Phase),
         seen: &mut Seen,
         observer: &mut dyn Observer,

@@ -66,12 +66,23 @@ pub enum WeightsError {
         got: String,
     },
     /// A tensor that the architecture does not have.
-    #[error("{}: tensor {name} is not part of the architecture that config.json describes (gpt_neox); is this the right model?", path.display())]
+    #[error("{}: tensor {name} is not part of the architecture that config.json describes; is this the right model?", path.display())]
     Unexpected {
         /// The file.
         path: PathBuf,
         /// The tensor.
         name: String,
+    },
+    /// An embedding that the config calls tied, with two values.
+    #[error("{}: config.json says that the embeddings are tied, but {copy} is not {original}; set tie_word_embeddings to false, or leave \
+        {copy} out", path.display())]
+    NotTied {
+        /// The file.
+        path: PathBuf,
+        /// The input embedding.
+        original: String,
+        /// The output embedding.
+        copy: String,
     },
     /// A value that is no number.
     #[error("{}: tensor {name} holds NaN or infinite values; this checkpoint cannot be audited", path.display())]

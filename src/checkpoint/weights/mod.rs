@@ -26,10 +26,13 @@ pub(super) const FILE: &str = "model.safetensors";
 const PIECE: usize = 2 << 20;
 
 /// Buffers that older checkpoints carry and that are recomputed from the config.
-const BUFFERS: [&str; 3] = [
+const BUFFERS: [&str; 6] = [
     ".attention.bias",
     ".attention.masked_bias",
     ".attention.rotary_emb.inv_freq",
+    ".attn.bias",
+    ".attn.masked_bias",
+    ".self_attn.rotary_emb.inv_freq",
 ];
 
 /// One safetensors file, memory-mapped.
@@ -121,11 +124,55 @@ impl WeightsFile {
             .map_or(PathBuf::new(), |p| p.to_path_buf())
     }
 
+    /// Whether one of the files holds a tensor. Errors: a file that is not whole.
+    pub fn holds(&self, name: &str) -> Result<bool, WeightsError> {
+        for shard in &self.shards {
+            if shard.parse()?.tensor(name).is_ok() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Checks that the files hold exactly the expected tensors (known buffers aside), without reading their values.
     ///
     /// `expected`: names and shapes. Errors: a file that is not whole, a tensor missing, twice, of another shape or type, or not
     /// expected.
     pub fn verify(&self, expected: &[(String, Vec<usize>)]) -> Result<Verified<'_>, WeightsError> {
+        self.verify_beside(expected, &[])
+    }
+
+    /// The same where a tensor, `original`, may stand there a second time as `copy`.
+    ///
+    /// Errors: also a copy that is none.
+    pub fn verify_with_copy(
+        &self,
+        expected: &[(String, Vec<usize>)],
+        original: &str,
+        copy: &str,
+    ) -> Result<Verified<'_>, WeightsError> {
+        let verified = self.verify_beside(expected, &[copy])?;
+        match (verified.view(original), verified.view(copy)) {
+            (Some((_, one)), Some((shard, other)))
+                if one.dtype() != other.dtype()
+                    || one.shape() != other.shape()
+                    || one.data() != other.data() =>
+            {
+                Err(WeightsError::NotTied {
+                    path: self.shards[shard].path.clone(),
+                    original: original.to_owned(),
+                    copy: copy.to_owned(),
+                })
+            }
+            _ => Ok(verified),
+        }
+    }
+
+    fn verify_beside(
+        &self,
+        expected: &[(String, Vec<usize>)],
+        allowed: &[&str],
+    ) -> Result<Verified<'_>, WeightsError> {
         let files = self
             .shards
             .iter()
@@ -141,7 +188,11 @@ impl WeightsFile {
             verified.check(name, shape)?;
         }
         let wanted: BTreeSet<&str> = expected.iter().map(|(name, _)| name.as_str()).collect();
-        let known = |name: &str| wanted.contains(name) || BUFFERS.iter().any(|b| name.ends_with(b));
+        let known = |name: &str| {
+            wanted.contains(name)
+                || allowed.contains(&name)
+                || BUFFERS.iter().any(|b| name.ends_with(b))
+        };
         match verified.places.iter().find(|(name, _)| !known(name)) {
             None => Ok(verified),
             Some((name, &shard)) => Err(WeightsError::Unexpected {

@@ -3,31 +3,25 @@
 use tch::Kind;
 
 use super::*;
-use crate::checkpoint::NeoxConfig;
+use crate::checkpoint::ModelConfig;
 use crate::device::{Arithmetic, Device};
+use crate::model::shapes::like_pythia;
 use crate::spec::Freeze;
+use crate::training::batch::TermName;
 use crate::training::{DpoTerm, LikelihoodTerm, trainable_parts};
 use crate::units::TokenId;
 
-fn model() -> Neox {
+fn model() -> Model {
     model_in(Arithmetic::F32)
 }
 
-fn model_in(arithmetic: Arithmetic) -> Neox {
-    let config = NeoxConfig {
-        vocab_size: 40,
-        hidden_size: 16,
-        layers: 4,
-        heads: 2,
-        intermediate_size: 64,
-        rotary_dims: 2,
-        rotary_base: 10_000.0,
+fn model_in(arithmetic: Arithmetic) -> Model {
+    let config = ModelConfig {
         max_positions: 32,
-        parallel_residual: true,
-        layer_norm_eps: 1e-5,
         initializer_range: 0.2,
+        ..like_pythia(4, 16, 2, 40)
     };
-    Neox::random(config, Device::CPU, arithmetic).unwrap()
+    Model::random(config, Device::CPU, arithmetic).unwrap()
 }
 
 fn batch() -> StepBatch {
@@ -118,7 +112,7 @@ fn a_micro_batch_that_was_asked_for_is_used() {
     }
 }
 
-fn tensors(model: &Neox) -> Vec<(String, Tensor)> {
+fn tensors(model: &Model) -> Vec<(String, Tensor)> {
     let all = model.named_tensors();
     all.into_iter()
         .map(|(n, t)| (n, t.detach().copy()))

@@ -1,21 +1,14 @@
-//! Our training and scoring against the reference implementation (PyTorch + transformers): committed traces, and any
-//! further ones in `UNSAID_PARITY_EXTRA=DIR` (`DIR/*.trace.json`, each beside the checkpoint folder its `model` names).
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    clippy::doc_markdown
-)]
+//! Replays a trace, or scores a file's rows, and holds each number against the reference's.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use unsaid::checkpoint::Folder;
 use unsaid::device::{Arithmetic, Device, resolve};
-use unsaid::model::Neox;
+use unsaid::model::Model;
 use unsaid::score::Scorer;
-use unsaid::spec::{Freeze, Precision};
+use unsaid::spec::Freeze;
 use unsaid::training::{
     DpoTerm, LikelihoodTerm, Settings, StepBatch, TermName, Trainer, learning_rate, trainable_parts,
 };
@@ -28,14 +21,14 @@ const RATE_TOLERANCE: f64 = 1e-6;
 
 /// How far an arithmetic may stray from the reference's float32.
 #[derive(Clone, Copy)]
-struct Allowed {
-    arithmetic: Arithmetic,
+pub(crate) struct Allowed {
+    pub(crate) arithmetic: Arithmetic,
     /// Losses and terms, relative.
-    loss: f64,
+    pub(crate) loss: f64,
     /// Gradient norm, relative.
-    norm: f64,
+    pub(crate) norm: f64,
     /// Evaluation means, nats.
-    evaluation: f64,
+    pub(crate) evaluation: f64,
 }
 
 /// The reference's own float32 gradient norm differs from its float64 by 8.5e-5.
@@ -50,14 +43,14 @@ const F32: Allowed = Allowed {
 const F32_CUDA: Allowed = Allowed { loss: 1e-3, ..F32 };
 
 /// bfloat16 keeps 8 bits of an operand (0.4 %): a loss is a mean over hundreds of tokens, a norm over thousands of numbers.
-const BF16: Allowed = Allowed {
+pub(crate) const BF16: Allowed = Allowed {
     arithmetic: Arithmetic::EmulatedBf16,
     loss: 5e-3,
     norm: 1e-2,
     evaluation: 5e-3,
 };
 
-fn float32() -> Allowed {
+pub(crate) fn float32() -> Allowed {
     if device() == Device::CPU {
         F32
     } else {
@@ -65,7 +58,7 @@ fn float32() -> Allowed {
     }
 }
 
-type Rows = Vec<Vec<TokenId>>;
+pub(crate) type Rows = Vec<Vec<TokenId>>;
 
 #[derive(Deserialize)]
 struct Trace {
@@ -91,7 +84,7 @@ struct TracePhase {
 #[derive(Deserialize)]
 struct TraceStep {
     lr: f64,
-    loss: f64,
+    pub(crate) loss: f64,
     grad_norm: f64,
     terms: BTreeMap<String, f64>,
     rows: BTreeMap<String, Rows>,
@@ -132,7 +125,7 @@ enum Tolerance {
 
 /// The CPU, or what `UNSAID_PARITY_DEVICE` names: `cuda` on a machine that has one (with `--test-threads 1`: one GPU, and
 /// its half of libtorch registers before all else).
-fn device() -> Device {
+pub(crate) fn device() -> Device {
     static DEVICE: std::sync::OnceLock<Device> = std::sync::OnceLock::new();
     *DEVICE.get_or_init(|| {
         let name = std::env::var("UNSAID_PARITY_DEVICE").unwrap_or_else(|_| "cpu".to_owned());
@@ -141,25 +134,25 @@ fn device() -> Device {
 }
 
 /// Where `UNSAID_PARITY_FIXTURES` says, for a binary that was carried to another machine.
-fn fixtures() -> PathBuf {
+pub(crate) fn fixtures() -> PathBuf {
     std::env::var_os("UNSAID_PARITY_FIXTURES").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/parity"),
         PathBuf::from,
     )
 }
 
-fn load(folder: &Path, arithmetic: Arithmetic) -> Neox {
+pub(crate) fn load(folder: &Path, arithmetic: Arithmetic) -> Model {
     let device = device();
     let folder = Folder::open(folder).unwrap_or_else(|e| panic!("{e}"));
-    Neox::load(&folder, device, arithmetic).unwrap_or_else(|e| panic!("{e}"))
+    Model::load(&folder, device, arithmetic).unwrap_or_else(|e| panic!("{e}"))
 }
 
-fn sums(model: &mut Neox, rows: &Rows) -> Vec<f32> {
+fn sums(model: &mut Model, rows: &Rows) -> Vec<f32> {
     let scores = model.score(rows, &[]).unwrap();
     scores.iter().map(|s| s.logprobs.iter().sum()).collect()
 }
 
-fn mean(model: &mut Neox, rows: &Rows) -> f64 {
+fn mean(model: &mut Model, rows: &Rows) -> f64 {
     let scores = model.score(rows, &[]).unwrap();
     let all: Vec<f64> = scores
         .iter()
@@ -168,7 +161,7 @@ fn mean(model: &mut Neox, rows: &Rows) -> f64 {
     all.iter().sum::<f64>() / all.len() as f64
 }
 
-fn batch(trace: &Trace, phase: u8, step: &TraceStep, reference: Option<&mut Neox>) -> StepBatch {
+fn batch(trace: &Trace, phase: u8, step: &TraceStep, reference: Option<&mut Model>) -> StepBatch {
     let weight = |name: &str| if phase == 1 { 1.0 } else { trace.weights[name] };
     let dpo = reference.map(|model| {
         let (chosen, rejected) = (&step.rows["chosen"], &step.rows["rejected"]);
@@ -198,7 +191,7 @@ fn batch(trace: &Trace, phase: u8, step: &TraceStep, reference: Option<&mut Neox
 fn replay_phase(
     trace: &Trace,
     phase: &TracePhase,
-    model: &mut Neox,
+    model: &mut Model,
     batches: &[StepBatch],
     allowed: Allowed,
     worst: &mut Worst,
@@ -255,7 +248,7 @@ fn replay_phase(
     trainer.finish().unwrap();
 }
 
-fn replay(path: &Path, allowed: Allowed) {
+pub(crate) fn replay(path: &Path, allowed: Allowed) {
     let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     let trace: Trace =
         serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
@@ -302,52 +295,12 @@ fn replay(path: &Path, allowed: Allowed) {
 }
 
 /// The model as it stands, apart from the one that trains on.
-fn copy_of(model: &Neox, folder: &Path) -> Neox {
+fn copy_of(model: &Model, folder: &Path) -> Model {
     let mut copy = load(folder, model.arithmetic());
     for (slot, (_, tensor)) in model.named_tensors().into_iter().enumerate() {
         copy.set(slot, &tensor).unwrap();
     }
     copy
-}
-
-macro_rules! traces {
-    ($($name:ident: $file:literal,)*) => {
-        $(#[test] fn $name() { replay(&fixtures().join($file), float32()); })*
-
-        #[test]
-        fn bfloat16_stays_within_its_tolerance() {
-            // Where the processor has bfloat16, that too; emulated by libtorch it would take minutes.
-            let here = Arithmetic::resolve(Precision::Bf16, device()).unwrap();
-            for file in [$($file),*] {
-                for arithmetic in BTreeSet::from([BF16.arithmetic, here]) {
-                    let allowed = Allowed { arithmetic, ..BF16 };
-                    replay(&fixtures().join(file), allowed);
-                }
-            }
-        }
-
-        #[test]
-        fn every_committed_trace_is_replayed() {
-            let named = [$($file),*];
-            let mut found = 0;
-            for entry in std::fs::read_dir(fixtures()).unwrap() {
-                let name = entry.unwrap().file_name().into_string().unwrap();
-                if name.ends_with(".trace.json") {
-                    assert!(named.contains(&name.as_str()), "{name} is replayed by no test");
-                    found += 1;
-                }
-            }
-            assert_eq!(found, named.len());
-        }
-    };
-}
-
-traces! {
-    freeze_upper: "upper.trace.json",
-    freeze_lower: "lower.trace.json",
-    freeze_none: "none.trace.json",
-    without_prefixes: "no-prefix.trace.json",
-    sequential_residual: "sequential.trace.json",
 }
 
 #[derive(Deserialize)]
@@ -356,17 +309,27 @@ struct ScoredLine {
     logprobs: Vec<f64>,
 }
 
-fn scores_agree(folder: &str, expected: &str) {
-    let text = std::fs::read_to_string(fixtures().join(expected)).unwrap();
+/// The rows of such a file.
+pub(crate) fn rows_of(expected: &Path) -> Rows {
+    let text =
+        std::fs::read_to_string(expected).unwrap_or_else(|e| panic!("{}: {e}", expected.display()));
+    let lines = text
+        .lines()
+        .map(|l| serde_json::from_str::<ScoredLine>(l).unwrap());
+    lines.map(|line| line.tokens).collect()
+}
+
+/// A folder's log-probabilities of the rows of a file that holds the reference's.
+pub(crate) fn scores_agree(folder: &Path, expected: &Path) {
+    let text =
+        std::fs::read_to_string(expected).unwrap_or_else(|e| panic!("{}: {e}", expected.display()));
     let lines: Vec<ScoredLine> = text
         .lines()
         .map(|l| serde_json::from_str(l).unwrap())
         .collect();
     assert!(!lines.is_empty());
     let rows: Rows = lines.iter().map(|l| l.tokens.clone()).collect();
-    let ours = load(&fixtures().join(folder), Arithmetic::F32)
-        .score(&rows, &[])
-        .unwrap();
+    let ours = load(folder, Arithmetic::F32).score(&rows, &[]).unwrap();
     let mut worst = Worst::default();
     for (i, (line, ours)) in lines.iter().zip(ours).enumerate() {
         assert_eq!(line.logprobs.len(), ours.logprobs.len());
@@ -382,48 +345,5 @@ fn scores_agree(folder: &str, expected: &str) {
             );
         }
     }
-    println!("{folder}: largest differences {:?}", worst.0);
-}
-
-#[test]
-fn scores_in_float32_parallel_residual() {
-    scores_agree("neox-parallel", "score-parallel.jsonl");
-}
-
-#[test]
-fn scores_in_float32_sequential_residual() {
-    scores_agree("neox-sequential", "score-sequential.jsonl");
-}
-
-#[test]
-fn scores_from_float16_on_disk() {
-    scores_agree("neox-parallel-f16", "score-parallel-f16.jsonl");
-}
-
-#[test]
-fn scores_from_bfloat16_on_disk() {
-    scores_agree("neox-parallel-bf16", "score-parallel-bf16.jsonl");
-}
-
-#[test]
-fn extra_traces() {
-    let Some(dir) = std::env::var_os("UNSAID_PARITY_EXTRA") else {
-        println!("UNSAID_PARITY_EXTRA is not set: no further traces");
-        return;
-    };
-    let mut traces: Vec<_> = std::fs::read_dir(&dir)
-        .unwrap_or_else(|e| panic!("{}: {e}", Path::new(&dir).display()))
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.to_string_lossy().ends_with(".trace.json"))
-        .collect();
-    traces.sort();
-    assert!(
-        !traces.is_empty(),
-        "no *.trace.json in {}",
-        Path::new(&dir).display()
-    );
-    for trace in traces {
-        println!("replaying {}", trace.display());
-        replay(&trace, float32());
-    }
+    println!("{}: largest differences {:?}", folder.display(), worst.0);
 }

@@ -1,0 +1,175 @@
+//! Both spellings, every family, and what is refused.
+
+use serde_json::json;
+
+use super::*;
+
+type Change<'a> = &'a dyn Fn(&mut serde_json::Map<String, Value>);
+
+fn changed(mut config: Value, change: Change<'_>) -> Result<ModelConfig, ConfigError> {
+    change(config.as_object_mut().unwrap());
+    ModelConfig::parse(&config.to_string(), Path::new("config.json"))
+}
+
+fn neox(change: Change<'_>) -> Result<ModelConfig, ConfigError> {
+    changed(
+        json!({
+            "model_type": "gpt_neox", "vocab_size": 320, "hidden_size": 64, "num_hidden_layers": 4,
+            "num_attention_heads": 4, "intermediate_size": 256, "max_position_embeddings": 2048,
+            "rotary_pct": 0.25, "rotary_emb_base": 10000, "use_parallel_residual": true,
+            "layer_norm_eps": 1e-5, "hidden_act": "gelu", "tie_word_embeddings": false,
+        }),
+        change,
+    )
+}
+
+fn gpt2(change: Change<'_>) -> Result<ModelConfig, ConfigError> {
+    changed(
+        json!({
+            "model_type": "gpt2", "vocab_size": 320, "n_embd": 64, "n_layer": 4, "n_head": 4,
+            "n_positions": 128, "attn_pdrop": 0.1,
+        }),
+        change,
+    )
+}
+
+fn llama(change: Change<'_>) -> Result<ModelConfig, ConfigError> {
+    changed(
+        json!({
+            "model_type": "llama", "vocab_size": 320, "hidden_size": 64, "num_hidden_layers": 4,
+            "num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": 160,
+            "max_position_embeddings": 2048, "head_dim": 16,
+        }),
+        change,
+    )
+}
+
+fn refused(found: Result<ModelConfig, ConfigError>, words: &[&str]) {
+    let message = found.unwrap_err().to_string();
+    for word in words {
+        assert!(message.contains(word), "{word} not in {message}");
+    }
+}
+
+#[test]
+fn both_spellings_of_the_rotary_settings_are_read() {
+    let four = neox(&|_| {}).unwrap();
+    let five = neox(&|m| {
+        m.remove("rotary_pct");
+        m.remove("rotary_emb_base");
+        m.insert(
+            "rope_parameters".into(),
+            json!({"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.25}),
+        );
+    })
+    .unwrap();
+    assert_eq!(four, five);
+    assert_eq!(four.rotary().unwrap().dims, 4);
+    let scaled = json!({"factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 512, "rope_type": "llama3"});
+    let four = llama(&|m| {
+        m.insert("rope_theta".into(), 500_000.into());
+        m.insert("rope_scaling".into(), scaled.clone());
+    })
+    .unwrap();
+    let five = llama(&|m| {
+        let mut rope = scaled.clone();
+        rope["rope_theta"] = 500_000.into();
+        m.insert("rope_parameters".into(), rope);
+    })
+    .unwrap();
+    assert_eq!(four, five);
+    assert!(matches!(
+        four.rotary().unwrap().scaling,
+        Scaling::Llama3 { original, .. } if original.to_bits() == 512.0_f64.to_bits()
+    ));
+}
+
+#[test]
+fn what_is_not_supported_is_refused_by_name() {
+    let cases: [(&str, Value); 8] = [
+        ("model_type", "mamba".into()),
+        ("hidden_act", "relu".into()),
+        ("hidden_dropout", 0.1.into()),
+        ("tie_word_embeddings", true.into()),
+        ("attention_bias", false.into()),
+        ("rope_scaling", json!({"type": "linear"})),
+        ("num_attention_heads", 5.into()),
+        ("vocab_size", 0.into()),
+    ];
+    for (key, value) in cases {
+        refused(neox(&|m| drop(m.insert(key.into(), value.clone()))), &[key]);
+    }
+    refused(
+        neox(&|m| drop(m.insert("model_type".into(), "mamba".into()))),
+        &["\"mamba\"", KNOWN],
+    );
+    let cases: [(&str, Value); 4] = [
+        ("activation_function", "relu".into()),
+        ("scale_attn_by_inverse_layer_idx", true.into()),
+        ("n_head", 5.into()),
+        ("n_positions", Value::Null),
+    ];
+    for (key, value) in cases {
+        refused(gpt2(&|m| drop(m.insert(key.into(), value.clone()))), &[key]);
+    }
+    let cases: [(&str, Value); 7] = [
+        ("hidden_act", "gelu".into()),
+        ("rope_scaling", json!({"rope_type": "yarn", "factor": 2.0})),
+        ("rope_scaling", json!({"type": "linear"})),
+        ("partial_rotary_factor", 0.5.into()),
+        ("num_key_value_heads", 3.into()),
+        ("head_dim", 15.into()),
+        ("head_dim", "16".into()),
+    ];
+    for (key, value) in cases {
+        refused(
+            llama(&|m| drop(m.insert(key.into(), value.clone()))),
+            &[key],
+        );
+    }
+    refused(
+        llama(&|m| drop(m.insert("rope_scaling".into(), json!({"type": "yarn"})))),
+        &["yarn", "llama3"],
+    );
+}
+
+#[test]
+fn gpt2_is_tied_unless_it_says_otherwise_and_its_dropout_is_passed_over() {
+    let found = gpt2(&|_| {}).unwrap();
+    assert!(found.is_tied);
+    assert_eq!(found.intermediate_size, 256);
+    assert_eq!(found.family, Family::Gpt2(Gpt2Config { gelu: Gelu::Tanh }));
+    let untied = gpt2(&|m| drop(m.insert("tie_word_embeddings".into(), false.into()))).unwrap();
+    assert!(!untied.is_tied);
+}
+
+#[test]
+fn a_sliding_window_is_as_far_as_rows_may_go() {
+    let of = |kind: &str, change: Change<'_>| {
+        llama(&|m| {
+            m.insert("model_type".into(), kind.into());
+            change(m);
+        })
+        .unwrap()
+        .max_positions
+    };
+    let set = |key: &'static str, value: Value| {
+        move |m: &mut serde_json::Map<String, Value>| drop(m.insert(key.into(), value.clone()))
+    };
+    assert_eq!(of("mistral", &set("sliding_window", 32.into())), 32);
+    assert_eq!(of("mistral", &set("sliding_window", Value::Null)), 2048);
+    assert_eq!(
+        of("mistral", &|m| drop(
+            m.insert("max_position_embeddings".into(), 9000.into())
+        )),
+        4096
+    );
+    // Qwen's window is there to be switched on.
+    assert_eq!(of("qwen2", &set("sliding_window", 32.into())), 2048);
+    let on = |m: &mut serde_json::Map<String, Value>| {
+        m.insert("use_sliding_window".into(), true.into());
+        m.insert("sliding_window".into(), 32.into());
+    };
+    assert_eq!(of("qwen3", &on), 32);
+}

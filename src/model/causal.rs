@@ -1,0 +1,389 @@
+//! A causal language model on a device, of any architecture: its weights, what of them trains, and its vocabulary.
+
+use std::path::Path;
+
+use tch::{Tensor, no_grad};
+
+use super::ModelError;
+use super::architecture::{self, Architecture, Layout, expected};
+use super::embedding::{Embedding, UsedRows};
+use super::layer::Norm;
+use super::params::{Params, Part, Trainable, operand};
+use super::vocabulary::{self, Head, Workspace};
+use crate::checkpoint::{
+    CheckpointError, Folder, Likeness, ModelConfig, Verified, WeightsError, WeightsFile,
+};
+use crate::device::{Arithmetic, Device};
+use crate::units::{TokenId, to_i64};
+
+/// Most floats of activations that one forward pass leaves for its backward pass (2 GiB).
+pub const ACTIVATIONS: usize = 512 << 20;
+
+/// Floats of activations that a token leaves for the backward pass, all layers.
+#[must_use]
+pub fn activations_per_token(config: &ModelConfig) -> usize {
+    config.layers * architecture::of(config).activations(config)
+}
+
+/// A model on a device: weights in float32, products in an [`Arithmetic`].
+///
+/// A tied embedding is the last tensor of the flat buffer. It trains only where both its ends would (freezing `none`); its
+/// gradient is that of the output plus that of the rows that were read, and the optimiser and the norm see all of it: every row
+/// has a gradient from the output, so that there are no unused rows to leave out.
+#[derive(Debug)]
+pub struct Model {
+    config: ModelConfig,
+    architecture: Box<dyn Architecture>,
+    /// The input embedding; none where it is the output's.
+    embedding: Option<Embedding>,
+    params: Params,
+    device: Device,
+    arithmetic: Arithmetic,
+    positions_slot: Option<usize>,
+    layer_slots: Vec<usize>,
+    final_norm: (Norm, usize),
+    output_slot: usize,
+    workspace: Workspace,
+}
+
+/// The weights of a folder, held against its config; and their names there.
+type Found<'w> = (Verified<'w>, Vec<(String, Vec<usize>)>);
+
+/// Some checkpoints leave out what stands before all names; some hold a tied embedding twice.
+fn verified<'w>(weights: &'w WeightsFile, config: &ModelConfig) -> Result<Found<'w>, WeightsError> {
+    let names = architecture::of(config).names();
+    let bare = names.input;
+    let mut expected = expected(config);
+    if weights.holds(bare)? {
+        for (name, _) in &mut expected {
+            if let Some(rest) = name.strip_prefix(names.base) {
+                *name = rest.to_owned();
+            }
+        }
+    }
+    let verified = if config.is_tied {
+        let input = expected.last().map_or("", |(name, _)| name.as_str());
+        weights.verify_with_copy(&expected, input, names.output)?
+    } else {
+        weights.verify(&expected)?
+    };
+    Ok((verified, expected))
+}
+
+/// Checks that a folder's weights are those of its config, and numbers.
+pub fn check_weights(folder: &Folder, weights: &WeightsFile) -> Result<(), ModelError> {
+    let (verified, names) = verified(weights, &folder.config).map_err(CheckpointError::from)?;
+    verified
+        .check_values(&names)
+        .map_err(CheckpointError::from)?;
+    Ok(())
+}
+
+impl Model {
+    /// Loads a checkpoint folder.
+    pub fn load(
+        folder: &Folder,
+        device: Device,
+        arithmetic: Arithmetic,
+    ) -> Result<Self, ModelError> {
+        // Before memory is taken for what the config merely claims.
+        let weights = folder.weights()?;
+        verified(&weights, &folder.config).map_err(CheckpointError::from)?;
+        let mut model = Self::zeros(folder.config.clone(), device, arithmetic)?;
+        model.read_weights(folder)?;
+        Ok(model)
+    }
+
+    /// Replaces the weights by those of a folder of the same architecture.
+    pub fn read_weights(&mut self, folder: &Folder) -> Result<(), ModelError> {
+        let weights = folder.weights()?;
+        let (verified, names) = verified(&weights, &self.config).map_err(CheckpointError::from)?;
+        verified
+            .fill(&names, |place, from, rows| self.set_rows(place, from, rows))
+            .map_err(CheckpointError::from)?;
+        Ok(())
+    }
+
+    pub(super) fn zeros(
+        config: ModelConfig,
+        device: Device,
+        arithmetic: Arithmetic,
+    ) -> Result<Self, ModelError> {
+        let architecture = architecture::of(&config);
+        let Layout {
+            entries,
+            positions,
+            layers,
+            final_norm,
+            output,
+        } = architecture::layout(&config, architecture.as_ref());
+        let embedding = if config.is_tied {
+            None
+        } else {
+            let (rows, width) = (config.vocab_size, config.hidden_size);
+            Some(Embedding::zeros(rows, width, device)?)
+        };
+        Ok(Self {
+            params: Params::zeros(entries, device, arithmetic)?,
+            embedding,
+            positions_slot: positions,
+            layer_slots: layers,
+            final_norm,
+            output_slot: output,
+            workspace: Workspace::default(),
+            architecture,
+            config,
+            device,
+            arithmetic,
+        })
+    }
+
+    /// Names and shapes of its tensors, in the order of [`Self::named_tensors`].
+    #[must_use]
+    pub fn shapes(&self) -> Vec<(String, Vec<usize>)> {
+        expected(&self.config)
+    }
+
+    /// Overwrites the tensor at a place of [`Self::named_tensors`].
+    pub fn set(&mut self, place: usize, value: &Tensor) -> Result<(), tch::TchError> {
+        self.set_rows(place, 0, value)
+    }
+
+    /// The same for the rows from `from` on: `rows` is `[rows, …]`.
+    fn set_rows(&mut self, place: usize, from: i64, rows: &Tensor) -> Result<(), tch::TchError> {
+        match (&mut self.embedding, place) {
+            (None, slot) => self.params.set_rows(slot, from, rows),
+            (Some(embedding), 0) => embedding.set_rows(from, rows),
+            (Some(_), place) => self.params.set_rows(place - 1, from, rows),
+        }
+    }
+
+    /// The architecture.
+    #[must_use]
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// The parameters.
+    #[must_use]
+    pub fn params(&self) -> &Params {
+        &self.params
+    }
+
+    /// The parameters, to train.
+    pub fn params_mut(&mut self) -> &mut Params {
+        &mut self.params
+    }
+
+    /// Where it runs.
+    #[must_use]
+    pub fn device(&self) -> Device {
+        self.device
+    }
+
+    /// How its products are made.
+    #[must_use]
+    pub fn arithmetic(&self) -> Arithmetic {
+        self.arithmetic
+    }
+
+    /// What `with` gives while all products are made in strict float32, whatever the model trains in.
+    pub fn strictly<T>(&mut self, with: impl FnOnce(&mut Self) -> T) -> T {
+        let before = std::mem::replace(&mut self.arithmetic, Arithmetic::F32);
+        let found = with(self);
+        self.arithmetic = before;
+        found
+    }
+
+    /// Begins training of the parts: gives what trains of the flat buffer. The input embedding trains by the rows that
+    /// [`Self::meet`] names.
+    pub fn begin_training(&mut self, parts: &[Part]) -> Result<Trainable, tch::TchError> {
+        if let Some(embedding) = &mut self.embedding
+            && parts.contains(&Part::Input)
+        {
+            embedding.begin()?;
+        }
+        self.params.train(parts)
+    }
+
+    /// Takes rows of the input embedding into training.
+    pub fn meet(&mut self, rows: &[Vec<TokenId>]) -> Result<(), tch::TchError> {
+        match &mut self.embedding {
+            Some(embedding) => embedding.meet(rows.iter().flatten().copied()),
+            None => Ok(()),
+        }
+    }
+
+    /// The rows of the input embedding in training: `[used, hidden]`, a leaf.
+    pub fn input_leaf(&self) -> Option<&Tensor> {
+        self.embedding.as_ref()?.leaf()
+    }
+
+    /// The tied embedding as it is read at the input, where it trains: `[vocabulary, hidden]`, a leaf.
+    pub fn tied_leaf(&self) -> Option<&Tensor> {
+        let table = self.params.tensor(self.output_slot);
+        (self.embedding.is_none() && table.requires_grad()).then_some(table)
+    }
+
+    /// Where [`Self::lookup`] finds a token.
+    pub(super) fn place(&self, token: TokenId) -> Result<i64, tch::TchError> {
+        match &self.embedding {
+            Some(embedding) => embedding.place(token),
+            None => Ok(i64::from(token.0)),
+        }
+    }
+
+    /// Rows of the input embedding at `places` `[batch, time]`: `[batch, time, hidden]`.
+    pub(super) fn lookup(&self, places: &Tensor) -> Result<Tensor, tch::TchError> {
+        if let Some(embedding) = &self.embedding {
+            return embedding.lookup(places);
+        }
+        let table = self.params.tensor(self.output_slot);
+        Tensor::f_embedding(table, places, -1, false, false)
+    }
+
+    /// See [`UsedRows`].
+    pub fn used_rows(&self) -> Option<UsedRows> {
+        self.embedding.as_ref()?.used()
+    }
+
+    /// Continues training with rows that [`Self::used_rows`] gave.
+    pub fn restore_rows(&mut self, used: &UsedRows) -> Result<(), tch::TchError> {
+        match &mut self.embedding {
+            Some(embedding) => embedding.restore(used),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes note of an update of what trains; rows of the input embedding that are not used were multiplied by `decay`.
+    pub fn updated(&mut self, range: &Trainable, decay: f64) -> Result<(), tch::TchError> {
+        if let Some(embedding) = &mut self.embedding {
+            embedding.decay(decay);
+        }
+        self.params.updated(range)
+    }
+
+    /// Ends training: nothing trains any more, and the weights are whole.
+    pub fn finish_training(&mut self) -> Result<(), tch::TchError> {
+        if let Some(embedding) = &mut self.embedding {
+            embedding.finish()?;
+        }
+        self.params.train(&[]).map(|_| ())
+    }
+
+    pub(super) fn architecture(&self) -> &dyn Architecture {
+        self.architecture.as_ref()
+    }
+
+    /// Slot of learned positions, where there are.
+    pub(super) fn positions_slot(&self) -> Option<usize> {
+        self.positions_slot
+    }
+
+    /// First slot of a layer.
+    pub(super) fn layer_slot(&self, layer: usize) -> usize {
+        self.layer_slots[layer]
+    }
+
+    /// The final norm, and its first slot.
+    pub(super) fn final_norm_at(&self) -> (Norm, usize) {
+        self.final_norm
+    }
+
+    /// Slot of the output embedding: the last.
+    #[must_use]
+    pub fn output_slot(&self) -> usize {
+        self.output_slot
+    }
+
+    /// Names and tensors, as a checkpoint holds them. Training must have ended.
+    #[must_use]
+    pub fn named_tensors(&self) -> Vec<(String, Tensor)> {
+        debug_assert!(self.input_leaf().is_none(), "training is on");
+        let input = self.embedding.iter().map(|e| e.table().shallow_clone());
+        let others =
+            (0..self.params.slots().len()).map(|slot| self.params.tensor(slot).shallow_clone());
+        let names = expected(&self.config).into_iter().map(|(name, _)| name);
+        names.zip(input.chain(others)).collect()
+    }
+
+    /// Saves the weights with the files of `like` as a folder that transformers loads.
+    pub fn save(
+        &self,
+        like: &Likeness,
+        path: &Path,
+    ) -> Result<Vec<std::path::PathBuf>, ModelError> {
+        Ok(like.save(path, &self.named_tensors())?)
+    }
+
+    /// Inputs `[batch, time − 1]` and flat targets `[batch · (time − 1)]` of rows of equal length.
+    ///
+    /// Inputs are places of the input embedding, targets token ids.
+    pub fn batch(&self, rows: &[Vec<TokenId>]) -> Result<(Tensor, Tensor), tch::TchError> {
+        let n = rows.first().map_or(0, Vec::len).saturating_sub(1);
+        let inputs: Vec<i64> = rows
+            .iter()
+            .flat_map(|row| &row[..n])
+            .map(|&t| self.place(t))
+            .collect::<Result<_, _>>()?;
+        let targets: Vec<i64> = rows
+            .iter()
+            .flat_map(|row| &row[1..])
+            .map(|t| i64::from(t.0))
+            .collect();
+        let on_device = |ids: &[i64]| Tensor::f_from_slice(ids)?.f_to_device(self.device.tch());
+        Ok((
+            on_device(&inputs)?.f_view([to_i64(rows.len()), to_i64(n)])?,
+            on_device(&targets)?,
+        ))
+    }
+
+    /// Pieces that a step over `tokens` is best cut into, at most `most`: small enough for the activations to stay within
+    /// [`ACTIVATIONS`] and, on the CPU, for the logits to be kept. The same on every machine.
+    pub fn pieces(&self, tokens: usize, most: usize) -> usize {
+        let config = &self.config;
+        let by_activations = (tokens * activations_per_token(config)).div_ceil(ACTIVATIONS);
+        let by_logits = match self.device {
+            Device::CPU => (tokens * config.vocab_size).div_ceil(vocabulary::KEPT_LOGITS),
+            _ => 1,
+        };
+        by_activations.max(by_logits).clamp(1, most.max(1))
+    }
+
+    /// The step from hidden states `[tokens, hidden]`, detached, to log-probabilities.
+    pub(super) fn head<'a>(
+        &'a self,
+        hidden: &Tensor,
+        targets: &'a Tensor,
+    ) -> Result<Head<'a>, tch::TchError> {
+        Ok(Head {
+            hidden: operand(hidden, self.arithmetic)?,
+            output: self
+                .params
+                .operand(self.output_slot, self.arithmetic)
+                .f_detach()?,
+            targets,
+            arithmetic: self.arithmetic,
+            workspace: &self.workspace,
+        })
+    }
+
+    /// Log-probabilities of `targets` `[tokens]` from detached hidden states `[tokens, hidden]`, and the derivatives of a
+    /// loss over them. `loss` gives its numbers and its derivative by each log-probability, `[tokens]`.
+    ///
+    /// Returns those numbers and the loss's derivative by the hidden states; that by the output embedding is added to
+    /// `grad_output` `[vocabulary, hidden]` where given. Both derivatives are float32.
+    pub fn vocabulary_loss(
+        &self,
+        hidden: &Tensor,
+        targets: &Tensor,
+        grad_output: Option<&Tensor>,
+        loss: impl FnOnce(&Tensor) -> Result<(Tensor, Tensor), tch::TchError>,
+    ) -> Result<(Tensor, Tensor), tch::TchError> {
+        let head = self.head(hidden, targets)?;
+        let scored = vocabulary::forward(&head, true)?;
+        let (numbers, slopes) = no_grad(|| loss(&scored.logprobs))?;
+        let grad = vocabulary::backward(&head, &scored, &slopes, grad_output)?;
+        Ok((numbers, grad))
+    }
+}
