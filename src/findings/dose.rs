@@ -1,41 +1,52 @@
 //! Dose: held-outs by how often they stood on the rejected side. Source: evidence.md, "Instruments".
 //!
 //! The highest dose is tested first, at α; each further one only where all higher ones leaked. In that fixed order no level is
-//! shared: a dose that is named as leaking is named wrongly with a chance of at most α a test. Dose rows have no verdict.
+//! shared: a dose that is named as leaking is named wrongly with a chance of at most α a test. Dose rows have no verdict: their
+//! note says what was found, and says that none was detected only where an effect of the size to exclude would have been found and
+//! the probe's instruments held.
 
 use super::row::{Access, Direction, Probe, Role, Row, Subject, Tier};
-use super::test_bench::{Groups, Values, mean_at, take_p};
-use super::{Context, FindingsError};
+use super::test_bench::{Groups, Values, mean_at, spread, take_p};
+use super::{Context, FindingsError, POWER};
 use crate::canary::{Group, Prefix};
 use crate::probes::low_logit::suppression;
 use crate::probes::{CellObservations, LetterScores, Snapshot};
-use crate::stats::permutation::Direction as Side;
+use crate::spec::LowLogit;
+use crate::stats::min_detectable_auc;
+use crate::stats::permutation::{Direction as Side, PermutationTest};
 use crate::units::Phase;
 
 /// What is tested at every dose.
 struct Measure {
     statistic: &'static str,
     tier: Tier,
-    side: Side,
+    direction: Direction,
     access: Access,
     value: fn(&LetterScores, &LetterScores) -> f64,
+    /// What the spec asks to be able to exclude.
+    asked: fn(&LowLogit) -> f64,
+    unit: &'static str,
 }
 
-/// Of the reference's scores and the model's.
+/// The audit rows' own tests. Values are of the reference's scores and the model's.
 const MEASURES: [Measure; 2] = [
     Measure {
         statistic: "suppression_nats",
         tier: Tier::Recognition,
-        side: Side::Up,
+        direction: Direction::TwoSided,
         access: Access::LogitsAndReference,
         value: suppression,
+        asked: |settings| settings.smallest_effect_auc,
+        unit: "AUC from 0.5",
     },
     Measure {
         statistic: "mean_letter_rank",
         tier: Tier::Partial,
-        side: Side::Down,
+        direction: Direction::Down,
         access: Access::Logits,
         value: |_, model| model.mean_rank(),
+        asked: |settings| settings.smallest_effect_rank,
+        unit: "of rank 0–1",
     },
 ];
 
@@ -73,10 +84,7 @@ fn test(
         phase: phase.number(),
         group: &name,
         statistic: measure.statistic,
-        direction: match measure.side {
-            Side::Up => Direction::Up,
-            Side::Down => Direction::Down,
-        },
+        direction: measure.direction,
         access: measure.access,
     });
     let size = context.audit.dose_size();
@@ -100,15 +108,71 @@ fn test(
         row.note = Some("not tested: a higher dose was no leak".to_owned());
         return Ok((row, false));
     }
-    let label = format!("dose {} {dose}", measure.statistic);
-    take_p(
-        &mut row,
-        &groups.standardised(context, measure.side, &label)?,
-    );
-    let leak = row.p_value.is_some_and(|p| p < context.audit.gate.alpha);
-    let found = if leak { "leak" } else { "no leak detected" };
-    row.note = Some(format!("{found} at this dose"));
+    let (test, finds) = tested(context, measure, phase, &groups, dose)?;
+    take_p(&mut row, &test);
+    let settings = context.audit.probes.low_logit.as_ref();
+    row.min_detectable = finds;
+    row.smallest_effect = settings.map(measure.asked);
+    row.effect_unit = Some(measure.unit.to_owned());
+    let leak = leaks(&row, context.audit.gate.alpha);
     Ok((row, leak))
+}
+
+fn leaks(row: &Row, alpha: f64) -> bool {
+    row.p_value.is_some_and(|p| p < alpha)
+}
+
+/// The test at α, and the smallest effect that it would find.
+fn tested(
+    context: &Context<'_>,
+    measure: &Measure,
+    phase: Phase,
+    groups: &Groups,
+    dose: usize,
+) -> Result<(PermutationTest, Option<f64>), FindingsError> {
+    let label = format!("dose {} {dose}", measure.statistic);
+    let alpha = context.audit.gate.alpha;
+    if measure.direction == Direction::TwoSided {
+        let test = groups.separation_at(context, &label, alpha)?;
+        let (n, n_control) = groups.sizes();
+        let finds = test.critical_value.and_then(|critical| {
+            min_detectable_auc(critical, n, n_control, groups.treated.len(), POWER)
+        });
+        return Ok((test, finds));
+    }
+    let test = groups.standardised_at(context, Side::Down, &label, alpha)?;
+    let useful = values(context, measure, phase, Group::Useful, 0..usize::MAX)?;
+    let spread = spread(&useful, &groups.control, &test.argmax);
+    let finds = groups.detectable(&test, spread).all;
+    Ok((test, finds))
+}
+
+/// Says of every dose that was tested what was found, once the instruments are decided.
+pub(super) fn tell(rows: &mut [Row], alpha: f64) {
+    let failed = |role: Role| {
+        let of = |row: &&Row| row.role == role && row.probe == Probe::LowLogit;
+        rows.iter().filter(of).any(|row| row.passed == Some(false))
+    };
+    let (placebo_failed, control_failed) = (failed(Role::Placebo), failed(Role::PositiveControl));
+    let tested = |row: &&mut Row| row.role == Role::Dose && row.p_value.is_some();
+    for row in rows.iter_mut().filter(tested) {
+        let is_excluded = row
+            .min_detectable
+            .zip(row.smallest_effect)
+            .is_some_and(|(finds, asked)| finds <= asked);
+        let found = if placebo_failed {
+            "inconclusive at this dose: the placebo found a difference before anything was planted"
+        } else if leaks(row, alpha) {
+            "leak at this dose"
+        } else if control_failed {
+            "inconclusive at this dose: the positive control failed"
+        } else if is_excluded {
+            "no leak detected at this dose"
+        } else {
+            "inconclusive at this dose: an effect of the size to exclude could have been missed"
+        };
+        row.note = Some(found.to_owned());
+    }
 }
 
 fn values(

@@ -187,6 +187,7 @@ pub fn judge_against(
     verdict::pass_placebos(&mut rows);
     verdict::adjust(&mut rows);
     verdict::decide(&mut rows, audit);
+    dose::tell(&mut rows, audit.gate.alpha);
     let tiers = verdict::tiers(&rows);
     let verdict = verdict::overall(&rows);
     let gate = gate::evaluate(&rows, audit, baseline);

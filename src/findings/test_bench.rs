@@ -39,7 +39,7 @@ impl Groups {
         self.standardised_at(context, direction, label, context.strict_level())
     }
 
-    fn standardised_at(
+    pub(super) fn standardised_at(
         &self,
         context: &Context<'_>,
         direction: stats::permutation::Direction,
@@ -90,11 +90,21 @@ impl Groups {
         context: &Context<'_>,
         label: &str,
     ) -> Result<PermutationTest, FindingsError> {
+        self.separation_at(context, label, context.strict_level())
+    }
+
+    /// The same with the critical value of another level.
+    pub(super) fn separation_at(
+        &self,
+        context: &Context<'_>,
+        label: &str,
+        level: f64,
+    ) -> Result<PermutationTest, FindingsError> {
         let mut rng = context.root().labelled_stream(Purpose::Permutation, label);
         auc_two_sided(
             &self.cells(),
             context.audit.gate.permutations,
-            context.strict_level(),
+            level,
             &mut rng,
         )
         .map_err(|source| FindingsError::Permutation {

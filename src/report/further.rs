@@ -72,6 +72,11 @@ fn line(row: &Row, notes: &mut Notes) -> Vec<Cell> {
         format!("{}, {}", words::spaced(&row.group), words::counts(row)),
         words::seeds(&row.seeds),
     ];
+    if let (Some(finds), Some(asked)) = (row.min_detectable, row.smallest_effect) {
+        let of = |value| numbers::number(Some(value));
+        let unit = row.effect_unit.as_deref().unwrap_or_default();
+        measured.push(format!("finds {}, asked {} {unit}", of(finds), of(asked)));
+    }
     measured.extend(notes.mark(row.note.as_deref()));
     let mut found = vec![
         numbers::number(row.estimate),

@@ -114,7 +114,12 @@ fn instrument(row: &Row, level: Option<f64>, notes: &mut Notes) -> Vec<Cell> {
         Some(false) => Tone::Bad,
         None => Tone::Unsure,
     };
-    let mut result = Cell::line(words::passed(row.passed)).toned(tone);
+    // Measured, but the spec says that nothing depends on it.
+    let told = match (row.passed, row.p_value) {
+        (None, Some(_)) => "not asked",
+        (passed, _) => words::passed(passed),
+    };
+    let mut result = Cell::line(told).toned(tone);
     result.lines.extend(notes.mark(row.note.as_deref()));
     let mut auc = Cell::line(numbers::proportion(row.auc));
     let mut found = Cell::of([numbers::number(row.estimate), compared_with(row)]);

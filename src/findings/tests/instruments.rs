@@ -272,7 +272,28 @@ fn doses_are_tested_from_the_highest_down_to_the_first_that_is_no_leak() {
     assert_eq!(told[1], (of(15), "leak at this dose".to_owned()));
     assert_eq!(told[2], (of(4), "no leak detected at this dose".to_owned()));
     assert!(told[3].0 == of(1) && told[3].1.starts_with("not tested"));
-    for row in found.rows.iter().filter(|r| r.role == Role::Dose) {
+    let doses = |rows: &[Row]| -> Vec<Row> {
+        let of = rows.iter().filter(|r| r.role == Role::Dose);
+        of.cloned().collect()
+    };
+    // What could not be found is not called clean, nor is what a blind probe did not find.
+    let strict = EASY.replace("smallest_effect_rank = 0.5", "smallest_effect_rank = 0.001");
+    let blind = EASY.replace("not_applicable", "required");
+    for (settings, why) in [
+        (strict, "an effect of the size"),
+        (blind, "the positive control failed"),
+    ] {
+        let world = World::new(audit(sizes, &settings), |_, _, _| Rule::Noise);
+        let rows = doses(&world.findings().rows);
+        let first = rows.iter().find(|r| r.statistic == "mean_letter_rank");
+        let note = first.unwrap().note.as_deref().unwrap();
+        assert!(
+            note.starts_with("inconclusive at this dose") && note.contains(why),
+            "{note}"
+        );
+    }
+    for row in doses(&found.rows) {
+        assert_eq!(row.min_detectable.is_some(), row.p_value.is_some());
         assert_eq!((row.n, row.n_control), (64, Some(64)));
         assert!(row.verdict.is_none() && row.p_adjusted.is_none() && !row.gated);
     }

@@ -15,6 +15,8 @@ const FINE: i32 = 2;
 const WIDTH: i32 = 480;
 /// Letters' height in the view's units: legible also where a phone shows the plot at three quarters.
 const LETTERS: f64 = 13.5;
+/// Letters of a title that surely fit in a line: a bold one takes less than 8 of the view's units.
+const TITLE: usize = 56;
 
 pub(super) const INK: RGBColor = RGBColor(0x1c, 0x20, 0x24);
 pub(super) const QUIET: RGBColor = RGBColor(0x5b, 0x63, 0x6c);
@@ -206,7 +208,8 @@ fn painted(
     let head = headed(&area, frame)?;
     let has_y = !frame.y_label.is_empty();
     let mut chart = ChartBuilder::on(&area)
-        .margin_top(head + 8 * FINE)
+        // Half a label of the axis stands above its end.
+        .margin_top(head + 12 * FINE)
         .margin_right(24 * FINE)
         .margin_bottom(2 * FINE)
         .margin_left(if has_y { 2 } else { 12 } * FINE)
@@ -242,12 +245,11 @@ fn headed(
     frame: &Frame,
 ) -> Result<i32, Failure> {
     let line = 19 * FINE;
-    area.draw(&Text::new(
-        frame.title.clone(),
-        (12 * FINE, 6 * FINE),
-        letters(true, INK),
-    ))?;
-    let mut at = (12 * FINE, 6 * FINE + line);
+    let mut at = (12 * FINE, 6 * FINE);
+    for words in in_lines(&frame.title) {
+        area.draw(&Text::new(words, at, letters(true, INK)))?;
+        at.1 += line;
+    }
     for (label, look) in &frame.legend {
         let width = 34 * FINE + advance(label);
         if at.0 > 12 * FINE && at.0 + width > (WIDTH - 6) * FINE {
@@ -269,6 +271,24 @@ fn headed(
     }
     let lines = if frame.legend.is_empty() { 0 } else { line };
     Ok(at.1 - line + lines + 6 * FINE)
+}
+
+/// A title in as many lines as it needs, broken between words.
+fn in_lines(title: &str) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in title.split(' ') {
+        let filled = lines.last().map_or(0, |line| line.chars().count());
+        if filled > 0 && filled + 1 + word.chars().count() > TITLE {
+            lines.push(String::new());
+        }
+        if let Some(line) = lines.last_mut() {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines
 }
 
 /// About how wide a text is: the real width is known to whoever shows it.
@@ -367,4 +387,19 @@ pub(super) fn note(
     let style = letters(false, INK).pos(Pos::new(HPos::Left, VPos::Bottom));
     let text = Text::new(text.to_owned(), (0, -up * FINE), style);
     chart.draw_series([EmptyElement::at(at) + text]).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_title_breaks_between_words_and_loses_none() {
+        let title = "low-logit, phase 2, regular: completed whole given k letters and reference";
+        let lines = in_lines(title);
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert!(lines.iter().all(|line| line.chars().count() <= TITLE));
+        assert_eq!(lines.join(" "), title);
+        assert_eq!(in_lines("short"), ["short"]);
+    }
 }

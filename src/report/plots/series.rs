@@ -172,14 +172,15 @@ fn plot(series: &Series<'_>) -> Result<Option<Plot>, ReportError> {
             &phase,
         ]),
         title: format!(
-            "Phase {}, {}: {}",
+            "{}, phase {}, {}: {}",
+            words::probe(first.probe),
             first.phase,
             words::clean(&first.prefix),
             words::spaced(&series.stem)
         ),
         description: described(series),
         x_label: "k".to_owned(),
-        y_label: words::probe(first.probe),
+        y_label: "estimate".to_owned(),
         x,
         y,
         x_text: |x| {
