@@ -100,7 +100,7 @@ pub(super) fn gate(gate: &Gate) -> Vec<Block> {
         gate.rules.iter().any(of_rule)
     };
     let reasons = gate.reasons.iter().filter(|reason| !is_told(reason));
-    let reasons: Vec<String> = reasons.map(|reason| words::clean(reason)).collect();
+    let reasons: Vec<String> = reasons.map(|reason| words::spaced(reason)).collect();
     if !reasons.is_empty() {
         blocks.push(Block::List(reasons));
     }
@@ -138,7 +138,7 @@ fn rule_line(rule: &GateRule) -> Vec<Cell> {
 /// What decided a rule, and by how much: as the gate says it, or how its interval lies to its limit.
 pub(super) fn rule_margin(rule: &GateRule) -> Option<String> {
     if let Some(detail) = &rule.detail {
-        return Some(words::clean(detail));
+        return Some(words::spaced(detail));
     }
     let ([low, high], limit) = (rule.interval?, rule.limit?);
     let by = |distance: f64| numbers::number(Some(distance));

@@ -215,9 +215,12 @@ pub(super) fn statistic(name: &str) -> String {
     clean(&spaced(name))
 }
 
-/// A name of the report in words: `held_out` is "held-out", other underscores are spaces.
+/// A name of the report in words: `held_out` is "held-out", `low_logit` "low-logit", other underscores are spaces.
 pub(super) fn spaced(name: &str) -> String {
-    clean(&name.replace("held_out", "held-out").replace('_', " "))
+    let hyphened = name
+        .replace("held_out", "held-out")
+        .replace("low_logit", "low-logit");
+    clean(&hyphened.replace('_', " "))
 }
 
 /// The unit of an effect.

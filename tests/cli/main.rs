@@ -19,6 +19,7 @@ mod bad_files;
 mod bad_specs;
 mod bad_tokenizers;
 mod check;
+mod clean_models;
 mod comparisons;
 mod complete_runs;
 mod determinism;
