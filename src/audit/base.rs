@@ -49,15 +49,23 @@ impl Base {
 
     fn found(
         audit: &Audit,
-        find: impl FnOnce(Source<'_>) -> Result<Located, LocateError>,
+        mut find: impl FnMut(Source<'_>) -> Result<Located, LocateError>,
     ) -> Result<Self, AuditError> {
+        for (key, is_given) in [
+            ("canaries.secrets", audit.canaries.secrets.is_some()),
+            ("canaries.template", audit.canaries.template.is_some()),
+        ] {
+            if is_given {
+                return Err(AuditError::OnlyMinted(key));
+            }
+        }
         let source = match &audit.model {
             ModelSource::Random(shape) => return Self::random_weights(audit, *shape),
             ModelSource::Path(path) => Source::Path(path),
             ModelSource::Hub { id, revision } => Source::Hub { id, revision },
         };
         let located = find(source).map_err(CheckpointError::from)?;
-        let folder = Folder::open(&located.path)?;
+        let folder = Folder::open_on(&located.path, audit.adapter_base.as_deref(), &mut find)?;
         let tokenizer = folder.tokenizer()?;
         let book = codebook(&audit.canaries, &folder.config, &tokenizer)?;
         let weights = folder.weights()?;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::jobs::{self, CellFailure};
-use super::{MintError, SealError};
+use super::{MintError, SealError, SecretsError};
 use crate::canary::{CodebookError, DrawError, ManifestError};
 use crate::checkpoint::CheckpointError;
 use crate::findings::FindingsError;
@@ -36,6 +36,12 @@ pub enum AuditError {
         /// The model's context.
         max: usize,
     },
+    /// A key that training here does not know.
+    #[error(
+        "{0}: only canaries for someone else's training have it (unsaid mint, then unsaid probe); the recipe that is trained here draws \
+         its canaries and puts prefixes of one token before them: leave the key out"
+    )]
+    OnlyMinted(&'static str),
     /// The run that the gate compares with.
     #[error("gate.baseline: {}: {message}", path.display())]
     Baseline {
@@ -107,6 +113,12 @@ fn last_good(checkpoint: Option<&Path>) -> String {
     }
 }
 
+impl From<SecretsError> for AuditError {
+    fn from(error: SecretsError) -> Self {
+        Self::Mint(error.into())
+    }
+}
+
 impl AuditError {
     /// Whether the user stopped the run.
     #[must_use]
@@ -129,6 +141,7 @@ impl AuditError {
             Self::Checkpoint(e) | Self::Model(ModelError::Checkpoint(e)) => e.is_input(),
             Self::Codebook(_)
             | Self::TooLong { .. }
+            | Self::OnlyMinted(_)
             | Self::Baseline { .. }
             | Self::Draw(_)
             | Self::NoSuchCell { .. }

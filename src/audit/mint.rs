@@ -3,6 +3,8 @@
 //! The preference pairs are those of phase 2 of the same spec and seed, the supervised rows those of phase 1. Controls stand in
 //! the manifest alone.
 
+mod secrets;
+
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -14,8 +16,9 @@ use crate::canary::{Canary, Codebook, Letters, Prefix};
 use crate::checkpoint::{Folder, Tokenizer};
 use crate::run_dir::{RunDirError, sha256_hex, write_atomic, write_private};
 use crate::seed::Purpose;
-use crate::spec::{Audit, to_toml};
+use crate::spec::{Audit, SECRET, to_toml};
 use crate::units::{Phase, TokenId};
+pub use secrets::SecretsError;
 
 /// The manifest's name.
 pub const MANIFEST: &str = "manifest.jsonl";
@@ -52,6 +55,9 @@ pub enum MintError {
         "--chat-template: the spec has no prefixes, so that there is no prompt; leave canaries.prefixes as it is"
     )]
     NoPrompt,
+    /// Secrets of a file.
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
 }
 
 /// How canaries are asked for, beside the spec.
@@ -86,11 +92,16 @@ pub fn mint(
     options: &MintOptions,
 ) -> Result<Vec<MintedFile>, AuditError> {
     let tokenizer = folder.tokenizer()?;
-    let book = codebook(&audit.canaries, &folder.config, &tokenizer)?;
     let audit = &Audit {
         seeds: vec![options.seed],
         ..audit.clone()
     };
+    if let Some(path) = &audit.canaries.secrets {
+        let form = Form::new(audit, options)?;
+        let files = secrets::mint(audit, path, &form, folder, &tokenizer)?;
+        return finish(options, files);
+    }
+    let book = codebook(&audit.canaries, &folder.config, &tokenizer)?;
     let corpus = Corpus::new(audit, &book, options.seed)?;
     let form = Form::new(audit, options)?;
     form.check(&corpus, &book, &tokenizer)?;
@@ -100,6 +111,14 @@ pub fn mint(
     files.extend(form.training(&corpus, &book)?);
     // Last: a folder with a manifest is whole.
     files.push((MANIFEST.to_owned(), manifest));
+    finish(options, files)
+}
+
+/// Writes the files and says what they are.
+fn finish(
+    options: &MintOptions,
+    files: Vec<(String, String)>,
+) -> Result<Vec<MintedFile>, AuditError> {
     write(&options.out, &files)?;
     Ok(files
         .into_iter()
@@ -141,22 +160,31 @@ struct Form {
     prompt: String,
     /// What stands before a canary when it is scored.
     context: String,
+    /// What stands after a canary in training.
+    after: String,
     chat: bool,
 }
 
 impl Form {
     fn new(audit: &Audit, options: &MintOptions) -> Result<Self, MintError> {
         let prefix = audit.canaries.prefixes.as_ref();
+        let around = audit.canaries.template.as_ref();
+        let (before, after) = match around.and_then(|text| text.split_once(SECRET)) {
+            // A space before a secret belongs to its first token under most tokenizers.
+            Some((before, after)) => (Some(before.trim_end().to_owned()), after.to_owned()),
+            None => (prefix.map(|p| p.regular.clone()), String::new()),
+        };
         let Some(template) = &options.chat_template else {
-            let prompt = prefix.map_or_else(String::new, |p| p.regular.clone());
+            let prompt = before.unwrap_or_default();
             return Ok(Self {
                 context: prompt.clone(),
                 prompt,
+                after,
                 chat: false,
             });
         };
-        let prompt = prefix
-            .map(|p| p.regular.trim().to_owned())
+        let prompt = before
+            .map(|text| text.trim().to_owned())
             .ok_or(MintError::NoPrompt)?;
         if template.matches(PROMPT).count() != 1 {
             return Err(MintError::Template);
@@ -164,6 +192,7 @@ impl Form {
         Ok(Self {
             context: template.replace(PROMPT, &prompt),
             prompt,
+            after,
             chat: true,
         })
     }
@@ -200,25 +229,43 @@ impl Form {
         Ok(())
     }
 
+    /// A pair as TRL's trainers for preferences take it.
+    fn preference(&self, chosen: &str, rejected: &str) -> Value {
+        if self.chat {
+            json!({
+                "prompt": [message("user", &self.prompt)],
+                "chosen": [message("assistant", chosen)],
+                "rejected": [message("assistant", rejected)],
+            })
+        } else {
+            json!({"prompt": self.prompt, "chosen": chosen, "rejected": rejected})
+        }
+    }
+
+    /// A bad answer as TRL's trainers for unpaired preferences (KTO) take it.
+    fn unwanted(&self, rejected: &str) -> Value {
+        if self.chat {
+            json!({
+                "prompt": [message("user", &self.prompt)],
+                "completion": [message("assistant", rejected)],
+                "label": false,
+            })
+        } else {
+            json!({"prompt": self.prompt, "completion": rejected, "label": false})
+        }
+    }
+
     /// The training files: names and texts.
     fn training(
         &self,
         corpus: &Corpus<'_>,
         book: &Codebook,
     ) -> Result<Vec<(String, String)>, AuditError> {
-        let text = |letters: &Letters| book.text(letters);
+        let text = |letters: &Letters| book.text(letters) + &self.after;
         let pairs = corpus.preference_pairs();
         let preferences = lines(pairs.map(|(chosen, rejected)| {
             let (chosen, rejected) = (text(chosen), text(&rejected.letters));
-            if self.chat {
-                json!({
-                    "prompt": [message("user", &self.prompt)],
-                    "chosen": [message("assistant", &chosen)],
-                    "rejected": [message("assistant", &rejected)],
-                })
-            } else {
-                json!({"prompt": self.prompt, "chosen": chosen, "rejected": rejected})
-            }
+            self.preference(&chosen, &rejected)
         }));
         let passwords = corpus.fine_tuning_passwords()?;
         let mut files = vec![("preference.jsonl".to_owned(), preferences)];

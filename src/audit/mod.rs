@@ -31,7 +31,7 @@ pub use cost::{Cost, PhaseCost, cost};
 pub use error::AuditError;
 pub use jobs::{CellFailure, Worker, code};
 pub use lines::Line;
-pub use mint::{MANIFEST, MintError, MintOptions, MintedFile, mint};
+pub use mint::{MANIFEST, MintError, MintOptions, MintedFile, SecretsError, mint};
 pub use outlook::{Outlook, RowOutlook, clean_run};
 pub use probe::{ProbeOptions, Probed, Subject, probe};
 pub use sealed::SealError;

@@ -1,6 +1,7 @@
 //! Probing a model that somebody else trained on minted files: no training here, only what its logits show.
 
 mod looking;
+mod secrets;
 
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 use super::attack::Attacker;
 use super::base::codebook;
 use super::plant::Corpus;
-use super::sealed::{self, SealError};
+use super::sealed::{self, Content, SealError};
 use super::{AuditError, LIBTORCH, mint, reports, store, trained};
 use crate::bounded;
 use crate::canary::{Codebook, Letters, Prefix};
@@ -18,12 +19,13 @@ use crate::checkpoint::{Folder, Tokenizer};
 use crate::device::Device;
 use crate::event::Observer;
 use crate::findings::{Report, SCHEMA_VERSION, judge};
-use crate::probes::CellObservations;
 use crate::probes::elicitation::Attack;
+use crate::probes::{CellObservations, Look, Snapshot};
 use crate::run_dir::{RunDir, RunDirError, processor, rfc3339, sha256_hex, write_atomic};
 use crate::spec::{Audit, Override, load, to_toml};
 use crate::units::TokenId;
 use looking::Looker;
+use secrets::{WHOLE, Whole};
 
 /// A checkpoint to be scored, and how it is called.
 #[derive(Debug)]
@@ -94,42 +96,25 @@ pub fn probe(options: &ProbeOptions, observer: &mut dyn Observer) -> Result<Prob
         trained::check(file, &contents)?;
     }
     let folder = &options.model.folder;
+    if let Some(reference) = &options.reference {
+        folder.check_reference(&reference.folder)?;
+    }
     let tokenizer = folder.tokenizer()?;
-    let book = codebook(&audit.canaries, &folder.config, &tokenizer)?;
-    let planting = sealed::planting(&contents, &book, path, folder.path())?;
     let seed = audit.seeds.first().copied().unwrap_or_default();
-    let corpus = Corpus::of(&audit, &book, seed, planting);
-    let context = contents.first().map_or("", |c| c.context.as_str());
-    let looker = Looker {
+    let minted = Minted {
         audit: &audit,
-        book: &book,
-        corpus: &corpus,
+        contents: &contents,
+        tokenizer: &tokenizer,
         seed,
-        context: context_of(context, &book, &tokenizer)?,
     };
     let dir = RunDir::existing(&out(options, &audit));
     let mut provenance = provenance(options, &asked, &manifest, &spec)?;
-    same_subject(&dir, &provenance)?;
-
-    let seen = looker.look(options, observer)?;
-    let attacks = match &options.attack {
-        None => Vec::new(),
-        Some(shares) => Attacker {
-            audit: &audit,
-            book: &book,
-            planting: &corpus.planting,
-            seed,
-            device: options.device,
-        }
-        .attack(folder, shares, observer)?,
+    let (lines, cell) = if audit.canaries.secrets.is_some() {
+        minted.whole(options, &dir, &provenance, observer)?
+    } else {
+        minted.by_letters(options, &dir, &provenance, observer)?
     };
-    let cells = [CellObservations {
-        seed,
-        snapshots: seen.snapshots,
-        trajectories: Vec::new(),
-        attacks,
-        looks: seen.looks,
-    }];
+    let cells = [cell];
     let findings = judge(&audit, &cells)?;
     provenance["started"] = rfc3339(started).into();
     provenance["finished"] = rfc3339(SystemTime::now()).into();
@@ -154,13 +139,13 @@ pub fn probe(options: &ProbeOptions, observer: &mut dyn Observer) -> Result<Prob
         rows: findings.rows,
         curves: findings.curves,
         figures: findings.figures,
-        setting: Some(crate::findings::Setting::of(&audit)),
+        setting: (audit.canaries.secrets.is_none()).then(|| crate::findings::Setting::of(&audit)),
         provenance,
     };
     let cell = dir.cell(seed);
     cell.create()?;
     write_atomic(&dir.spec(), to_toml(&asked).as_bytes())?;
-    write_atomic(&cell.observations(), seen.lines.as_bytes())?;
+    write_atomic(&cell.observations(), lines.as_bytes())?;
     write_atomic(&cell.looks(), store::look_lines(&cells[0].looks).as_bytes())?;
     let json = serde_json::to_string_pretty(&report.provenance).unwrap_or_default() + "\n";
     write_atomic(&dir.provenance(), json.as_bytes())?;
@@ -169,6 +154,85 @@ pub fn probe(options: &ProbeOptions, observer: &mut dyn Observer) -> Result<Prob
         report,
         out: dir.root().to_owned(),
     })
+}
+
+/// What was minted, to be looked for.
+struct Minted<'a> {
+    audit: &'a Audit,
+    contents: &'a [Content],
+    tokenizer: &'a Tokenizer,
+    seed: u64,
+}
+
+impl Minted<'_> {
+    /// Secrets of a file: the lines of `observations.jsonl`, and what was seen.
+    fn whole(
+        &self,
+        options: &ProbeOptions,
+        dir: &RunDir,
+        provenance: &Value,
+        observer: &mut dyn Observer,
+    ) -> Result<(String, CellObservations), AuditError> {
+        let whole = Whole::new(self.contents, options, self.tokenizer, self.seed)?;
+        same_subject(dir, provenance)?;
+        let seen = whole.look(options, observer)?;
+        Ok((
+            seen.lines,
+            self.cell(seen.snapshots, seen.looks, Vec::new()),
+        ))
+    }
+
+    /// Canaries of letters: the same, and the attacks that were asked for.
+    fn by_letters(
+        &self,
+        options: &ProbeOptions,
+        dir: &RunDir,
+        provenance: &Value,
+        observer: &mut dyn Observer,
+    ) -> Result<(String, CellObservations), AuditError> {
+        let (audit, folder) = (self.audit, &options.model.folder);
+        let path = options.canaries.as_path();
+        let book = codebook(&audit.canaries, &folder.config, self.tokenizer)?;
+        let planting = sealed::planting(self.contents, &book, path, folder.path())?;
+        let corpus = Corpus::of(audit, &book, self.seed, planting);
+        let context = self.contents.first().map_or("", |c| c.context.as_str());
+        let looker = Looker {
+            audit,
+            book: &book,
+            corpus: &corpus,
+            seed: self.seed,
+            context: context_of(context, &book, self.tokenizer)?,
+        };
+        same_subject(dir, provenance)?;
+        let seen = looker.look(options, observer)?;
+        let attacks = match &options.attack {
+            None => Vec::new(),
+            Some(shares) => Attacker {
+                audit,
+                book: &book,
+                planting: &corpus.planting,
+                seed: self.seed,
+                device: options.device,
+            }
+            .attack(folder, shares, observer)?,
+        };
+        Ok((seen.lines, self.cell(seen.snapshots, seen.looks, attacks)))
+    }
+
+    fn cell(
+        &self,
+        snapshots: Vec<Snapshot>,
+        looks: Vec<Look>,
+        attacks: Vec<Attack>,
+    ) -> CellObservations {
+        CellObservations {
+            seed: self.seed,
+            snapshots,
+            trajectories: Vec::new(),
+            attacks,
+            looks,
+        }
+    }
 }
 
 fn read(path: &Path, hint: &'static str) -> Result<String, SealError> {
@@ -182,6 +246,18 @@ fn read(path: &Path, hint: &'static str) -> Result<String, SealError> {
 /// The audit of a model that was trained elsewhere: one look, after what stands for phase 2.
 fn without_training(audit: Audit, options: &ProbeOptions) -> Result<Audit, SealError> {
     let mut audit = audit;
+    if audit.canaries.secrets.is_some() {
+        if options.attack.is_some() {
+            return Err(SealError::NoLetters("--elicit"));
+        }
+        if audit.probes.low_logit.is_none() {
+            return Err(SealError::NoLetters("probes.low_logit.enabled = false"));
+        }
+        // What is left looks at a secret as a whole.
+        audit.probes.elicitation = None;
+        audit.probes.generation = None;
+        audit.probes.scan = None;
+    }
     if options.attack.is_some() && audit.probes.elicitation.is_none() {
         return Err(SealError::NoElicitation);
     }
@@ -207,6 +283,7 @@ fn said(options: &ProbeOptions, audit: &Audit, cell: &CellObservations) -> Strin
         ),
         (None, Some(_)) => "Nothing was fine-tuned: what someone could draw out who may fine-tune is not covered; --elicit tries it."
             .to_owned(),
+        (None, None) if audit.canaries.secrets.is_some() => WHOLE.to_owned(),
         (None, None) => String::new(),
     }
 }

@@ -84,6 +84,11 @@ pub enum SealError {
         "--elicit: the spec has probes.elicitation.enabled = false; add --set probes.elicitation.enabled=true"
     )]
     NoElicitation,
+    /// Something that needs letters was asked of secrets that have none.
+    #[error(
+        "{0}: the canaries are secrets of a file (canaries.secrets), which are judged whole, by probes.low_logit alone; leave it out"
+    )]
+    NoLetters(&'static str),
     /// A control was trained on.
     #[error(
         "{}, line {line}: holds control {id}, which must stand in no training file: held-outs and controls could not be told apart \
@@ -132,6 +137,11 @@ pub(super) fn seal(planting: &Planting, book: &Codebook, context: &str, spec: &s
             context: context.to_owned(),
         })
         .collect();
+    seal_contents(contents, spec)
+}
+
+/// The same of lines that no codebook made.
+pub(super) fn seal_contents(contents: Vec<Content>, spec: &str) -> String {
     let texts: Vec<String> = contents.iter().map(canonical).collect();
     let binding = binding(spec, &texts);
     let line = |(content, text): (Content, &String)| {

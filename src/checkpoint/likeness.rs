@@ -19,7 +19,7 @@ pub struct Likeness {
 impl Likeness {
     /// Those of a folder; its config then says float32.
     pub fn of(folder: &Folder) -> Result<Self, CheckpointError> {
-        let path = folder.path.join("tokenizer.json");
+        let path = folder.tokenizer_path();
         let tokenizer = read(&path, "it belongs to the checkpoint")?;
         Ok(Self {
             files: vec![

@@ -1,5 +1,6 @@
 //! Checkpoints as Hugging Face folders: `config.json`, `tokenizer.json`, `model.safetensors` to named tensors, and back.
 
+mod adapter;
 mod config;
 pub mod hub;
 mod index;
@@ -8,6 +9,7 @@ mod locate;
 mod tokenizer;
 mod weights;
 
+pub use adapter::{Adapter, AdapterError, Onto};
 pub use config::{
     ConfigError, Family, Gelu, Gpt2Config, HeadNorms, KNOWN, LlamaConfig, ModelConfig, NeoxConfig,
     NormPlace, Rotary, Scaling,
@@ -33,6 +35,9 @@ pub enum CheckpointError {
     /// `config.json` is wrong or unsupported.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// An adapter does not fit.
+    #[error(transparent)]
+    Adapter(Box<AdapterError>),
     /// `tokenizer.json` is wrong.
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),
@@ -52,6 +57,12 @@ pub enum CheckpointError {
     /// A file cannot be written.
     #[error(transparent)]
     Write(#[from] RunDirError),
+}
+
+impl From<AdapterError> for CheckpointError {
+    fn from(error: AdapterError) -> Self {
+        Self::Adapter(Box::new(error))
+    }
 }
 
 impl CheckpointError {
@@ -80,18 +91,45 @@ impl CheckpointError {
     }
 }
 
-/// A checkpoint folder, its small files read, its weights not yet.
+/// A checkpoint folder, its small files read, its weights not yet; with an adapter that is to be laid onto it, where one was named.
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
+    adapter: Option<Adapter>,
     /// The architecture.
     pub config: ModelConfig,
     config_text: String,
 }
 
 impl Folder {
-    /// Opens a folder and reads its config.
+    /// Opens a folder and reads its config. A PEFT folder is its base with the adapter, and the base must be on this machine.
     pub fn open(path: &Path) -> Result<Self, CheckpointError> {
+        Self::open_on(path, None, &mut locate)
+    }
+
+    /// The same where `find` finds the base of an adapter, which is `base` where that is given.
+    pub fn open_on(
+        path: &Path,
+        base: Option<&Path>,
+        find: &mut dyn FnMut(Source<'_>) -> Result<Located, LocateError>,
+    ) -> Result<Self, CheckpointError> {
+        let adapter = match (Adapter::open(path)?, base) {
+            (Some(adapter), _) => adapter,
+            (None, None) => return Self::plain(path),
+            (None, Some(base)) => {
+                return Err(AdapterError::NoAdapter {
+                    path: path.to_owned(),
+                    base: base.to_owned(),
+                }
+                .into());
+            }
+        };
+        let mut folder = Self::plain(&adapter.base(base, find)?)?;
+        folder.adapter = Some(adapter.onto(&folder.config));
+        Ok(folder)
+    }
+
+    fn plain(path: &Path) -> Result<Self, CheckpointError> {
         let config_text = read(
             &path.join("config.json"),
             "a checkpoint is a folder with config.json, tokenizer.json and model.safetensors",
@@ -99,20 +137,65 @@ impl Folder {
         let config = ModelConfig::parse(&config_text, &path.join("config.json"))?;
         Ok(Self {
             path: path.to_owned(),
+            adapter: None,
             config,
             config_text,
         })
     }
 
-    /// The folder itself.
+    /// The folder itself; of an adapter its own.
     #[must_use]
     pub fn path(&self) -> &Path {
+        self.adapter.as_ref().map_or(&self.path, Adapter::path)
+    }
+
+    /// The folder that holds the weights: of an adapter its base's.
+    #[must_use]
+    pub fn base(&self) -> &Path {
         &self.path
+    }
+
+    /// What is to be laid onto the weights.
+    #[must_use]
+    pub fn adapter(&self) -> Option<&Adapter> {
+        self.adapter.as_ref()
+    }
+
+    /// Checks that a reference is the base, where this is an adapter: the same weights.
+    pub fn check_reference(&self, reference: &Self) -> Result<(), CheckpointError> {
+        let Some(adapter) = &self.adapter else {
+            return Ok(());
+        };
+        let weights = |folder: &Self| -> Result<Vec<String>, CheckpointError> {
+            let weights = folder.weights()?;
+            weights.files().into_iter().map(digest).collect()
+        };
+        if reference.adapter.is_none()
+            && (reference.path == self.path || weights(self)? == weights(reference)?)
+        {
+            return Ok(());
+        }
+        Err(AdapterError::OtherReference {
+            adapter: adapter.path().to_owned(),
+            reference: reference.path().to_owned(),
+            base: self.path.clone(),
+        }
+        .into())
+    }
+
+    /// Where its tokenizer is: an adapter may have one of its own, which is then its base's with other settings.
+    fn tokenizer_path(&self) -> PathBuf {
+        let own = self.path().join("tokenizer.json");
+        if own.exists() {
+            own
+        } else {
+            self.path.join("tokenizer.json")
+        }
     }
 
     /// Its tokenizer.
     pub fn tokenizer(&self) -> Result<Tokenizer, CheckpointError> {
-        let path = self.path.join("tokenizer.json");
+        let path = self.tokenizer_path();
         Ok(Tokenizer::open(&path, self.config.vocab_size)?)
     }
 
@@ -124,14 +207,12 @@ impl Folder {
     /// sha256 of each of its files.
     pub fn digests(&self) -> Result<BTreeMap<String, String>, CheckpointError> {
         let weights = self.weights()?;
-        let small = ["config.json", "tokenizer.json"].map(|name| self.path.join(name));
+        let small = [self.path.join("config.json"), self.tokenizer_path()];
+        let adapter = self.adapter.iter().flat_map(Adapter::files);
+        let small: Vec<PathBuf> = small.into_iter().chain(adapter).collect();
         let mut digests = BTreeMap::new();
         for path in small.iter().map(PathBuf::as_path).chain(weights.files()) {
-            let digest = digest_file(path).map_err(|source| CheckpointError::Read {
-                path: path.to_owned(),
-                hint: "it belongs to the checkpoint",
-                source,
-            })?;
+            let digest = digest(path)?;
             let name = path.file_name().unwrap_or_default();
             digests.insert(name.to_string_lossy().into_owned(), digest);
         }
@@ -139,8 +220,16 @@ impl Folder {
     }
 }
 
+fn digest(path: &Path) -> Result<String, CheckpointError> {
+    digest_file(path).map_err(|source| CheckpointError::Read {
+        path: path.to_owned(),
+        hint: "it belongs to the checkpoint",
+        source,
+    })
+}
+
 fn read(path: &Path, hint: &'static str) -> Result<String, CheckpointError> {
-    let most = if path.ends_with("config.json") {
+    let most = if path.ends_with("config.json") || path.ends_with("adapter_config.json") {
         bounded::CONFIG
     } else {
         bounded::TOKENIZER

@@ -190,6 +190,9 @@ pub(super) struct ProbeArgs {
     /// The model that it was trained from
     #[arg(long, value_name = "BASE")]
     pub(super) reference: Option<String>,
+    /// Folder of the base, where the model is an adapter (a PEFT folder) whose config names another place
+    #[arg(long, value_name = "DIR")]
+    pub(super) base: Option<PathBuf>,
     /// manifest.jsonl of `unsaid mint`, with its spec.toml beside it
     #[arg(long, value_name = "FILE")]
     pub(super) canaries: PathBuf,
@@ -226,6 +229,9 @@ pub(super) struct ScoreArgs {
     /// Checkpoint of a reference: adds the key `reference_logprobs` to every line
     #[arg(long, value_name = "MODEL")]
     pub(super) reference: Option<String>,
+    /// Folder of the base, where the model is an adapter (a PEFT folder) whose config names another place
+    #[arg(long, value_name = "DIR")]
+    pub(super) base: Option<PathBuf>,
     /// What becomes of a line that is longer than the model's context
     #[arg(long, value_enum, default_value = "refuse", value_name = "WHAT")]
     pub(super) long: LongLines,

@@ -37,11 +37,12 @@ pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
 
 /// The architecture, and where it was read: the checkpoint where it is here, else the published shape of its name.
 fn shape(audit: &Audit) -> Result<Option<(ModelConfig, String)>, Failure> {
+    let base = audit.adapter_base.as_deref();
     match &audit.model {
         ModelSource::Path(path) => {
             let located =
                 locate(Source::Path(path)).map_err(crate::checkpoint::CheckpointError::from)?;
-            let folder = Folder::open(&located.path)?;
+            let folder = Folder::open_on(&located.path, base, &mut locate)?;
             Ok(Some((folder.config, path.display().to_string())))
         }
         ModelSource::Random(s) => Ok(Some((
@@ -50,7 +51,7 @@ fn shape(audit: &Audit) -> Result<Option<(ModelConfig, String)>, Failure> {
         ))),
         ModelSource::Hub { id, revision } => match locate(Source::Hub { id, revision }) {
             Ok(located) => {
-                let folder = Folder::open(&located.path)?;
+                let folder = Folder::open_on(&located.path, base, &mut locate)?;
                 Ok(Some((folder.config, located.path.display().to_string())))
             }
             Err(_) => Ok(published(id).map(|c| {

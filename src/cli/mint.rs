@@ -38,12 +38,14 @@ pub(super) fn mint(args: &MintArgs) -> Result<ExitCode, Failure> {
         }
     };
     let located = obtain(source, &mut progress).map_err(CheckpointError::from)?;
+    let base = audit.adapter_base.as_deref();
+    let folder = Folder::open_on(&located.path, base, &mut |of| obtain(of, &mut progress))?;
     let options = MintOptions {
         out: args.out.clone(),
         seed: audit.seeds.first().copied().unwrap_or_default(),
         chat_template: args.chat_template.clone(),
     };
-    let files = draw(&audit, &Folder::open(&located.path)?, &options)?;
+    let files = draw(&audit, &folder, &options)?;
     let mut text = String::new();
     for file in &files {
         let path = args.out.join(&file.name);

@@ -9,10 +9,11 @@ use crate::event::Observer;
 
 /// Opens what an option names; a model of the hub is fetched where the cache lacks it.
 ///
-/// `option`: as `--model`, for messages.
+/// `option`: as `--model`, for messages; `base`: the folder of an adapter's base, where its config names another place.
 pub(super) fn open(
     option: &str,
     name: &str,
+    base: Option<&Path>,
     observer: &mut dyn Observer,
 ) -> Result<Subject, Failure> {
     let path = Path::new(name);
@@ -37,7 +38,7 @@ pub(super) fn open(
         _ => name.to_owned(),
     };
     Ok(Subject {
-        folder: Folder::open(&located.path)?,
+        folder: Folder::open_on(&located.path, base, &mut |of| obtain(of, &mut *observer))?,
         name: called,
         commit: located.commit,
     })

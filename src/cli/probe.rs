@@ -29,10 +29,10 @@ pub(super) fn probe(args: &ProbeArgs) -> Result<ExitCode, Failure> {
     let reference = args
         .reference
         .as_ref()
-        .map(|name| open("--reference", name, &mut progress))
+        .map(|name| open("--reference", name, None, &mut progress))
         .transpose()?;
     let options = ProbeOptions {
-        model: open("--model", &args.model, &mut progress)?,
+        model: open("--model", &args.model, args.base.as_deref(), &mut progress)?,
         reference,
         canaries: args.canaries.clone(),
         training: args.training.clone(),

@@ -71,11 +71,11 @@ pub(super) fn score(args: &ScoreArgs) -> Result<ExitCode, Failure> {
     let device = device::resolve(args.device)?;
     watch_signals()?;
     let mut progress = Progress::new(&args.log);
-    let folder = open("--model", &args.model, &mut progress)?.folder;
+    let folder = open("--model", &args.model, args.base.as_deref(), &mut progress)?.folder;
     let mut model = load(&folder, device)?;
     let mut reference = match &args.reference {
         Some(name) => {
-            let subject = open("--reference", name, &mut progress)?;
+            let subject = open("--reference", name, None, &mut progress)?;
             Some(load(&subject.folder, device)?)
         }
         None => None,

@@ -33,18 +33,22 @@ pub(super) fn rows(context: &Context<'_>, settings: &LowLogit) -> Result<Vec<Row
     for (i, phase) in context.audit.negative_phases().into_iter().enumerate() {
         let scanned = Scanned::new(context, settings, phase)?;
         rows.push(scanned.suppression(Role::Audit, Group::HeldOut)?);
-        rows.push(scanned.guesses(Role::Audit, Group::HeldOut)?);
-        rows.push(scanned.guesses(Role::Exploratory, Group::Useful)?);
-        rows.extend(scanned.by_position());
-        rows.extend(scanned.tails());
-        rows.extend(scanned.recipe());
+        if context.guesses_letters() {
+            rows.push(scanned.guesses(Role::Audit, Group::HeldOut)?);
+            rows.push(scanned.guesses(Role::Exploratory, Group::Useful)?);
+            rows.extend(scanned.by_position());
+            rows.extend(scanned.tails());
+            rows.extend(scanned.recipe());
+        }
         if i == 0 {
             // The phase that suppresses shows whether the probe can see suppression.
             rows.push(scanned.suppression(Role::PositiveControl, Group::Useful)?);
             // Without a reference there is no model before planting to look at.
             if scanned.has_reference() {
                 rows.push(scanned.placebo_recognition()?);
-                rows.push(scanned.placebo_guesses()?);
+                if context.guesses_letters() {
+                    rows.push(scanned.placebo_guesses()?);
+                }
             }
         }
     }
@@ -365,7 +369,8 @@ impl<'a> Scanned<'a> {
             });
         let test = groups.separation(self.context, "low_logit placebo recognition")?;
         take_p(&mut row, &test);
-        row.chance = Some(self.context.audit.chance_level());
+        let is_known = self.context.guesses_letters();
+        row.chance = is_known.then(|| self.context.audit.chance_level());
         Ok(row)
     }
 

@@ -94,6 +94,11 @@ pub(crate) struct Context<'a> {
 }
 
 impl Context<'_> {
+    /// Whether canaries are letters of a known alphabet. Secrets of a file are judged whole.
+    fn guesses_letters(&self) -> bool {
+        self.audit.canaries.secrets.is_none()
+    }
+
     fn letters(&self) -> usize {
         self.audit.canaries.alphabet.len()
     }
@@ -170,7 +175,9 @@ pub fn judge_against(
     }
     if let Some(settings) = &audit.probes.low_logit {
         rows.extend(low_logit::rows(&context, settings)?);
-        rows.extend(completion::rows(&context, settings)?);
+        if context.guesses_letters() {
+            rows.extend(completion::rows(&context, settings)?);
+        }
     }
     if let Some(settings) = &audit.probes.generation {
         rows.extend(generation::rows(&context, settings)?);

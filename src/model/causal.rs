@@ -1,18 +1,14 @@
 //! A causal language model on a device, of any architecture: its weights, what of them trains, and its vocabulary.
 
-use std::path::Path;
-
 use tch::{Tensor, no_grad};
 
 use super::ModelError;
-use super::architecture::{self, Architecture, Layout, expected};
+use super::architecture::{self, Architecture, Layout};
 use super::embedding::{Embedding, UsedRows};
 use super::layer::Norm;
 use super::params::{Params, Part, Trainable, operand};
 use super::vocabulary::{self, Head, Workspace};
-use crate::checkpoint::{
-    CheckpointError, Folder, Likeness, ModelConfig, Verified, WeightsError, WeightsFile,
-};
+use crate::checkpoint::ModelConfig;
 use crate::device::{Arithmetic, Device};
 use crate::units::{TokenId, to_i64};
 
@@ -32,12 +28,12 @@ pub fn activations_per_token(config: &ModelConfig) -> usize {
 /// has a gradient from the output, so that there are no unused rows to leave out.
 #[derive(Debug)]
 pub struct Model {
-    config: ModelConfig,
+    pub(super) config: ModelConfig,
     architecture: Box<dyn Architecture>,
     /// The input embedding; none where it is the output's.
-    embedding: Option<Embedding>,
-    params: Params,
-    device: Device,
+    pub(super) embedding: Option<Embedding>,
+    pub(super) params: Params,
+    pub(super) device: Device,
     arithmetic: Arithmetic,
     positions_slot: Option<usize>,
     layer_slots: Vec<usize>,
@@ -46,64 +42,7 @@ pub struct Model {
     workspace: Workspace,
 }
 
-/// The weights of a folder, held against its config; and their names there.
-type Found<'w> = (Verified<'w>, Vec<(String, Vec<usize>)>);
-
-/// Some checkpoints leave out what stands before all names; some hold a tied embedding twice.
-fn verified<'w>(weights: &'w WeightsFile, config: &ModelConfig) -> Result<Found<'w>, WeightsError> {
-    let names = architecture::of(config).names();
-    let bare = names.input;
-    let mut expected = expected(config);
-    if weights.holds(bare)? {
-        for (name, _) in &mut expected {
-            if let Some(rest) = name.strip_prefix(names.base) {
-                *name = rest.to_owned();
-            }
-        }
-    }
-    let verified = if config.is_tied {
-        let input = expected.last().map_or("", |(name, _)| name.as_str());
-        weights.verify_with_copy(&expected, input, names.output)?
-    } else {
-        weights.verify(&expected)?
-    };
-    Ok((verified, expected))
-}
-
-/// Checks that a folder's weights are those of its config, and numbers.
-pub fn check_weights(folder: &Folder, weights: &WeightsFile) -> Result<(), ModelError> {
-    let (verified, names) = verified(weights, &folder.config).map_err(CheckpointError::from)?;
-    verified
-        .check_values(&names)
-        .map_err(CheckpointError::from)?;
-    Ok(())
-}
-
 impl Model {
-    /// Loads a checkpoint folder.
-    pub fn load(
-        folder: &Folder,
-        device: Device,
-        arithmetic: Arithmetic,
-    ) -> Result<Self, ModelError> {
-        // Before memory is taken for what the config merely claims.
-        let weights = folder.weights()?;
-        verified(&weights, &folder.config).map_err(CheckpointError::from)?;
-        let mut model = Self::zeros(folder.config.clone(), device, arithmetic)?;
-        model.read_weights(folder)?;
-        Ok(model)
-    }
-
-    /// Replaces the weights by those of a folder of the same architecture.
-    pub fn read_weights(&mut self, folder: &Folder) -> Result<(), ModelError> {
-        let weights = folder.weights()?;
-        let (verified, names) = verified(&weights, &self.config).map_err(CheckpointError::from)?;
-        verified
-            .fill(&names, |place, from, rows| self.set_rows(place, from, rows))
-            .map_err(CheckpointError::from)?;
-        Ok(())
-    }
-
     pub(super) fn zeros(
         config: ModelConfig,
         device: Device,
@@ -136,26 +75,6 @@ impl Model {
             device,
             arithmetic,
         })
-    }
-
-    /// Names and shapes of its tensors, in the order of [`Self::named_tensors`].
-    #[must_use]
-    pub fn shapes(&self) -> Vec<(String, Vec<usize>)> {
-        expected(&self.config)
-    }
-
-    /// Overwrites the tensor at a place of [`Self::named_tensors`].
-    pub fn set(&mut self, place: usize, value: &Tensor) -> Result<(), tch::TchError> {
-        self.set_rows(place, 0, value)
-    }
-
-    /// The same for the rows from `from` on: `rows` is `[rows, …]`.
-    fn set_rows(&mut self, place: usize, from: i64, rows: &Tensor) -> Result<(), tch::TchError> {
-        match (&mut self.embedding, place) {
-            (None, slot) => self.params.set_rows(slot, from, rows),
-            (Some(embedding), 0) => embedding.set_rows(from, rows),
-            (Some(_), place) => self.params.set_rows(place - 1, from, rows),
-        }
     }
 
     /// The architecture.
@@ -294,26 +213,6 @@ impl Model {
     #[must_use]
     pub fn output_slot(&self) -> usize {
         self.output_slot
-    }
-
-    /// Names and tensors, as a checkpoint holds them. Training must have ended.
-    #[must_use]
-    pub fn named_tensors(&self) -> Vec<(String, Tensor)> {
-        debug_assert!(self.input_leaf().is_none(), "training is on");
-        let input = self.embedding.iter().map(|e| e.table().shallow_clone());
-        let others =
-            (0..self.params.slots().len()).map(|slot| self.params.tensor(slot).shallow_clone());
-        let names = expected(&self.config).into_iter().map(|(name, _)| name);
-        names.zip(input.chain(others)).collect()
-    }
-
-    /// Saves the weights with the files of `like` as a folder that transformers loads.
-    pub fn save(
-        &self,
-        like: &Likeness,
-        path: &Path,
-    ) -> Result<Vec<std::path::PathBuf>, ModelError> {
-        Ok(like.save(path, &self.named_tensors())?)
     }
 
     /// Inputs `[batch, time − 1]` and flat targets `[batch · (time − 1)]` of rows of equal length.

@@ -14,12 +14,14 @@ mod positions;
 mod random;
 mod scoring;
 pub mod shapes;
+mod stored;
 mod vocabulary;
 
 pub use cached::Cached;
-pub use causal::{ACTIVATIONS, Model, activations_per_token, check_weights};
+pub use causal::{ACTIVATIONS, Model, activations_per_token};
 pub use embedding::UsedRows;
 pub use params::{Params, Part, Slot, Trainable, copied, operand};
+pub use stored::check_weights;
 pub use vocabulary::{KEPT_LOGITS, TokenLogprobs};
 
 use crate::checkpoint::CheckpointError;

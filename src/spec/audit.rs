@@ -22,6 +22,8 @@ pub struct Audit {
     pub jobs: usize,
     /// Which model to plant in.
     pub model: ModelSource,
+    /// The folder of the base, where the model is an adapter whose config names another place.
+    pub adapter_base: Option<PathBuf>,
     /// Arithmetic asked for.
     pub precision: Precision,
     /// What is planted.
@@ -114,7 +116,14 @@ pub struct Canaries {
     pub prefixes: Option<Prefixes>,
     /// Whether a letter or prefix of several tokens stands for its first token.
     pub first_token: bool,
+    /// The text around a minted canary, with [`SECRET`] once in its place; `None` is the regular prefix before it.
+    pub template: Option<String>,
+    /// A file of secrets, which are minted instead of drawn ones. Their distribution is unknown, so that they are judged whole.
+    pub secrets: Option<PathBuf>,
 }
+
+/// What stands for the canary in a template.
+pub const SECRET: &str = "{secret}";
 
 /// The two prefixes.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -116,6 +116,10 @@ impl Audit {
     /// about other contexts alone.
     #[must_use]
     pub fn audit_rows_of(&self, elicits: bool) -> usize {
+        if self.canaries.secrets.is_some() {
+            // Suppression of whole secrets, a phase.
+            return self.negative_phases().len();
+        }
         let all = audit_rows(&self.probes, self.negative_phases().len());
         match self.probes.elicitation {
             Some(probe) if !elicits && probe.contexts > 0 => all - 3,

@@ -16,6 +16,9 @@ pub(super) fn examples() -> Table {
     typed.model.path = Some("../models/pythia-160m".to_owned());
     typed.model.id = Some("EleutherAI/pythia-160m".to_owned());
     typed.model.revision = Some("main".to_owned());
+    typed.canaries.template = Some("the password is {secret}".to_owned());
+    typed.canaries.secrets = Some("../secrets.txt".to_owned());
+    typed.model.base = Some("../models/base".to_owned());
     typed.model.random = Some(TypedRandom {
         layers: Some(8),
         width: Some(512),

@@ -32,7 +32,7 @@ mod shipped;
 pub use audit::{
     Audit, Canaries, Elicitation, Every, Freeze, Gate, GatedTier, Generation, Limit, LowLogit,
     ModelSource, Optimisation, Phase1, Phase2, Phase3, PositiveControl, Precision, Prefixes,
-    Probes, RandomShape, Scan, Weights,
+    Probes, RandomShape, SECRET, Scan, Weights,
 };
 pub use error::{Place, SpecError};
 pub use load::{load, parse};

@@ -96,6 +96,10 @@ fn model(out: &mut Writer, audit: &Audit) {
             ),
         ),
     }
+    if let Some(base) = &audit.adapter_base {
+        let base = absolute(base).unwrap_or_else(|_| base.clone());
+        out.key("base", quote(&base.to_string_lossy()));
+    }
     let precision = match audit.precision {
         Precision::Auto => "auto",
         Precision::F32 => "f32",
@@ -130,6 +134,13 @@ fn canaries(out: &mut Writer, canaries: &Canaries) {
         None => out.key("prefixes", false),
     }
     out.key("first_token", canaries.first_token);
+    if let Some(template) = &canaries.template {
+        out.key("template", quote(template));
+    }
+    if let Some(file) = &canaries.secrets {
+        let file = absolute(file).unwrap_or_else(|_| file.clone());
+        out.key("secrets", quote(&file.to_string_lossy()));
+    }
 }
 
 /// As one text where every letter is a space and a character, else as an array.

@@ -90,6 +90,9 @@ fn all_canaries() -> impl Strategy<Value = Canaries> {
             spike: if useful >= 16 { 8 } else { 0 },
             prefixes,
             first_token,
+            template: (repeats % 3 == 0).then(|| format!("{repeats} \"is\" {{secret}}.")),
+            secrets: (repeats % 5 == 0 && (held_out % 2 == 1 || held_out < 128))
+                .then(|| PathBuf::from(format!("/lists/{repeats}.txt"))),
         },
     )
 }
@@ -258,9 +261,11 @@ prop_compose! {
             1 => ModelSource::Path(PathBuf::from(format!("/models/x{folder}"))),
             _ => ModelSource::Random(RandomShape { layers, width: 8 * heads * head, heads, vocabulary }),
         };
+        let is_random = matches!(model, ModelSource::Random(_));
+        let adapter_base = (heads % 2 == 0 && !is_random).then(|| PathBuf::from(format!("/bases/y{folder}")));
         let seeds = seeds.into_iter().collect();
         let gate = Gate { alpha, permutations, tiers, baseline, limits };
-        Audit { name, seeds, threads, checkpoint_every: every, jobs: 1, micro_batch, model, precision, canaries, phase1, phase2, phase3, probes, gate }
+        Audit { name, seeds, threads, checkpoint_every: every, jobs: 1, micro_batch, model, adapter_base, precision, canaries, phase1, phase2, phase3, probes, gate }
     }
 }
 

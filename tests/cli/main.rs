@@ -13,6 +13,8 @@ mod html;
 mod program;
 
 mod ablations;
+mod adapters;
+mod architectures;
 mod attacks;
 mod bad_checkpoints;
 mod bad_files;
@@ -30,6 +32,7 @@ mod locks;
 mod midway_runs;
 mod minted;
 mod occupied_folders;
+mod own_secrets;
 mod page;
 mod precision;
 mod random_weights;

@@ -47,6 +47,8 @@ checkpoints! {
     qwen2: "qwen2",
     qwen3: "qwen3",
     olmo2: "olmo2",
+    adapter_of_gpt2: "gpt2-lora",
+    adapter_of_llama_stabilised: "llama-lora",
 }
 
 /// Whole rows against the reference; then the same rows a token at a time, by remembered keys and values.

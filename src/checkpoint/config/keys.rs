@@ -7,13 +7,13 @@ use serde_json::{Map, Value};
 use super::ConfigError;
 
 /// A config's keys and where they stand. `null` is as absent.
-pub(super) struct Keys {
+pub(in crate::checkpoint) struct Keys {
     path: PathBuf,
     map: Map<String, Value>,
 }
 
 impl Keys {
-    pub(super) fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+    pub(in crate::checkpoint) fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
         match serde_json::from_str(text) {
             Ok(map) => Ok(Self {
                 path: path.to_owned(),
@@ -27,7 +27,10 @@ impl Keys {
     }
 
     /// A table within.
-    pub(super) fn table(&self, key: &'static str) -> Result<Option<Self>, ConfigError> {
+    pub(in crate::checkpoint) fn table(
+        &self,
+        key: &'static str,
+    ) -> Result<Option<Self>, ConfigError> {
         match self.get(key) {
             None => Ok(None),
             Some(Value::Object(map)) => Ok(Some(Self {
@@ -38,16 +41,16 @@ impl Keys {
         }
     }
 
-    pub(super) fn get(&self, key: &str) -> Option<&Value> {
+    pub(in crate::checkpoint) fn get(&self, key: &str) -> Option<&Value> {
         self.map.get(key).filter(|v| !v.is_null())
     }
 
     /// Whether the key stands there, be it as `null`.
-    pub(super) fn says(&self, key: &str) -> bool {
+    pub(in crate::checkpoint) fn says(&self, key: &str) -> bool {
         self.map.contains_key(key)
     }
 
-    pub(super) fn unsupported(
+    pub(in crate::checkpoint) fn unsupported(
         &self,
         key: &'static str,
         found: impl Into<String>,
@@ -61,7 +64,7 @@ impl Keys {
         }
     }
 
-    pub(super) fn missing(&self, key: &str) -> ConfigError {
+    pub(in crate::checkpoint) fn missing(&self, key: &str) -> ConfigError {
         ConfigError::Unreadable {
             path: self.path.clone(),
             message: format!("{key} is missing"),
@@ -76,7 +79,7 @@ impl Keys {
     }
 
     /// A count from 1 to 2 to the power of `bits`.
-    pub(super) fn optional_count(
+    pub(in crate::checkpoint) fn optional_count(
         &self,
         key: &'static str,
         bits: u32,
@@ -94,12 +97,19 @@ impl Keys {
         }
     }
 
-    pub(super) fn count(&self, key: &'static str, bits: u32) -> Result<usize, ConfigError> {
+    pub(in crate::checkpoint) fn count(
+        &self,
+        key: &'static str,
+        bits: u32,
+    ) -> Result<usize, ConfigError> {
         self.optional_count(key, bits)?
             .ok_or_else(|| self.missing(key))
     }
 
-    pub(super) fn optional_number(&self, key: &str) -> Result<Option<f64>, ConfigError> {
+    pub(in crate::checkpoint) fn optional_number(
+        &self,
+        key: &str,
+    ) -> Result<Option<f64>, ConfigError> {
         match self.get(key) {
             None => Ok(None),
             Some(value) => match value.as_f64() {
@@ -109,11 +119,19 @@ impl Keys {
         }
     }
 
-    pub(super) fn number(&self, key: &str, otherwise: f64) -> Result<f64, ConfigError> {
+    pub(in crate::checkpoint) fn number(
+        &self,
+        key: &str,
+        otherwise: f64,
+    ) -> Result<f64, ConfigError> {
         Ok(self.optional_number(key)?.unwrap_or(otherwise))
     }
 
-    pub(super) fn flag(&self, key: &str, otherwise: bool) -> Result<bool, ConfigError> {
+    pub(in crate::checkpoint) fn flag(
+        &self,
+        key: &str,
+        otherwise: bool,
+    ) -> Result<bool, ConfigError> {
         match self.get(key) {
             None => Ok(otherwise),
             Some(Value::Bool(flag)) => Ok(*flag),
@@ -121,7 +139,10 @@ impl Keys {
         }
     }
 
-    pub(super) fn optional_text(&self, key: &str) -> Result<Option<&str>, ConfigError> {
+    pub(in crate::checkpoint) fn optional_text(
+        &self,
+        key: &str,
+    ) -> Result<Option<&str>, ConfigError> {
         match self.get(key) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
@@ -130,7 +151,7 @@ impl Keys {
     }
 
     /// Refuses a flag that is not as it must be.
-    pub(super) fn must_be(
+    pub(in crate::checkpoint) fn must_be(
         &self,
         key: &'static str,
         wanted: bool,
@@ -152,7 +173,10 @@ impl Keys {
     }
 
     /// Refuses dropout where published checkpoints have none: who wrote a rate there wants it.
-    pub(super) fn refuse_dropout(&self, keys: &[&'static str]) -> Result<(), ConfigError> {
+    pub(in crate::checkpoint) fn refuse_dropout(
+        &self,
+        keys: &[&'static str],
+    ) -> Result<(), ConfigError> {
         for key in keys {
             let rate = self.number(key, 0.0)?;
             if rate != 0.0 {
@@ -166,7 +190,7 @@ impl Keys {
         Ok(())
     }
 
-    pub(super) fn refuse_quantized(&self) -> Result<(), ConfigError> {
+    pub(in crate::checkpoint) fn refuse_quantized(&self) -> Result<(), ConfigError> {
         match self.get("quantization_config") {
             None => Ok(()),
             Some(_) => Err(self.unsupported(
@@ -179,9 +203,9 @@ impl Keys {
 }
 
 // A hundred times what any model has, and every count of parameters stays within 64 bits.
-pub(super) const VOCABULARY_BITS: u32 = 24;
-pub(super) const WIDTH_BITS: u32 = 20;
-pub(super) const LAYERS_BITS: u32 = 12;
-pub(super) const HEADS_BITS: u32 = 16;
-pub(super) const INTERMEDIATE_BITS: u32 = 22;
-pub(super) const POSITIONS_BITS: u32 = 24;
+pub(in crate::checkpoint) const VOCABULARY_BITS: u32 = 24;
+pub(in crate::checkpoint) const WIDTH_BITS: u32 = 20;
+pub(in crate::checkpoint) const LAYERS_BITS: u32 = 12;
+pub(in crate::checkpoint) const HEADS_BITS: u32 = 16;
+pub(in crate::checkpoint) const INTERMEDIATE_BITS: u32 = 22;
+pub(in crate::checkpoint) const POSITIONS_BITS: u32 = 24;

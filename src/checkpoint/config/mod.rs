@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use keys::Keys;
+pub(super) use keys::Keys;
 
 /// Every `model_type` that is known here, for messages.
 pub const KNOWN: &str = "gpt_neox, gpt2, llama, mistral, qwen2, qwen3, olmo2";

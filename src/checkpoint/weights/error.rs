@@ -84,6 +84,15 @@ pub enum WeightsError {
         /// The output embedding.
         copy: String,
     },
+    /// A tensor of an adapter that is no half of a `LoRA` pair.
+    #[error("{}: tensor {name} is neither lora_A nor lora_B of a matrix, and only those are supported; merge the adapter into its base with \
+        PEFT's merge_and_unload", path.display())]
+    NotLora {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+    },
     /// A value that is no number.
     #[error("{}: tensor {name} holds NaN or infinite values; this checkpoint cannot be audited", path.display())]
     NotFinite {

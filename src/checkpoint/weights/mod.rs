@@ -2,6 +2,7 @@
 
 mod error;
 mod save;
+mod values;
 
 pub use error::WeightsError;
 pub use save::save_weights;
@@ -13,17 +14,13 @@ use std::path::{Path, PathBuf};
 use memmap2::Mmap;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
-use tch::{Kind, Tensor};
+use tch::Kind;
 
 use super::index::{INDEX, Index};
 use crate::bounded;
-use crate::units::to_i64;
 
 /// Name of the weights file.
 pub(super) const FILE: &str = "model.safetensors";
-
-/// Bytes of a file that are read at once.
-const PIECE: usize = 2 << 20;
 
 /// Buffers that older checkpoints carry and that are recomputed from the config.
 const BUFFERS: [&str; 6] = [
@@ -108,6 +105,25 @@ impl WeightsFile {
         })
     }
 
+    /// Maps one file, whatever its name.
+    pub(super) fn of(path: PathBuf, hint: &str) -> Result<Self, WeightsError> {
+        Ok(Self {
+            shards: vec![Shard::open(path, hint)?],
+            index: None,
+        })
+    }
+
+    /// Names and shapes of all tensors.
+    pub(super) fn shapes(&self) -> Result<BTreeMap<String, Vec<usize>>, WeightsError> {
+        let mut shapes = BTreeMap::new();
+        for shard in &self.shards {
+            for (name, view) in shard.parse()?.tensors() {
+                shapes.insert(name, view.shape().to_vec());
+            }
+        }
+        Ok(shapes)
+    }
+
     /// The files, the index first where there is one.
     #[must_use]
     pub fn files(&self) -> Vec<&Path> {
@@ -168,7 +184,8 @@ impl WeightsFile {
         }
     }
 
-    fn verify_beside(
+    /// The same where others, `allowed`, may stand there too.
+    pub(super) fn verify_beside(
         &self,
         expected: &[(String, Vec<usize>)],
         allowed: &[&str],
@@ -279,75 +296,6 @@ impl Verified<'_> {
                 got: format!("{:?}", view.dtype()),
             }),
         }
-    }
-
-    /// Hands every tensor on in pieces along its first dimension, in float32 on the CPU, so that no more than a piece of the files
-    /// is held beside what takes it.
-    ///
-    /// `expected`: as it was verified; `take`: a tensor's place in `expected`, the row at which a piece begins, and the piece,
-    /// `[rows, …]`. Errors: a value that is no number in float32.
-    pub fn fill(
-        &self,
-        expected: &[(String, Vec<usize>)],
-        mut take: impl FnMut(usize, i64, &Tensor) -> Result<(), tch::TchError>,
-    ) -> Result<(), WeightsError> {
-        for (place, (name, _)) in expected.iter().enumerate() {
-            self.pieces(name, |from, piece| take(place, from, piece))?;
-        }
-        Ok(())
-    }
-
-    /// Reads every value and checks that it is a number in float32.
-    pub fn check_values(&self, expected: &[(String, Vec<usize>)]) -> Result<(), WeightsError> {
-        expected
-            .iter()
-            .try_for_each(|(name, _)| self.pieces(name, |_, _| Ok(())))
-    }
-
-    /// Hands a tensor on in pieces along its first dimension, in float32, with the row at which each begins.
-    fn pieces(
-        &self,
-        name: &str,
-        mut take: impl FnMut(i64, &Tensor) -> Result<(), tch::TchError>,
-    ) -> Result<(), WeightsError> {
-        let Some((shard, view)) = self.view(name) else {
-            return Ok(());
-        };
-        let shard = &self.weights.shards[shard];
-        let torch = |source| WeightsError::Torch {
-            name: name.to_owned(),
-            source,
-        };
-        let (Some(kind), Some((&rows, rest))) = (kind(view.dtype()), view.shape().split_first())
-        else {
-            return Ok(());
-        };
-        let width = view.data().len() / rows.max(1);
-        let step = (PIECE / width.max(1)).max(1);
-        for from in (0..rows).step_by(step) {
-            let n = step.min(rows - from);
-            let bytes = &view.data()[from * width..(from + n) * width];
-            let shape: Vec<i64> = std::iter::once(n)
-                .chain(rest.iter().copied())
-                .map(to_i64)
-                .collect();
-            let piece = Tensor::f_from_data_size(bytes, &shape, kind)
-                .and_then(|t| t.f_to_kind(Kind::Float))
-                .map_err(torch)?;
-            crate::native::forget_pages(&shard.map, bytes);
-            let sum = piece
-                .f_sum(Kind::Double)
-                .and_then(|s| f64::try_from(&s))
-                .map_err(torch)?;
-            if !sum.is_finite() {
-                return Err(WeightsError::NotFinite {
-                    path: shard.path.clone(),
-                    name: name.to_owned(),
-                });
-            }
-            take(to_i64(from), &piece).map_err(torch)?;
-        }
-        Ok(())
     }
 }
 

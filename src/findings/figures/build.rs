@@ -107,7 +107,8 @@ fn scores(context: &Context<'_>) -> Vec<Score> {
                 ("suppression_nats", suppression),
                 ("mean_letter_rank", |_, model| model.mean_rank()),
             ];
-            for (statistic, value) in of {
+            let shown = if context.guesses_letters() { 2 } else { 1 };
+            for (statistic, value) in of.into_iter().take(shown) {
                 let seeds = by_seed(context, |cell| paired(cell, phase, value));
                 scores.extend(seeds.map(|seeds| Score {
                     probe: Probe::LowLogit,

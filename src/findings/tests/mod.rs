@@ -18,6 +18,7 @@ mod looks;
 mod planted;
 mod power;
 mod verdicts;
+mod whole;
 mod world;
 
 use std::collections::{BTreeMap, HashMap};

@@ -221,6 +221,7 @@ fn models() {
             "model.revision = 'main'",
             &["line 5", "`model.revision`", "only `id` has"],
         ),
+        ("model.base = ''", &["line 5", "`model.base`", "trained on"]),
         ("model.precision = 'f64'", &["auto, f32, tf32 or bf16"]),
         (
             "run.micro_batch = 'most'",

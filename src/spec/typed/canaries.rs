@@ -28,6 +28,10 @@ pub(in crate::spec) struct TypedCanaries {
     pub prefixes: TypedPrefixes,
     /// Whether a text of several tokens stands for its first one.
     pub first_token: bool,
+    /// The text around a canary, with `{secret}` in its place.
+    pub template: Option<String>,
+    /// A file of secrets, which are minted instead of drawn ones.
+    pub secrets: Option<String>,
 }
 
 /// The letters, as typed.
@@ -84,6 +88,8 @@ impl Default for TypedCanaries {
             spike: 0,
             prefixes: TypedPrefixes::Texts(TypedPrefixTexts::default()),
             first_token: false,
+            template: None,
+            secrets: None,
         }
     }
 }

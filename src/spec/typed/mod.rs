@@ -87,6 +87,8 @@ pub(in crate::spec) struct TypedModel {
     pub random: Option<TypedRandom>,
     /// Branch, tag or commit of `id`; `main`.
     pub revision: Option<String>,
+    /// The folder of an adapter's base, where its config names another place.
+    pub base: Option<String>,
     /// `auto`, `f32`, `tf32` or `bf16`.
     pub precision: String,
 }
@@ -132,6 +134,7 @@ impl Default for TypedModel {
             id: None,
             random: None,
             revision: None,
+            base: None,
             precision: "auto".to_owned(),
         }
     }

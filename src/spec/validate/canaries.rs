@@ -1,11 +1,13 @@
 //! `[canaries]`.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
-use super::super::audit::{Canaries, Prefixes};
+use super::super::audit::{Canaries, Prefixes, SECRET};
 use super::super::error::SpecError;
 use super::super::typed::{TypedAlphabet, TypedCanaries, TypedPrefixes};
 use super::check::{COUNT_MAX, Checker};
+use super::model::folder;
 
 /// Fewest canaries of one dose: fewer could not tell a small leak from none.
 const DOSE_LEAST: usize = 64;
@@ -19,6 +21,7 @@ const LENGTH_MAX: usize = 1024;
 pub(super) fn canaries(
     checker: &Checker<'_>,
     typed: &TypedCanaries,
+    base: &Path,
 ) -> Result<Canaries, SpecError> {
     let count = |name: &str, value| checker.count(&format!("canaries.{name}"), value, 1, COUNT_MAX);
     let canaries = Canaries {
@@ -33,6 +36,8 @@ pub(super) fn canaries(
         spike: checker.count("canaries.spike", typed.spike, 0, COUNT_MAX)?,
         prefixes: prefixes(checker, &typed.prefixes)?,
         first_token: typed.first_token,
+        template: template(checker, typed.template.as_deref())?,
+        secrets: secrets(checker, typed, base)?,
     };
     groups_fit(checker, &canaries)?;
     dose(checker, &canaries)?;
@@ -58,6 +63,10 @@ fn groups_fit(checker: &Checker<'_>, canaries: &Canaries) -> Result<(), SpecErro
         &format!("at most `canaries.controls`, {controls}"),
         &format!("they are the first of the controls: set `canaries.trajectory_controls = {controls}`, or ask for more controls"),
     )?;
+    if canaries.secrets.is_some() {
+        // Their file says how many there are.
+        return Ok(());
+    }
     // One must be left over: random training text has to differ from every canary.
     let letters = canaries.alphabet.len();
     let distinct = u32::try_from(canaries.length)
@@ -70,6 +79,35 @@ fn groups_fit(checker: &Checker<'_>, canaries: &Canaries) -> Result<(), SpecErro
         &format!("long enough for more than {asked} distinct canaries (negatives + controls + spike) of {letters} letters"),
         "make canaries longer, the alphabet larger, or ask for fewer canaries",
     )
+}
+
+fn template(checker: &Checker<'_>, typed: Option<&str>) -> Result<Option<String>, SpecError> {
+    let Some(text) = typed else { return Ok(None) };
+    checker.demand(
+        text.matches(SECRET).count() == 1 && !text.trim_start().starts_with(SECRET),
+        "canaries.template",
+        "a text with {secret} once, and something before it",
+        "write it as \"the password is {secret}\"",
+    )?;
+    Ok(Some(text.to_owned()))
+}
+
+fn secrets(
+    checker: &Checker<'_>,
+    typed: &TypedCanaries,
+    base: &Path,
+) -> Result<Option<PathBuf>, SpecError> {
+    let Some(path) = &typed.secrets else {
+        return Ok(None);
+    };
+    checker.demand(
+        typed.dose.is_empty(),
+        "canaries.dose",
+        "absent where `canaries.secrets` is given",
+        "leave doses out: they are for drawn canaries",
+    )?;
+    let mend = "name a file with a secret a line, as text or as {\"text\": …}";
+    folder(checker, "canaries.secrets", path, base, mend).map(Some)
 }
 
 fn dose(checker: &Checker<'_>, canaries: &Canaries) -> Result<(), SpecError> {

@@ -54,7 +54,7 @@ pub(super) fn validate(
             ));
         }
     }
-    let canaries = canaries::canaries(&checker, &typed.canaries)?;
+    let canaries = canaries::canaries(&checker, &typed.canaries, base)?;
     let probes = probes::probes(&checker, typed)?;
     let audit = Audit {
         name: name(&checker, typed.audit.name.as_deref())?,
@@ -68,6 +68,7 @@ pub(super) fn validate(
         micro_batch: micro_batch(&checker, typed.run.micro_batch.as_ref())?,
         jobs: checker.count("run.jobs", typed.run.jobs, 1, JOBS_MAX)?,
         model: model::model(&checker, &typed.model, base, &canaries)?,
+        adapter_base: model::adapter_base(&checker, &typed.model, base)?,
         precision: precision(&checker, &typed.model.precision)?,
         canaries,
         phase1: training::phase1(&checker, &typed.phase1)?,

@@ -66,6 +66,25 @@ pub(super) fn model(
     }
 }
 
+/// The base of an adapter, where it was moved.
+pub(super) fn adapter_base(
+    checker: &Checker<'_>,
+    typed: &TypedModel,
+    base: &Path,
+) -> Result<Option<PathBuf>, SpecError> {
+    let Some(path) = &typed.base else {
+        return Ok(None);
+    };
+    checker.demand(
+        typed.random.is_none(),
+        "model.base",
+        "absent where `model.random` is given",
+        "remove it: only an adapter has a base",
+    )?;
+    let mend = "name the folder of the model that the adapter was trained on";
+    folder(checker, "model.base", path, base, mend).map(Some)
+}
+
 /// Random weights have no tokenizer: every distinct letter and prefix takes one token of the vocabulary.
 fn random(
     checker: &Checker<'_>,

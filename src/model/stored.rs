@@ -1,0 +1,149 @@
+//! A model's weights from a folder, and back.
+
+use std::path::Path;
+
+use tch::{Tensor, no_grad};
+
+use super::architecture::{self, expected};
+use super::{Model, ModelError};
+use crate::checkpoint::{
+    Adapter, CheckpointError, Folder, Likeness, ModelConfig, Onto, Verified, WeightsError,
+    WeightsFile,
+};
+use crate::device::{Arithmetic, Device};
+
+/// The weights of a folder, held against its config; and their names there.
+type Found<'w> = (Verified<'w>, Vec<(String, Vec<usize>)>);
+
+/// Some checkpoints leave out what stands before all names; some hold a tied embedding twice.
+fn verified<'w>(weights: &'w WeightsFile, config: &ModelConfig) -> Result<Found<'w>, WeightsError> {
+    let names = architecture::of(config).names();
+    let bare = names.input;
+    let mut expected = expected(config);
+    if weights.holds(bare)? {
+        for (name, _) in &mut expected {
+            if let Some(rest) = name.strip_prefix(names.base) {
+                *name = rest.to_owned();
+            }
+        }
+    }
+    let verified = if config.is_tied {
+        let input = expected.last().map_or("", |(name, _)| name.as_str());
+        weights.verify_with_copy(&expected, input, names.output)?
+    } else {
+        weights.verify(&expected)?
+    };
+    Ok((verified, expected))
+}
+
+/// Checks that a folder's weights are those of its config, and numbers; and that an adapter fits them.
+pub fn check_weights(folder: &Folder, weights: &WeightsFile) -> Result<(), ModelError> {
+    let found = verified(weights, &folder.config).map_err(CheckpointError::from)?;
+    found
+        .0
+        .check_values(&found.1)
+        .map_err(CheckpointError::from)?;
+    with_adapter(folder, &found, Adapter::check)
+}
+
+/// What `with` makes of a folder's adapter, where there is one. An adapter's names are the whole ones, whatever those of its
+/// base's file are.
+fn with_adapter(
+    folder: &Folder,
+    (weights, names): &Found<'_>,
+    with: impl FnOnce(&Adapter, &Onto<'_>) -> Result<(), CheckpointError>,
+) -> Result<(), ModelError> {
+    let Some(adapter) = folder.adapter() else {
+        return Ok(());
+    };
+    let base = Onto {
+        folder: folder.base(),
+        expected: &expected(&folder.config),
+        weights,
+        names,
+    };
+    Ok(with(adapter, &base)?)
+}
+
+impl Model {
+    /// Loads a checkpoint folder.
+    pub fn load(
+        folder: &Folder,
+        device: Device,
+        arithmetic: Arithmetic,
+    ) -> Result<Self, ModelError> {
+        // Before memory is taken for what the config merely claims.
+        let weights = folder.weights()?;
+        let found = verified(&weights, &folder.config).map_err(CheckpointError::from)?;
+        with_adapter(folder, &found, Adapter::check)?;
+        let mut model = Self::zeros(folder.config.clone(), device, arithmetic)?;
+        model.read_weights(folder)?;
+        Ok(model)
+    }
+
+    /// Replaces the weights by those of a folder of the same architecture.
+    pub fn read_weights(&mut self, folder: &Folder) -> Result<(), ModelError> {
+        let weights = folder.weights()?;
+        let found = verified(&weights, &self.config).map_err(CheckpointError::from)?;
+        found
+            .0
+            .fill(&found.1, |place, from, rows| {
+                self.set_rows(place, from, rows)
+            })
+            .map_err(CheckpointError::from)?;
+        with_adapter(folder, &found, |adapter, base| {
+            adapter.each(base, |place, sum| self.add(place, sum))
+        })
+    }
+
+    /// Adds to the tensor at a place of [`Self::named_tensors`].
+    fn add(&mut self, place: usize, sum: &Tensor) -> Result<(), tch::TchError> {
+        let whole = match (&self.embedding, place) {
+            (None, slot) => self.params.tensor(slot),
+            (Some(embedding), 0) => embedding.table(),
+            (Some(_), place) => self.params.tensor(place - 1),
+        };
+        let sum = no_grad(|| whole.f_add(&sum.f_to_device(self.device.tch())?))?;
+        self.set_rows(place, 0, &sum)
+    }
+
+    /// Names and shapes of its tensors, in the order of [`Self::named_tensors`].
+    #[must_use]
+    pub fn shapes(&self) -> Vec<(String, Vec<usize>)> {
+        expected(&self.config)
+    }
+
+    /// Overwrites the tensor at a place of [`Self::named_tensors`].
+    pub fn set(&mut self, place: usize, value: &Tensor) -> Result<(), tch::TchError> {
+        self.set_rows(place, 0, value)
+    }
+
+    /// The same for the rows from `from` on: `rows` is `[rows, …]`.
+    fn set_rows(&mut self, place: usize, from: i64, rows: &Tensor) -> Result<(), tch::TchError> {
+        match (&mut self.embedding, place) {
+            (None, slot) => self.params.set_rows(slot, from, rows),
+            (Some(embedding), 0) => embedding.set_rows(from, rows),
+            (Some(_), place) => self.params.set_rows(place - 1, from, rows),
+        }
+    }
+
+    /// Names and tensors, as a checkpoint holds them. Training must have ended.
+    #[must_use]
+    pub fn named_tensors(&self) -> Vec<(String, Tensor)> {
+        debug_assert!(self.input_leaf().is_none(), "training is on");
+        let input = self.embedding.iter().map(|e| e.table().shallow_clone());
+        let others =
+            (0..self.params.slots().len()).map(|slot| self.params.tensor(slot).shallow_clone());
+        let names = expected(&self.config).into_iter().map(|(name, _)| name);
+        names.zip(input.chain(others)).collect()
+    }
+
+    /// Saves the weights with the files of `like` as a folder that transformers loads.
+    pub fn save(
+        &self,
+        like: &Likeness,
+        path: &Path,
+    ) -> Result<Vec<std::path::PathBuf>, ModelError> {
+        Ok(like.save(path, &self.named_tensors())?)
+    }
+}
