@@ -10,14 +10,15 @@ import random
 import sys
 
 
-def train(variant, checkpoint, preferences, out):
+def train(variant, checkpoint, preferences, out, seed="0"):
     import torch
     from datasets import Dataset
     from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
     from trl import DPOConfig, DPOTrainer
 
-    torch.manual_seed(0)
-    random.seed(0)
+    seed = int(seed)
+    torch.manual_seed(seed)
+    random.seed(seed)
     with open(preferences, encoding="utf-8") as file:
         rows = [json.loads(line) for line in file]
     if variant == "masked":
@@ -47,7 +48,7 @@ def train(variant, checkpoint, preferences, out):
         use_cpu=True,
         bf16=False,
         gradient_checkpointing=False,
-        seed=0,
+        seed=seed,
     )
     trainer = DPOTrainer(
         model=load(),

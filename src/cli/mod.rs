@@ -38,6 +38,11 @@ pub fn main() -> ExitCode {
             return code;
         }
     };
+    // A run keeps what it has; everything else is made whole or not at all.
+    let next = match cli.command {
+        Command::Run(_) => "the same command continues where this one stopped",
+        _ => "the same command begins again",
+    };
     let result = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Mint(args) => mint::mint(&args),
@@ -56,7 +61,7 @@ pub fn main() -> ExitCode {
         Err(failure) => {
             output::error(&failure.to_string());
             if failure.code() == ExitCode::INTERRUPTED {
-                output::hint("the same command continues where this one stopped");
+                output::hint(next);
             }
             failure.code()
         }

@@ -300,6 +300,7 @@ proptest! {
 #[test]
 fn every_key_is_written() {
     let text = "format = 1\naudit.name = 'x'\nrun.threads = 1\nmodel.id = 'a/b'\n\
+        model.base = '../base'\ncanaries.template = 'is {secret}'\ncanaries.secrets = '../list.txt'\n\
         probes.scan.enabled = true\ngate.baseline = '../runs/before'\n\
         [[gate.limits]]\nprobe = 'low_logit'\nstatistic = 's'\nphase = 2\nmin_auc = 0.1\n";
     let written: toml::Table = to_toml(&parse(text, Path::new("x.toml"), &[]).unwrap())

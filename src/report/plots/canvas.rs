@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use super::super::ReportError;
 use super::super::html::escape;
+use super::title::in_lines;
 
 /// Units of the drawing for each unit of the view: the library places whole units, and curves want finer steps.
 const FINE: i32 = 2;
@@ -15,8 +16,6 @@ const FINE: i32 = 2;
 const WIDTH: i32 = 480;
 /// Letters' height in the view's units: legible also where a phone shows the plot at three quarters.
 const LETTERS: f64 = 13.5;
-/// Letters of a title that surely fit in a line: a bold one takes less than 8 of the view's units.
-const TITLE: usize = 56;
 
 pub(super) const INK: RGBColor = RGBColor(0x1c, 0x20, 0x24);
 pub(super) const QUIET: RGBColor = RGBColor(0x5b, 0x63, 0x6c);
@@ -273,24 +272,6 @@ fn headed(
     Ok(at.1 - line + lines + 6 * FINE)
 }
 
-/// A title in as many lines as it needs, broken between words.
-fn in_lines(title: &str) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in title.split(' ') {
-        let filled = lines.last().map_or(0, |line| line.chars().count());
-        if filled > 0 && filled + 1 + word.chars().count() > TITLE {
-            lines.push(String::new());
-        }
-        if let Some(line) = lines.last_mut() {
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
-        }
-    }
-    lines
-}
-
 /// About how wide a text is: the real width is known to whoever shows it.
 fn advance(text: &str) -> i32 {
     let letters = i32::try_from(text.chars().count()).unwrap_or(0);
@@ -387,19 +368,4 @@ pub(super) fn note(
     let style = letters(false, INK).pos(Pos::new(HPos::Left, VPos::Bottom));
     let text = Text::new(text.to_owned(), (0, -up * FINE), style);
     chart.draw_series([EmptyElement::at(at) + text]).map(drop)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_long_title_breaks_between_words_and_loses_none() {
-        let title = "low-logit, phase 2, regular: completed whole given k letters and reference";
-        let lines = in_lines(title);
-        assert_eq!(lines.len(), 2, "{lines:?}");
-        assert!(lines.iter().all(|line| line.chars().count() <= TITLE));
-        assert_eq!(lines.join(" "), title);
-        assert_eq!(in_lines("short"), ["short"]);
-    }
 }

@@ -10,6 +10,7 @@ mod histogram;
 mod roc;
 mod seeds;
 mod series;
+mod title;
 
 pub(super) use canvas::Plot;
 pub(super) use differences::plots as differences;
