@@ -52,11 +52,11 @@ impl Scorer for InContext<'_> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     /// Gives every token its own number as log-probability, and the place of the row's token to every letter.
-    struct Echo;
+    pub(in crate::audit) struct Echo;
 
     impl Scorer for Echo {
         fn score(

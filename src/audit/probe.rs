@@ -101,18 +101,21 @@ pub fn probe(options: &ProbeOptions, observer: &mut dyn Observer) -> Result<Prob
     }
     let tokenizer = folder.tokenizer()?;
     let seed = audit.seeds.first().copied().unwrap_or_default();
+    let dir = RunDir::existing(&out(options, &audit));
+    let mut provenance = provenance(options, &asked, &manifest, &spec)?;
     let minted = Minted {
+        options,
         audit: &audit,
         contents: &contents,
         tokenizer: &tokenizer,
         seed,
+        dir: &dir,
+        provenance: &provenance,
     };
-    let dir = RunDir::existing(&out(options, &audit));
-    let mut provenance = provenance(options, &asked, &manifest, &spec)?;
     let (lines, cell) = if audit.canaries.secrets.is_some() {
-        minted.whole(options, &dir, &provenance, observer)?
+        minted.whole(observer)?
     } else {
-        minted.by_letters(options, &dir, &provenance, observer)?
+        minted.by_letters(observer)?
     };
     let cells = [cell];
     let findings = judge(&audit, &cells)?;
@@ -158,24 +161,22 @@ pub fn probe(options: &ProbeOptions, observer: &mut dyn Observer) -> Result<Prob
 
 /// What was minted, to be looked for.
 struct Minted<'a> {
+    options: &'a ProbeOptions,
     audit: &'a Audit,
     contents: &'a [Content],
     tokenizer: &'a Tokenizer,
     seed: u64,
+    /// Where the report goes, and what it will say of its origin: another model's report there is not written over.
+    dir: &'a RunDir,
+    provenance: &'a Value,
 }
 
 impl Minted<'_> {
     /// Secrets of a file: the lines of `observations.jsonl`, and what was seen.
-    fn whole(
-        &self,
-        options: &ProbeOptions,
-        dir: &RunDir,
-        provenance: &Value,
-        observer: &mut dyn Observer,
-    ) -> Result<(String, CellObservations), AuditError> {
-        let whole = Whole::new(self.contents, options, self.tokenizer, self.seed)?;
-        same_subject(dir, provenance)?;
-        let seen = whole.look(options, observer)?;
+    fn whole(&self, observer: &mut dyn Observer) -> Result<(String, CellObservations), AuditError> {
+        let whole = Whole::new(self.contents, self.options, self.tokenizer, self.seed)?;
+        same_subject(self.dir, self.provenance)?;
+        let seen = whole.look(self.options, observer)?;
         Ok((
             seen.lines,
             self.cell(seen.snapshots, seen.looks, Vec::new()),
@@ -185,12 +186,10 @@ impl Minted<'_> {
     /// Canaries of letters: the same, and the attacks that were asked for.
     fn by_letters(
         &self,
-        options: &ProbeOptions,
-        dir: &RunDir,
-        provenance: &Value,
         observer: &mut dyn Observer,
     ) -> Result<(String, CellObservations), AuditError> {
-        let (audit, folder) = (self.audit, &options.model.folder);
+        let (audit, options) = (self.audit, self.options);
+        let folder = &options.model.folder;
         let path = options.canaries.as_path();
         let book = codebook(&audit.canaries, &folder.config, self.tokenizer)?;
         let planting = sealed::planting(self.contents, &book, path, folder.path())?;
@@ -203,7 +202,7 @@ impl Minted<'_> {
             seed: self.seed,
             context: context_of(context, &book, self.tokenizer)?,
         };
-        same_subject(dir, provenance)?;
+        same_subject(self.dir, self.provenance)?;
         let seen = looker.look(options, observer)?;
         let attacks = match &options.attack {
             None => Vec::new(),

@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::architectures::{copied, score, with};
-use crate::bench::Bench;
+use crate::bench::{Bench, probe_of};
 
 /// The header of a safetensors file, and where its data begin.
 fn header(bytes: &[u8]) -> (serde_json::Value, usize) {
@@ -53,20 +53,7 @@ fn an_adapter_is_the_model_and_its_base_the_reference() {
         .call(&["mint", "tiny.toml", "--out", "minted", "--quiet"])
         .ended(0);
     let probe = |reference: &'static str| {
-        [
-            "probe",
-            "--model",
-            "adapter",
-            "--reference",
-            reference,
-            "--canaries",
-            "minted/manifest.jsonl",
-            "--device",
-            "cpu",
-            "--out",
-            "probed",
-            "--quiet",
-        ]
+        probe_of("adapter", "probed", &["--quiet", "--reference", reference])
     };
     copied(&bench, "gpt2", "other");
     bench.refuses(

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::bench::Bench;
+use crate::bench::{Bench, probe_of};
 
 const MODEL: &str = "out/seed-0/checkpoints/phase-2";
 const BASE: &str = "out/seed-0/checkpoints/phase-1";
@@ -31,19 +31,7 @@ fn trained() -> Bench {
 
 /// The command line of a probe of the trained model.
 fn probe<'a>(out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
-    let mut arguments = vec![
-        "probe",
-        "--model",
-        MODEL,
-        "--canaries",
-        "minted/manifest.jsonl",
-        "--device",
-        "cpu",
-        "--out",
-        out,
-    ];
-    arguments.extend(more);
-    arguments
+    probe_of(MODEL, out, more)
 }
 
 #[track_caller]

@@ -239,3 +239,11 @@ impl Bench {
         found
     }
 }
+
+/// The command line of a probe of `model` for the canaries of `minted/`.
+pub(crate) fn probe_of<'a>(model: &'a str, out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let mut arguments = vec!["probe", "--model", model, "--device", "cpu", "--out", out];
+    arguments.extend(["--canaries", "minted/manifest.jsonl"]);
+    arguments.extend(more);
+    arguments
+}

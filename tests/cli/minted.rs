@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::Value;
 
-use crate::bench::Bench;
+use crate::bench::{Bench, probe_of};
 
 fn mint(bench: &Bench, more: &[&str]) {
     let mut arguments = vec!["mint", "tiny.toml", "--out", "minted", "--quiet"];
@@ -27,20 +27,7 @@ const BASE: &str = "out/seed-0/checkpoints/phase-1";
 const MANIFEST: &str = "minted/manifest.jsonl";
 
 fn probe<'a>(more: &[&'a str]) -> Vec<&'a str> {
-    let mut arguments = vec![
-        "probe",
-        "--model",
-        MODEL,
-        "--canaries",
-        MANIFEST,
-        "--device",
-        "cpu",
-        "--out",
-        "probed",
-        "--quiet",
-    ];
-    arguments.extend(more);
-    arguments
+    probe_of(MODEL, "probed", &[&["--quiet"], more].concat())
 }
 
 #[test]

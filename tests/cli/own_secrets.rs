@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::bench::Bench;
+use crate::bench::{Bench, probe_of};
 
 const FILE: [&str; 3] = [
     "canaries.secrets=list.txt",
@@ -38,20 +38,7 @@ fn mint<'a>(more: &[&'a str]) -> Vec<&'a str> {
 }
 
 fn probe<'a>(more: &[&'a str]) -> Vec<&'a str> {
-    let mut arguments = vec![
-        "probe",
-        "--model",
-        "model",
-        "--canaries",
-        "minted/manifest.jsonl",
-        "--device",
-        "cpu",
-        "--out",
-        "probed",
-        "--quiet",
-    ];
-    arguments.extend(more);
-    arguments
+    probe_of("model", "probed", &[&["--quiet"], more].concat())
 }
 
 fn text<'a>(value: &'a Value, key: &str) -> &'a str {

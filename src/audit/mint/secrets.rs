@@ -122,8 +122,10 @@ pub(super) fn mint(
     secrets.shuffle(&mut rng);
     secrets.truncate(negatives + controls);
     let most = folder.config.max_positions + 1;
+    let before = encode(&form.context, tokenizer)?;
     for secret in &mut secrets {
-        secret.tokens = tokens(form, secret, path, tokenizer, most)?;
+        let joined = encode(&format!("{}{}", form.context, secret.text), tokenizer)?;
+        secret.tokens = own_tokens(secret, &joined, &before, path, most)?;
     }
     let (trained, kept) = secrets.split_at(negatives);
     no_control_within(form, path, trained, kept)?;
@@ -229,37 +231,38 @@ fn read(path: &Path) -> Result<Vec<Secret>, SecretsError> {
     Ok(secrets)
 }
 
+fn encode(text: &str, tokenizer: &Tokenizer) -> Result<Vec<TokenId>, AuditError> {
+    let tokens = tokenizer.encode(text);
+    tokens.map_err(|e| AuditError::Checkpoint(e.into()))
+}
+
 /// The tokens of a secret after its context, which must stay as it is alone.
-fn tokens(
-    form: &Form,
+///
+/// `joined`: both together; `before`: the context alone.
+fn own_tokens(
     secret: &Secret,
+    joined: &[TokenId],
+    before: &[TokenId],
     path: &Path,
-    tokenizer: &Tokenizer,
     most: usize,
-) -> Result<Vec<TokenId>, AuditError> {
-    let encode = |text: &str| {
-        let tokens = tokenizer.encode(text);
-        tokens.map_err(|e| AuditError::Checkpoint(e.into()))
-    };
+) -> Result<Vec<TokenId>, SecretsError> {
     let bad = |message: String| SecretsError::Line {
         path: path.to_owned(),
         line: secret.line,
         message,
     };
-    let before = encode(&form.context)?;
-    let joined = encode(&format!("{}{}", form.context, secret.text))?;
     if joined.len() > most {
         let message = format!(
             "with its context it is {} tokens, and the model takes {most}; shorten it",
             joined.len()
         );
-        return Err(bad(message).into());
+        return Err(bad(message));
     }
-    match joined.strip_prefix(before.as_slice()) {
+    match joined.strip_prefix(before) {
         Some(own) if !own.is_empty() && !before.is_empty() => Ok(own.to_vec()),
         _ => {
             let message = "under this tokenizer it has no tokens of its own after its context; change canaries.template or the chat template";
-            Err(bad(message.to_owned()).into())
+            Err(bad(message.to_owned()))
         }
     }
 }

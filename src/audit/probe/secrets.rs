@@ -155,24 +155,7 @@ fn named(content: &Content) -> Canary {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::score::{RowScore, ScoreError};
-
-    /// Gives every token its own number as log-probability.
-    struct Echo;
-
-    impl Scorer for Echo {
-        fn score(
-            &mut self,
-            rows: &[Vec<TokenId>],
-            _: &[TokenId],
-        ) -> Result<Vec<RowScore>, ScoreError> {
-            let echo = |row: &Vec<TokenId>| RowScore {
-                logprobs: row[1..].iter().map(|t| -(t.0 as f32)).collect(),
-                alphabet: Vec::new(),
-            };
-            Ok(rows.iter().map(echo).collect())
-        }
-    }
+    use crate::audit::in_context::tests::Echo;
 
     #[test]
     fn secrets_of_all_lengths_are_scored_on_their_own_tokens_in_the_manifest_s_order() {

@@ -27,10 +27,7 @@ impl Keys {
     }
 
     /// A table within.
-    pub(in crate::checkpoint) fn table(
-        &self,
-        key: &'static str,
-    ) -> Result<Option<Self>, ConfigError> {
+    pub(super) fn table(&self, key: &'static str) -> Result<Option<Self>, ConfigError> {
         match self.get(key) {
             None => Ok(None),
             Some(Value::Object(map)) => Ok(Some(Self {
@@ -46,7 +43,7 @@ impl Keys {
     }
 
     /// Whether the key stands there, be it as `null`.
-    pub(in crate::checkpoint) fn says(&self, key: &str) -> bool {
+    pub(super) fn says(&self, key: &str) -> bool {
         self.map.contains_key(key)
     }
 
@@ -64,7 +61,7 @@ impl Keys {
         }
     }
 
-    pub(in crate::checkpoint) fn missing(&self, key: &str) -> ConfigError {
+    pub(super) fn missing(&self, key: &str) -> ConfigError {
         ConfigError::Unreadable {
             path: self.path.clone(),
             message: format!("{key} is missing"),
@@ -79,7 +76,7 @@ impl Keys {
     }
 
     /// A count from 1 to 2 to the power of `bits`.
-    pub(in crate::checkpoint) fn optional_count(
+    pub(super) fn optional_count(
         &self,
         key: &'static str,
         bits: u32,
@@ -106,10 +103,7 @@ impl Keys {
             .ok_or_else(|| self.missing(key))
     }
 
-    pub(in crate::checkpoint) fn optional_number(
-        &self,
-        key: &str,
-    ) -> Result<Option<f64>, ConfigError> {
+    pub(super) fn optional_number(&self, key: &str) -> Result<Option<f64>, ConfigError> {
         match self.get(key) {
             None => Ok(None),
             Some(value) => match value.as_f64() {
@@ -173,10 +167,7 @@ impl Keys {
     }
 
     /// Refuses dropout where published checkpoints have none: who wrote a rate there wants it.
-    pub(in crate::checkpoint) fn refuse_dropout(
-        &self,
-        keys: &[&'static str],
-    ) -> Result<(), ConfigError> {
+    pub(super) fn refuse_dropout(&self, keys: &[&'static str]) -> Result<(), ConfigError> {
         for key in keys {
             let rate = self.number(key, 0.0)?;
             if rate != 0.0 {
@@ -190,7 +181,7 @@ impl Keys {
         Ok(())
     }
 
-    pub(in crate::checkpoint) fn refuse_quantized(&self) -> Result<(), ConfigError> {
+    pub(super) fn refuse_quantized(&self) -> Result<(), ConfigError> {
         match self.get("quantization_config") {
             None => Ok(()),
             Some(_) => Err(self.unsupported(
@@ -203,9 +194,9 @@ impl Keys {
 }
 
 // A hundred times what any model has, and every count of parameters stays within 64 bits.
-pub(in crate::checkpoint) const VOCABULARY_BITS: u32 = 24;
-pub(in crate::checkpoint) const WIDTH_BITS: u32 = 20;
-pub(in crate::checkpoint) const LAYERS_BITS: u32 = 12;
-pub(in crate::checkpoint) const HEADS_BITS: u32 = 16;
-pub(in crate::checkpoint) const INTERMEDIATE_BITS: u32 = 22;
-pub(in crate::checkpoint) const POSITIONS_BITS: u32 = 24;
+pub(super) const VOCABULARY_BITS: u32 = 24;
+pub(super) const WIDTH_BITS: u32 = 20;
+pub(super) const LAYERS_BITS: u32 = 12;
+pub(super) const HEADS_BITS: u32 = 16;
+pub(super) const INTERMEDIATE_BITS: u32 = 22;
+pub(super) const POSITIONS_BITS: u32 = 24;
