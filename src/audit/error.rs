@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::jobs::{self, CellFailure};
 use super::{MintError, SealError, SecretsError};
 use crate::canary::{CodebookError, DrawError, ManifestError};
-use crate::checkpoint::CheckpointError;
+use crate::checkpoint::{CheckpointError, TokenizerError};
 use crate::findings::FindingsError;
 use crate::model::ModelError;
 use crate::probes::ProbeError;
@@ -116,6 +116,12 @@ fn last_good(checkpoint: Option<&Path>) -> String {
 impl From<SecretsError> for AuditError {
     fn from(error: SecretsError) -> Self {
         Self::Mint(error.into())
+    }
+}
+
+impl From<TokenizerError> for AuditError {
+    fn from(error: TokenizerError) -> Self {
+        Self::Checkpoint(error.into())
     }
 }
 

@@ -204,14 +204,10 @@ impl Form {
         book: &Codebook,
         tokenizer: &Tokenizer,
     ) -> Result<(), AuditError> {
-        let encode = |text: &str| {
-            tokenizer
-                .encode(text)
-                .map_err(|e| AuditError::Checkpoint(e.into()))
-        };
-        let before = encode(&self.context)?;
+        let before = tokenizer.encode(&self.context)?;
         for canary in corpus.planting.all() {
-            let joined = encode(&format!("{}{}", self.context, book.text(&canary.letters)))?;
+            let joined =
+                tokenizer.encode(&format!("{}{}", self.context, book.text(&canary.letters)))?;
             let meant: Vec<TokenId> = before
                 .iter()
                 .copied()
@@ -320,9 +316,7 @@ pub(super) fn context_tokens(
     book: &Codebook,
     tokenizer: &Tokenizer,
 ) -> Result<Vec<TokenId>, AuditError> {
-    let tokens = tokenizer
-        .encode(context)
-        .map_err(|e| AuditError::Checkpoint(e.into()))?;
+    let tokens = tokenizer.encode(context)?;
     let prefix = book.row(&Letters::default(), Prefix::Regular);
     Ok(if tokens.is_empty() { prefix } else { tokens })
 }

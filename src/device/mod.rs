@@ -64,7 +64,7 @@ impl Device {
     #[must_use]
     pub fn peak_memory(self) -> Option<u64> {
         match self.0 {
-            tch::Device::Cuda(n) => native::peak_cuda_memory(n, false).ok(),
+            tch::Device::Cuda(n) => native::peak_cuda_memory(n).ok(),
             _ => bytes_of("/proc/self/status", "VmHWM:"),
         }
     }

@@ -56,15 +56,14 @@ int unsaid_allow_tf32(bool allow, char *error, size_t room) {
   }
 }
 
-// The most bytes that tensors on a CUDA device have held since the last reset.
-int unsaid_peak_memory(int device, bool reset, uint64_t *bytes, char *error, size_t room) {
+// The most bytes that tensors on a CUDA device have held at once.
+int unsaid_peak_memory(int device, uint64_t *bytes, char *error, size_t room) {
   try {
     auto *allocator = at::getDeviceAllocator(at::kCUDA);
     const auto index = static_cast<c10::DeviceIndex>(device);
     const auto stats = allocator->getDeviceStats(index);
     constexpr auto all = static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE);
     *bytes = static_cast<uint64_t>(stats.allocated_bytes[all].peak);
-    if (reset) allocator->resetPeakStats(index);
     return 0;
   } catch (const std::exception &e) {
     return fail(e.what(), error, room);

@@ -25,13 +25,7 @@ unsafe extern "C" {
 
     fn unsaid_allow_tf32(allow: bool, error: *mut c_char, room: usize) -> i32;
 
-    fn unsaid_peak_memory(
-        device: i32,
-        reset: bool,
-        bytes: *mut u64,
-        error: *mut c_char,
-        room: usize,
-    ) -> i32;
+    fn unsaid_peak_memory(device: i32, bytes: *mut u64, error: *mut c_char, room: usize) -> i32;
 
     fn unsaid_parallel_for(
         n: i64,
@@ -116,14 +110,14 @@ pub(crate) fn allow_tf32(allow: bool) -> Result<(), tch::TchError> {
     checked(|error| unsafe { unsaid_allow_tf32(allow, error, ROOM) })
 }
 
-/// The most bytes that tensors on a CUDA device have held since the last reset.
+/// The most bytes that tensors on a CUDA device have held at once.
 ///
 /// Errors: there is no such device.
-pub(crate) fn peak_cuda_memory(device: usize, reset: bool) -> Result<u64, tch::TchError> {
+pub(crate) fn peak_cuda_memory(device: usize) -> Result<u64, tch::TchError> {
     let mut bytes = 0;
     let device = i32::try_from(device).unwrap_or(i32::MAX);
     // SAFETY: `bytes` outlives the call.
-    checked(|error| unsafe { unsaid_peak_memory(device, reset, &raw mut bytes, error, ROOM) })?;
+    checked(|error| unsafe { unsaid_peak_memory(device, &raw mut bytes, error, ROOM) })?;
     Ok(bytes)
 }
 

@@ -21,8 +21,8 @@ pub(super) fn blocks(report: &Report) -> Vec<Block> {
             None => "Canaries stood without any prefix. Prompts and contexts may draw out more.".to_owned(),
         });
         lines.push(format!(
-            "Each negative stood {} times on the rejected side. Text that stood there less often may leak less, more often more.",
-            setting.repeats
+            "Each negative stood {} on the rejected side. Text that stood there less often may leak less, more often more.",
+            words::times(setting.repeats)
         ));
     }
     lines.push(

@@ -91,8 +91,8 @@ fn setting(setting: &Setting) -> Vec<Vec<Cell>> {
         fact(
             "training against",
             &format!(
-                "each held-out and useful canary {} times on the rejected side",
-                setting.repeats
+                "each held-out and useful canary {} on the rejected side",
+                words::times(setting.repeats)
             ),
         ),
         fact("prefixes", &prefixes),

@@ -129,6 +129,14 @@ pub(super) fn capitalised(text: &str) -> String {
     })
 }
 
+/// How often something happened.
+pub(super) fn times(count: usize) -> String {
+    match count {
+        1 => "once".to_owned(),
+        _ => format!("{count} times"),
+    }
+}
+
 /// Kinds of access and what each is in words, the least first.
 const ACCESS: [(&str, &str); 7] = [
     ("samples", "samples from the model"),
@@ -292,6 +300,14 @@ mod tests {
         );
         assert_eq!(statistic("suppression_nats"), "suppression, nats");
         assert_eq!(statistic("letter_rank"), "letter rank");
+    }
+
+    #[test]
+    fn once_is_not_one_times() {
+        assert_eq!(
+            [times(0), times(1), times(2)],
+            ["0 times", "once", "2 times"]
+        );
     }
 
     #[test]

@@ -122,9 +122,9 @@ pub(super) fn mint(
     secrets.shuffle(&mut rng);
     secrets.truncate(negatives + controls);
     let most = folder.config.max_positions + 1;
-    let before = encode(&form.context, tokenizer)?;
+    let before = tokenizer.encode(&form.context)?;
     for secret in &mut secrets {
-        let joined = encode(&format!("{}{}", form.context, secret.text), tokenizer)?;
+        let joined = tokenizer.encode(&format!("{}{}", form.context, secret.text))?;
         secret.tokens = own_tokens(secret, &joined, &before, path, most)?;
     }
     let (trained, kept) = secrets.split_at(negatives);
@@ -229,11 +229,6 @@ fn read(path: &Path) -> Result<Vec<Secret>, SecretsError> {
         });
     }
     Ok(secrets)
-}
-
-fn encode(text: &str, tokenizer: &Tokenizer) -> Result<Vec<TokenId>, AuditError> {
-    let tokens = tokenizer.encode(text);
-    tokens.map_err(|e| AuditError::Checkpoint(e.into()))
 }
 
 /// The tokens of a secret after its context, which must stay as it is alone.

@@ -39,14 +39,10 @@ impl<'a> Whole<'a> {
         tokenizer: &Tokenizer,
         seed: u64,
     ) -> Result<Self, AuditError> {
-        let encode = |text: &str| {
-            let tokens = tokenizer.encode(text);
-            tokens.map_err(|e| AuditError::Checkpoint(e.into()))
-        };
         let text = contents.first().map_or("", |c| c.context.as_str());
-        let context = encode(text)?;
+        let context = tokenizer.encode(text)?;
         for content in contents {
-            let joined = encode(&format!("{text}{}", content.text))?;
+            let joined = tokenizer.encode(&format!("{text}{}", content.text))?;
             if joined.strip_prefix(context.as_slice()) != Some(content.tokens.as_slice()) {
                 return Err(SealError::OtherTokens {
                     path: options.canaries.clone(),
