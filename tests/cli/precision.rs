@@ -31,7 +31,8 @@ fn quick(folder: &Path, precision: &str, seeds: RangeInclusive<u64>) -> Value {
     serde_json::from_str(&report).expect("JSON")
 }
 
-/// The pairs that are judged. Seeds 1 to 8 left phase 3 open; by their spread 32 pairs suffice, and these are others.
+/// The pairs that are judged. Seeds 1 to 8 left phase 3 open; these were fresh, and left one of five
+/// scores open, as float32 with a rate a thousandth off does of itself: PERFORMANCE.md.
 const PAIRED: RangeInclusive<u64> = 9..=40;
 
 /// The mean of numbers and half the width of its 90 % interval by Student's t, for 32 of them.
