@@ -305,8 +305,10 @@ fn pair(change: &mut Change, first: &[PerSeed], later: &[PerSeed]) {
     change.paired_seeds = both.len();
     if let Some(test) = one_sample_t(&both, 0.0) {
         change.paired_difference = Some(test.mean);
-        change.paired_low = Some(test.interval.low);
-        change.paired_high = Some(test.interval.high);
+        if let Some(interval) = test.interval(CI_LEVEL) {
+            change.paired_low = Some(interval.low);
+            change.paired_high = Some(interval.high);
+        }
         change.paired_p_value = Some(test.p_two_sided);
     }
 }

@@ -50,11 +50,7 @@ pub(super) fn best_into(row: &mut Row, attacks: &[Counted]) -> Option<usize> {
     row.estimate = best.share();
     row.chance = Some(best.chance);
     if let Some(interval) = clopper_pearson(best.recovered, best.canaries, CI_LEVEL) {
-        row.ci_low = Some(interval.low);
-        row.ci_high = Some(interval.high);
-        row.ci_of = Some("estimate".to_owned());
-        row.ci_level = Some(interval.level);
-        row.ci_method = Some(interval.method.to_owned());
+        row.set_interval("estimate", interval);
         // A larger share of recovered canaries is excluded at that level.
         row.min_detectable = Some(interval.high);
     }

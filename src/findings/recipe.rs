@@ -17,11 +17,9 @@ pub(super) fn recipe_into(row: &mut Row, differences: &[f64], sign: f64) {
             "one-sample t over seeds, {} degrees of freedom, one-sided",
             test.df
         ));
-        row.ci_low = Some(test.interval.low);
-        row.ci_high = Some(test.interval.high);
-        row.ci_of = Some("estimate".to_owned());
-        row.ci_level = Some(CI_LEVEL);
-        row.ci_method = Some(test.interval.method.to_owned());
+        if let Some(interval) = test.interval(CI_LEVEL) {
+            row.set_interval("estimate", interval);
+        }
     } else {
         row.note = Some("the seeds do not differ: no spread, so no test".to_owned());
     }

@@ -5,6 +5,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::stats::Interval;
+
 /// The probe that made an observation.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
@@ -251,6 +253,15 @@ pub struct Subject<'a> {
 }
 
 impl Row {
+    /// Sets the interval of the quantity `of`, which is `auc` or `estimate`.
+    pub(super) fn set_interval(&mut self, of: &str, interval: Interval) {
+        self.ci_low = Some(interval.low);
+        self.ci_high = Some(interval.high);
+        self.ci_of = Some(of.to_owned());
+        self.ci_level = Some(interval.level);
+        self.ci_method = Some(interval.method.to_owned());
+    }
+
     /// A row about a subject against the controls, about these checkpoints, with every number undefined.
     #[must_use]
     pub fn about(subject: &Subject<'_>, seeds: &[u64]) -> Self {

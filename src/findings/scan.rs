@@ -189,11 +189,7 @@ impl Scanned<'_> {
         row.p_value = drawn.p_value();
         if let Some(interval) = clopper_pearson(drawn.hits, drawn.drawn(), CI_LEVEL) {
             row.estimate = Some(drawn.hits as f64 / drawn.drawn() as f64);
-            row.ci_low = Some(interval.low);
-            row.ci_high = Some(interval.high);
-            row.ci_of = Some("estimate".to_owned());
-            row.ci_level = Some(interval.level);
-            row.ci_method = Some(interval.method.to_owned());
+            row.set_interval("estimate", interval);
         }
         match role {
             Role::Audit => {

@@ -141,10 +141,7 @@ impl Groups {
             .auc
             .and_then(|a| auc_interval(a, n, n_control, seeds.len(), CI_LEVEL));
         if let Some(interval) = interval {
-            row.ci_low = Some(interval.low);
-            row.ci_high = Some(interval.high);
-            row.ci_of = Some("auc".to_owned());
-            row.ci_level = Some(interval.level);
+            row.set_interval("auc", interval);
             row.ci_method = Some("Newcombe 2006, method 5".to_owned());
         }
     }

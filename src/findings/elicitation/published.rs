@@ -2,9 +2,9 @@
 
 use super::{Elicited, logprob, rank};
 use crate::canary::Group;
-use crate::findings::RECIPE_SEEDS;
 use crate::findings::recipe::recipe_into;
 use crate::findings::row::{Direction, Role, Row, Tier};
+use crate::findings::{CI_LEVEL, RECIPE_SEEDS};
 use crate::probes::elicitation::Trajectory;
 use crate::stats::{mean, one_sample_t};
 
@@ -38,11 +38,9 @@ impl Elicited<'_> {
                 Some(test) => {
                     row.p_value = Some(test.p_two_sided);
                     row.p_method = Some(format!("one-sample t, {} degrees of freedom", test.df));
-                    row.ci_low = Some(test.interval.low);
-                    row.ci_high = Some(test.interval.high);
-                    row.ci_of = Some("estimate".to_owned());
-                    row.ci_level = Some(test.interval.level);
-                    row.ci_method = Some(test.interval.method.to_owned());
+                    if let Some(interval) = test.interval(CI_LEVEL) {
+                        row.set_interval("estimate", interval);
+                    }
                 }
                 None => row.note = Some("a t-test over seeds needs at least 2".to_owned()),
             }

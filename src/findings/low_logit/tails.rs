@@ -99,11 +99,7 @@ impl Scanned<'_> {
         let interval = clopper_pearson(caught.round() as usize, n, CI_LEVEL);
         if let Some(interval) = interval {
             row.estimate = Some(caught / n as f64);
-            row.ci_low = Some(interval.low);
-            row.ci_high = Some(interval.high);
-            row.ci_of = Some("estimate".to_owned());
-            row.ci_level = Some(interval.level);
-            row.ci_method = Some(interval.method.to_owned());
+            row.set_interval("estimate", interval);
         }
         row
     }
