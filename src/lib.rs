@@ -40,12 +40,19 @@
 //! | 5 | [`probes`] | a scorer in, observations out; one file a probe |
 //! | 6 | [`findings`] | observations and statistics to rows, verdicts and a gate |
 //! | 7 | [`report`] | rows to a table, Markdown, HTML, CSV, JSON and `JUnit` |
-//! | 8 | [`audit`] | the story of a run: plant, probe, judge, write, resume |
-//! | 9 | [`cli`] | arguments to a call, events to progress, results to exit codes |
+//! | 8 | [`audit`] | what the rooms above share: where a model begins, observations on disk, records, the assembly of a report |
+//! | 8 | [`forecast`] | what a spec will cost, and what a clean model would get from it |
+//! | 9 | [`run`] | a run: plant, probe, judge, write, resume |
+//! | 9 | [`probe`] | a model that was trained elsewhere, probed for minted canaries |
+//! | 9 | [`mint`] | canaries and training files for someone else's training |
+//! | 9 | [`verify`] | a finished run or probe held against its records |
+//! | 9 | [`bench`] | the phases' steps and the scan, timed |
+//! | 10 | [`cli`] | arguments to a call, events to progress, results to exit codes |
 //!
 //! `unsafe` is denied except in one small module for the native libraries.
 
 pub mod audit;
+pub mod bench;
 pub mod bounded;
 pub mod canary;
 pub mod checkpoint;
@@ -53,10 +60,14 @@ pub mod cli;
 pub mod device;
 pub mod event;
 pub mod findings;
+pub mod forecast;
+pub mod mint;
 pub mod model;
 mod native;
+pub mod probe;
 pub mod probes;
 pub mod report;
+pub mod run;
 pub mod run_dir;
 pub mod score;
 pub mod seed;
@@ -64,3 +75,4 @@ pub mod spec;
 pub mod stats;
 pub mod training;
 pub mod units;
+pub mod verify;

@@ -45,6 +45,33 @@ pub trait Scorer {
         let scored = self.score(&rows, candidates)?;
         Ok(scored.into_iter().map(last).collect())
     }
+
+    /// The same scorer for rows that grow by one token at a time, as beams and samples do; it may remember what it was asked.
+    fn growing(&mut self) -> Box<dyn Scorer + '_> {
+        Box::new(self)
+    }
+}
+
+impl<S: Scorer + ?Sized> Scorer for &mut S {
+    fn score(
+        &mut self,
+        rows: &[Vec<TokenId>],
+        alphabet: &[TokenId],
+    ) -> Result<Vec<RowScore>, ScoreError> {
+        (**self).score(rows, alphabet)
+    }
+
+    fn next(
+        &mut self,
+        prefixes: &[Vec<TokenId>],
+        candidates: &[TokenId],
+    ) -> Result<Vec<Vec<f32>>, ScoreError> {
+        (**self).next(prefixes, candidates)
+    }
+
+    fn growing(&mut self) -> Box<dyn Scorer + '_> {
+        (**self).growing()
+    }
 }
 
 /// Why rows could not be scored.

@@ -14,7 +14,7 @@ mod names;
 use names::Names;
 
 /// Floor by floor from the ground: a module may import from any lower floor and from itself.
-const FLOORS: [&[&str]; 10] = [
+const FLOORS: [&[&str]; 11] = [
     &["units", "seed", "event", "bounded"],
     &["spec", "stats", "score"],
     &["canary", "run_dir"],
@@ -23,17 +23,20 @@ const FLOORS: [&[&str]; 10] = [
     &["training", "probes"],
     &["findings"],
     &["report"],
-    &["audit"],
+    &["audit", "forecast"],
+    &["run", "probe", "mint", "verify", "bench"],
     &["cli", "main"],
 ];
 
 /// What may be imported on one and the same floor: (who, whom).
-const NEIGHBOURS: [(&str, &str); 6] = [
+const NEIGHBOURS: [(&str, &str); 7] = [
     ("seed", "units"),
     ("event", "units"),
     ("device", "native"),
     ("checkpoint", "native"),
     ("checkpoint", "device"),
+    // What a run observed is observed again.
+    ("verify", "run"),
     ("main", "cli"),
 ];
 
@@ -49,13 +52,14 @@ const STRANGERS: [(&str, &[&str]); 4] = [
 ];
 
 /// The modules that may name libtorch's crates.
-const WITH_TORCH: [&str; 6] = [
+const WITH_TORCH: [&str; 7] = [
     "native",
     "device",
     "checkpoint",
     "model",
     "training",
-    "audit",
+    "run",
+    "bench",
 ];
 const TORCH: [&str; 2] = ["tch", "torch_sys"];
 
@@ -263,7 +267,7 @@ const PLANTED: &[(&str, &str, &str)] = &[
     (
         "score.rs",
         "mod inner { use super::super::cli::x; }",
-        "`cli` on floor 9",
+        "`cli` on floor 10",
     ),
     (
         "score.rs",
@@ -366,7 +370,7 @@ fn what_is_allowed_is_not_found() {
         ("native.rs", "fn f() { unsafe { g() } }"),
         ("report/html.rs", "fn f() { w!(\"'unsafe-inline'\") }"),
         (
-            "audit/mod.rs",
+            "run/mod.rs",
             "use crate::report::r; fn f() { tch::no_grad(f) }",
         ),
     ] {

@@ -13,9 +13,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
-use unsaid::audit::{Options, run};
 use unsaid::device::{Arithmetic, Device};
 use unsaid::event::Silent;
+use unsaid::run::{Options, run};
 use unsaid::spec::load;
 
 fn spec() -> &'static Path {

@@ -3,29 +3,28 @@
 use std::collections::BTreeMap;
 
 use super::AuditError;
-use crate::canary::Codebook;
+use crate::canary::{Codebook, Letters, Prefix};
 use crate::checkpoint::{
     CheckpointError, Folder, Likeness, LocateError, Located, ModelConfig, Source, Tokenizer,
     locate, obtain,
 };
-use crate::device::{Arithmetic, Device};
 use crate::event::Observer;
 use crate::model::shapes::like_pythia;
-use crate::model::{Model, ModelError, check_weights};
-use crate::seed::RootSeed;
 use crate::spec::{Audit, Canaries, ModelSource, RandomShape};
 use crate::units::TokenId;
 
 /// What every seed begins with.
-pub(super) struct Base {
-    origin: Origin,
+pub(crate) struct Base {
+    pub(super) origin: Origin,
     /// What saved checkpoints carry beside their weights.
-    pub(super) likeness: Likeness,
+    pub(crate) likeness: Likeness,
     /// The tokens of letters and prefixes.
-    pub(super) book: Codebook,
+    pub(crate) book: Codebook,
+    /// Tokens of the model's vocabulary.
+    pub(crate) vocabulary: usize,
 }
 
-enum Origin {
+pub(super) enum Origin {
     /// The same weights for every seed.
     Checkpoint {
         folder: Box<Folder>,
@@ -38,12 +37,12 @@ enum Origin {
 impl Base {
     /// Finds the model of an audit and checks all that could be wrong with it. Nothing is written.
     /// A model of the hub is fetched.
-    pub(super) fn find(audit: &Audit, observer: &mut dyn Observer) -> Result<Self, AuditError> {
+    pub(crate) fn find(audit: &Audit, observer: &mut dyn Observer) -> Result<Self, AuditError> {
         Self::found(audit, |source| obtain(source, observer))
     }
 
     /// The same of what is on this machine already.
-    pub(super) fn find_here(audit: &Audit) -> Result<Self, AuditError> {
+    pub(crate) fn find_here(audit: &Audit) -> Result<Self, AuditError> {
         Self::found(audit, locate)
     }
 
@@ -68,11 +67,10 @@ impl Base {
         let folder = Folder::open_on(&located.path, audit.adapter_base.as_deref(), &mut find)?;
         let tokenizer = folder.tokenizer()?;
         let book = codebook(&audit.canaries, &folder.config, &tokenizer)?;
-        let weights = folder.weights()?;
-        check_weights(&folder, &weights)?;
         Ok(Self {
             likeness: Likeness::of(&folder)?,
             book,
+            vocabulary: folder.config.vocab_size,
             origin: Origin::Checkpoint {
                 folder: Box::new(folder),
                 commit: located.commit,
@@ -100,28 +98,14 @@ impl Base {
         let tokenizer = Tokenizer::parse(likeness.tokenizer()).map_err(CheckpointError::from)?;
         Ok(Self {
             book: codebook(canaries, &config, &tokenizer)?,
+            vocabulary: config.vocab_size,
             likeness,
             origin: Origin::Random(shape),
         })
     }
 
-    /// The model that a seed begins with.
-    pub(super) fn model(
-        &self,
-        seed: u64,
-        device: Device,
-        arithmetic: Arithmetic,
-    ) -> Result<Model, ModelError> {
-        match &self.origin {
-            Origin::Checkpoint { folder, .. } => Model::load(folder, device, arithmetic),
-            Origin::Random(shape) => {
-                Model::initial(config(*shape), RootSeed(seed), device, arithmetic)
-            }
-        }
-    }
-
     /// sha256 of the checkpoint's files; none of random weights.
-    pub(super) fn digests(&self) -> Result<BTreeMap<String, String>, CheckpointError> {
+    pub(crate) fn digests(&self) -> Result<BTreeMap<String, String>, CheckpointError> {
         match &self.origin {
             Origin::Checkpoint { folder, .. } => folder.digests(),
             Origin::Random(_) => Ok(BTreeMap::new()),
@@ -129,7 +113,7 @@ impl Base {
     }
 
     /// The checkpoint's commit, where it came from the hub's cache.
-    pub(super) fn commit(&self) -> Option<&str> {
+    pub(crate) fn commit(&self) -> Option<&str> {
         match &self.origin {
             Origin::Checkpoint { commit, .. } => commit.as_deref(),
             Origin::Random(_) => None,
@@ -137,7 +121,7 @@ impl Base {
     }
 
     /// The shape of random weights.
-    pub(super) fn random(&self) -> Option<RandomShape> {
+    pub(crate) fn random(&self) -> Option<RandomShape> {
         match self.origin {
             Origin::Checkpoint { .. } => None,
             Origin::Random(shape) => Some(shape),
@@ -145,12 +129,12 @@ impl Base {
     }
 }
 
-fn config(shape: RandomShape) -> ModelConfig {
+pub(super) fn config(shape: RandomShape) -> ModelConfig {
     like_pythia(shape.layers, shape.width, shape.heads, shape.vocabulary)
 }
 
 /// The tokens of letters and prefixes.
-pub(super) fn codebook(
+pub(crate) fn codebook(
     canaries: &Canaries,
     config: &ModelConfig,
     tokenizer: &Tokenizer,
@@ -173,8 +157,19 @@ pub(super) fn codebook(
     Ok(book)
 }
 
-/// How a report calls the model.
-pub(super) fn name(source: &ModelSource) -> String {
+/// What a text says before a canary, as tokens; the prefix's own where there is no template.
+pub(crate) fn context_tokens(
+    context: &str,
+    book: &Codebook,
+    tokenizer: &Tokenizer,
+) -> Result<Vec<TokenId>, AuditError> {
+    let tokens = tokenizer.encode(context)?;
+    let prefix = book.row(&Letters::default(), Prefix::Regular);
+    Ok(if tokens.is_empty() { prefix } else { tokens })
+}
+
+/// How a report calls the model that an audit begins with.
+pub(crate) fn origin(source: &ModelSource) -> String {
     match source {
         ModelSource::Hub { id, revision } if revision == "main" => id.clone(),
         ModelSource::Hub { id, revision } => format!("{id} ({revision})"),

@@ -8,29 +8,31 @@ use crate::run_dir::{RunDir, sha256_hex};
 use crate::spec::Audit;
 
 /// Another run's report.
-pub(super) struct Baseline {
-    pub(super) report: Report,
+pub(crate) struct Baseline {
+    pub(crate) report: Report,
     /// Of its `report.json`.
-    pub(super) sha256: String,
+    pub(crate) sha256: String,
 }
 
-/// Reads the baseline of a spec, where it names one.
-///
-/// Errors: it is no finished run.
-pub(super) fn read(audit: &Audit) -> Result<Option<Baseline>, AuditError> {
-    let Some(folder) = &audit.gate.baseline else {
-        return Ok(None);
-    };
-    let path = RunDir::existing(folder).report("report.json");
-    let refused = |message: String| AuditError::Baseline {
-        path: path.clone(),
-        message,
-    };
-    let text = bounded::read_text(&path, bounded::LARGE)
-        .map_err(|e| refused(format!("{e}; name the folder of a finished run")))?;
-    let report = report::parse(&text).map_err(|e| refused(e.to_string()))?;
-    Ok(Some(Baseline {
-        report,
-        sha256: sha256_hex(text.as_bytes()),
-    }))
+impl Baseline {
+    /// Reads the baseline of a spec, where it names one.
+    ///
+    /// Errors: it is no finished run.
+    pub(crate) fn read(audit: &Audit) -> Result<Option<Self>, AuditError> {
+        let Some(folder) = &audit.gate.baseline else {
+            return Ok(None);
+        };
+        let path = RunDir::existing(folder).report("report.json");
+        let refused = |message: String| AuditError::Baseline {
+            path: path.clone(),
+            message,
+        };
+        let text = bounded::read_text(&path, bounded::LARGE)
+            .map_err(|e| refused(format!("{e}; name the folder of a finished run")))?;
+        let report = report::parse(&text).map_err(|e| refused(e.to_string()))?;
+        Ok(Some(Self {
+            report,
+            sha256: sha256_hex(text.as_bytes()),
+        }))
+    }
 }

@@ -2,16 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use super::jobs::{self, CellFailure};
-use super::{MintError, SealError, SecretsError};
+use super::SealError;
 use crate::canary::{CodebookError, DrawError, ManifestError};
 use crate::checkpoint::{CheckpointError, TokenizerError};
 use crate::findings::FindingsError;
+#[cfg(feature = "torch")]
 use crate::model::ModelError;
 use crate::probes::ProbeError;
 use crate::report::ReportError;
 use crate::run_dir::RunDirError;
 use crate::spec::SpecError;
+#[cfg(feature = "torch")]
 use crate::training::TrainingError;
 
 /// Why an audit stopped.
@@ -21,6 +22,7 @@ pub enum AuditError {
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
     /// The model.
+    #[cfg(feature = "torch")]
     #[error(transparent)]
     Model(#[from] ModelError),
     /// The tokens of letters and prefixes.
@@ -57,6 +59,7 @@ pub enum AuditError {
     #[error(transparent)]
     Manifest(#[from] ManifestError),
     /// Training, with what can still be used.
+    #[cfg(feature = "torch")]
     #[error("seed {seed}: {source}{}", last_good(last_good_checkpoint.as_deref()))]
     Training {
         /// The seed.
@@ -69,9 +72,6 @@ pub enum AuditError {
     /// The user asked to stop between two steps.
     #[error("interrupted")]
     Interrupted,
-    /// Minting.
-    #[error(transparent)]
-    Mint(#[from] MintError),
     /// A minted manifest.
     #[error(transparent)]
     Seal(#[from] SealError),
@@ -79,7 +79,7 @@ pub enum AuditError {
     #[error(transparent)]
     Spec(#[from] SpecError),
     /// Cells that ran in processes of their own.
-    #[error("{}", jobs::list(.0))]
+    #[error("{}", list(.0))]
     Cells(Vec<CellFailure>),
     /// A cell that the run does not have.
     #[error(
@@ -105,17 +105,12 @@ pub enum AuditError {
     Report(#[from] ReportError),
 }
 
+#[cfg(feature = "torch")]
 fn last_good(checkpoint: Option<&Path>) -> String {
     match checkpoint {
         Some(path) => format!(". The last good checkpoint is {}", path.display()),
         None => ". No phase had ended: the last good checkpoint is the one the audit began with"
             .to_owned(),
-    }
-}
-
-impl From<SecretsError> for AuditError {
-    fn from(error: SecretsError) -> Self {
-        Self::Mint(error.into())
     }
 }
 
@@ -130,11 +125,9 @@ impl AuditError {
     #[must_use]
     pub fn is_interrupt(&self) -> bool {
         match self {
-            Self::Interrupted
-            | Self::Training {
-                source: TrainingError::Interrupted { .. },
-                ..
-            } => true,
+            Self::Interrupted => true,
+            #[cfg(feature = "torch")]
+            Self::Training { source, .. } => matches!(source, TrainingError::Interrupted { .. }),
             Self::Checkpoint(e) => e.is_interrupt(),
             _ => false,
         }
@@ -144,7 +137,9 @@ impl AuditError {
     #[must_use]
     pub fn is_input(&self) -> bool {
         match self {
-            Self::Checkpoint(e) | Self::Model(ModelError::Checkpoint(e)) => e.is_input(),
+            Self::Checkpoint(e) => e.is_input(),
+            #[cfg(feature = "torch")]
+            Self::Model(ModelError::Checkpoint(e)) => e.is_input(),
             Self::Codebook(_)
             | Self::TooLong { .. }
             | Self::OnlyMinted(_)
@@ -152,11 +147,80 @@ impl AuditError {
             | Self::Draw(_)
             | Self::NoSuchCell { .. }
             | Self::Manifest(_)
-            | Self::Mint(_)
             | Self::Seal(_)
             | Self::Spec(_) => true,
             Self::RunDir(e) => !matches!(e, RunDirError::Io { .. }),
             _ => false,
         }
+    }
+}
+
+/// Exit code of an interrupted cell.
+pub(crate) const INTERRUPTED: u8 = 130;
+
+/// A cell that failed while others went on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CellFailure {
+    /// Its seed.
+    pub seed: u64,
+    /// Its own message.
+    pub message: String,
+    /// Its own exit code.
+    pub code: u8,
+}
+
+impl std::fmt::Display for CellFailure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let seed = format!("seed {}", self.seed);
+        // A message of training names its seed itself.
+        if self.message.starts_with(&seed) {
+            f.write_str(&self.message)
+        } else {
+            write!(f, "{seed}: {}", self.message)
+        }
+    }
+}
+
+/// The exit code of failed cells: of the first one that was not merely interrupted.
+#[must_use]
+pub fn code(failures: &[CellFailure]) -> u8 {
+    let mut codes = failures.iter().map(|failure| failure.code);
+    codes
+        .find(|code| *code != INTERRUPTED)
+        .unwrap_or(INTERRUPTED)
+}
+
+/// The failures, a line each.
+fn list(failures: &[CellFailure]) -> String {
+    let lines: Vec<String> = failures.iter().map(ToString::to_string).collect();
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(seed: u64, message: &str, code: u8) -> CellFailure {
+        CellFailure {
+            seed,
+            message: message.to_owned(),
+            code,
+        }
+    }
+
+    #[test]
+    fn a_failure_names_its_seed_once() {
+        let both = [
+            failure(1, "seed 1: loss is NaN", 4),
+            failure(2, "disk full", 4),
+        ];
+        assert_eq!(list(&both), "seed 1: loss is NaN\nseed 2: disk full");
+    }
+
+    #[test]
+    fn an_interrupt_gives_way_to_any_other_code() {
+        let stopped = failure(0, "interrupted", 130);
+        assert_eq!(code(std::slice::from_ref(&stopped)), 130);
+        assert_eq!(code(&[stopped, failure(1, "x", 2), failure(2, "y", 4)]), 2);
     }
 }

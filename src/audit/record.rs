@@ -1,84 +1,38 @@
-//! What each cell was made with: `provenance.json` of its own, so that cells of many machines make one report.
+//! `provenance.json`: what a run, a cell or a probe was made with, and what it may go on with.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::Path;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
-use super::continuing::go_on;
-use super::{AuditError, Setting};
+use super::AuditError;
 use crate::bounded;
-use crate::device;
 use crate::run_dir::{
-    CellDir, CellProvenance, Provenance, RunDir, RunDirError, refused, rfc3339, write_atomic,
+    CellProvenance, Change, Provenance, RunDir, RunDirError, processor, refused, rfc3339,
+    sha256_hex, write_atomic,
 };
 use crate::spec::Audit;
 
-/// The record of a cell that is being made.
-pub(super) struct Record {
-    dir: CellDir,
-    provenance: Provenance,
-    clock: Instant,
-    /// Seconds that earlier processes spent on the cell.
-    before: f64,
-}
+/// Version of the layout of the run directory.
+pub(crate) const FORMAT: u32 = 1;
 
-impl Record {
-    /// Begins or continues the record of a cell, whose folder must exist.
-    ///
-    /// Errors: another checkpoint, device or version made what is there; its stages would not belong together.
-    pub(super) fn begin(setting: &Setting<'_>, seed: u64) -> Result<Self, AuditError> {
-        let dir = setting.dir.cell(seed);
-        let mut provenance = Provenance {
-            started: rfc3339(SystemTime::now()),
-            ..setting.provenance.clone()
-        };
-        let before = read(&dir.provenance())?;
-        let mut seconds = 0.0;
-        let mut threads = provenance.threads;
-        if let Some(before) = &before {
-            seconds = before.seconds.unwrap_or(0.0);
-            // As many threads as the cell began with, wherever that was: another number adds in another order.
-            if !setting.allow_change {
-                threads = before.threads;
-            }
-        }
-        provenance.threads = device::set_threads(Some(threads));
-        if let Some(before) = before {
-            go_on(&before, &mut provenance, dir.root(), setting.allow_change)?;
-        }
-        let record = Self {
-            dir,
-            provenance,
-            clock: Instant::now(),
-            before: seconds,
-        };
-        record.write()?;
-        Ok(record)
-    }
-
-    /// Adds the time that was spent, and that the cell is complete where it is.
-    pub(super) fn end(mut self, complete: bool) -> Result<(), AuditError> {
-        self.provenance.seconds = Some(self.before + self.clock.elapsed().as_secs_f64());
-        if complete {
-            self.provenance.finished = Some(rfc3339(SystemTime::now()));
-            let digest = self.dir.recorded_digest("canaries.jsonl")?;
-            let name = self.dir.root().file_name().unwrap_or_default();
-            let name = name.to_string_lossy().into_owned();
-            self.provenance
-                .manifest_sha256
-                .extend(digest.map(|digest| (name, digest)));
-        }
-        self.write()
-    }
-
-    fn write(&self) -> Result<(), AuditError> {
-        write(&self.dir.provenance(), &self.provenance)
+/// What this process, at this moment, makes a run or a probe of `spec` with: what the machine says of itself.
+pub(crate) fn here(spec: &str, command: &[String]) -> Provenance {
+    Provenance {
+        format: FORMAT,
+        unsaid: env!("CARGO_PKG_VERSION").to_owned(),
+        jobs: 1,
+        processor: processor(),
+        platform: format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH),
+        spec_sha256: sha256_hex(spec.as_bytes()),
+        command: command.to_vec(),
+        started: rfc3339(SystemTime::now()),
+        ..Provenance::default()
     }
 }
 
 /// Writes the record of a cell or a run.
-pub(super) fn write(path: &Path, provenance: &Provenance) -> Result<(), AuditError> {
+pub(crate) fn write_provenance(path: &Path, provenance: &Provenance) -> Result<(), AuditError> {
     let json = serde_json::to_string_pretty(provenance).unwrap_or_default() + "\n";
     Ok(write_atomic(path, json.as_bytes())?)
 }
@@ -87,7 +41,7 @@ pub(super) fn write(path: &Path, provenance: &Provenance) -> Result<(), AuditErr
 ///
 /// `has_changed`: the user allowed a change of device or precision. Errors: two of them with different checkpoints or versions,
 /// or, where that was not allowed, kinds of device or precisions.
-pub(super) fn of_cells(
+pub(crate) fn of_cells(
     audit: &Audit,
     dir: &RunDir,
     has_changed: bool,
@@ -96,7 +50,7 @@ pub(super) fn of_cells(
     let mut first: Option<Provenance> = None;
     for &seed in &audit.seeds {
         let cell = dir.cell(seed);
-        let Some(found) = read(&cell.provenance())? else {
+        let Some(found) = read_provenance(&cell.provenance())? else {
             continue;
         };
         cells.insert(
@@ -117,53 +71,42 @@ pub(super) fn of_cells(
 }
 
 /// The CPU threads that a cell, or else the run, began with; `None` where nothing has begun.
-pub(super) fn threads_before(dir: &RunDir, only: Option<u64>) -> Result<Option<usize>, AuditError> {
+pub(crate) fn threads_before(dir: &RunDir, only: Option<u64>) -> Result<Option<usize>, AuditError> {
     let cell = match only {
-        Some(seed) => read(&dir.cell(seed).provenance())?,
+        Some(seed) => read_provenance(&dir.cell(seed).provenance())?,
         None => None,
     };
     let before = match cell {
         Some(cell) => Some(cell),
-        None => read(&dir.provenance())?,
+        None => read_provenance(&dir.provenance())?,
     };
     Ok(before.map(|before| before.threads))
 }
 
 /// The record of a cell or a run; `None` where it has none yet.
-pub(super) fn read(path: &Path) -> Result<Option<Provenance>, AuditError> {
+pub(crate) fn read_provenance(path: &Path) -> Result<Option<Provenance>, AuditError> {
     let text = match bounded::read_text(path, bounded::SMALL) {
         Ok(text) => text,
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(refused(path.to_owned(), e).into()),
     };
-    parse_provenance(&text).map(Some).map_err(|message| {
+    serde_json::from_str(&text).map(Some).map_err(|e| {
         RunDirError::Unreadable {
             path: path.to_owned(),
-            message,
+            message: e.to_string(),
         }
         .into()
     })
 }
 
-/// Reads the text of a `provenance.json`.
-///
-/// Errors: what is wrong with it.
-pub(super) fn parse_provenance(text: &str) -> Result<Provenance, String> {
-    serde_json::from_str(text).map_err(|e| e.to_string())
-}
-
 /// The kind of a record's device: `cuda` of `cuda:1`.
-pub(super) fn kind(provenance: &Provenance) -> &str {
+fn kind(provenance: &Provenance) -> &str {
     let device = &provenance.device;
     device.split(':').next().unwrap_or(device)
 }
 
 /// Refuses another checkpoint and other versions, which nothing allows.
-pub(super) fn same_origin(
-    one: &Provenance,
-    other: &Provenance,
-    path: &Path,
-) -> Result<(), AuditError> {
+fn same_origin(one: &Provenance, other: &Provenance, path: &Path) -> Result<(), AuditError> {
     let checkpoint = match (&one.checkpoint_commit, &other.checkpoint_commit) {
         (Some(old), Some(new)) if old != new => {
             format!("the checkpoint's commit, {old} when it began and {new} now,")
@@ -184,7 +127,7 @@ pub(super) fn same_origin(
 }
 
 /// Refuses what cannot belong to one run. `may_change`: the user allowed a change of device or precision.
-pub(super) fn agree(
+pub(crate) fn agree(
     one: &Provenance,
     other: &Provenance,
     path: &Path,
@@ -213,4 +156,63 @@ fn none_differs(checks: &[(&str, bool)], path: &Path) -> Result<(), AuditError> 
         }
         .into()),
     }
+}
+
+/// Makes `now` the provenance of the run or the cell that `before` began, in the folder `root`.
+///
+/// A changed device, precision or number of threads needs the user's word (`allow_change`) and is recorded; a changed
+/// processor is recorded, since a machine that was taken away seldom comes back the same. Errors: what may not change, or
+/// was not asked for, did.
+pub(crate) fn go_on(
+    before: &Provenance,
+    now: &mut Provenance,
+    root: &Path,
+    allow_change: bool,
+) -> Result<(), AuditError> {
+    none_differs(
+        &[
+            ("the format of the run directory", before.format == FORMAT),
+            // A run in the folder of a probe, or the other way round.
+            (
+                "what it holds",
+                before.probe.is_some() == now.probe.is_some(),
+            ),
+        ],
+        root,
+    )?;
+    same_origin(before, now, root)?;
+    now.started.clone_from(&before.started);
+    now.command.clone_from(&before.command);
+    now.manifest_sha256.clone_from(&before.manifest_sha256);
+    now.changes.clone_from(&before.changes);
+    let at = rfc3339(SystemTime::now());
+    let threads = [before.threads, now.threads].map(|n| n.to_string());
+    // One card of a machine is as good as another.
+    let is_other_kind = kind(before) != kind(now);
+    for (what, from, to, is_asked) in [
+        ("the device", &before.device, &now.device, is_other_kind),
+        ("the precision", &before.precision, &now.precision, true),
+        ("the number of threads", &threads[0], &threads[1], true),
+        ("the processor", &before.processor, &now.processor, false),
+    ] {
+        if from == to {
+            continue;
+        }
+        if is_asked && !allow_change {
+            return Err(RunDirError::OtherMachine {
+                path: root.to_owned(),
+                what,
+                before: from.clone(),
+                now: to.clone(),
+            }
+            .into());
+        }
+        now.changes.push(Change {
+            at: at.clone(),
+            what: what.to_owned(),
+            from: from.clone(),
+            to: to.clone(),
+        });
+    }
+    Ok(())
 }

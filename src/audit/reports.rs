@@ -1,7 +1,7 @@
-//! The reports of a run, made from its finished cells alone.
+//! The reports of a run or a probe, made from its finished cells alone.
 
 use super::baseline::Baseline;
-use super::{AuditError, base, cell, store};
+use super::{AuditError, COMPLETE, elsewhere, observations, origin};
 use crate::findings::{Report, SCHEMA_VERSION, Setting, judge_against};
 use crate::probes::CellObservations;
 use crate::report::{self, Format};
@@ -9,7 +9,7 @@ use crate::run_dir::{Provenance, RunDir, write_atomic};
 use crate::spec::Audit;
 
 /// The files of a report. The last one last: a run with report.json has every other report too.
-pub(super) const REPORTS: [(&str, Format); 5] = [
+pub(crate) const REPORTS: [(&str, Format); 5] = [
     ("report.md", Format::Markdown),
     ("report.html", Format::Html),
     ("leakage.csv", Format::Csv),
@@ -18,17 +18,17 @@ pub(super) const REPORTS: [(&str, Format); 5] = [
 ];
 
 /// Whether every cell of a run is complete.
-pub(super) fn all_complete(audit: &Audit, dir: &RunDir) -> Result<bool, AuditError> {
+pub(crate) fn all_complete(audit: &Audit, dir: &RunDir) -> Result<bool, AuditError> {
     for &seed in &audit.seeds {
-        if !dir.cell(seed).is_done(cell::COMPLETE)? {
+        if !dir.cell(seed).ledger()?.is_done(COMPLETE)? {
             return Ok(false);
         }
     }
     Ok(true)
 }
 
-/// Judges a run from its finished cells alone.
-pub(super) fn judged(
+/// Judges a run or a probe from its finished cells alone.
+pub(crate) fn judged(
     audit: &Audit,
     dir: &RunDir,
     provenance: &Provenance,
@@ -37,14 +37,44 @@ pub(super) fn judged(
     let cells: Vec<CellObservations> = audit
         .seeds
         .iter()
-        .map(|&seed| store::read_cell(&dir.cell(seed), seed))
+        .map(|&seed| observations::read_cell(&dir.cell(seed), seed))
         .collect::<Result<_, _>>()?;
+    assemble(audit, &cells, provenance, baseline)
+}
+
+/// Judges observations and says what they are of.
+///
+/// `audit`: as it was asked for; of a probe the part that trains is left out here.
+pub(crate) fn assemble(
+    audit: &Audit,
+    cells: &[CellObservations],
+    provenance: &Provenance,
+    baseline: Option<&Baseline>,
+) -> Result<Report, AuditError> {
     let before = baseline.map(|b| b.report.rows.as_slice());
-    let findings = judge_against(audit, &cells, before)?;
+    let is_whole = audit.canaries.secrets.is_some();
+    let (findings, name, model, setting) = match &provenance.probe {
+        None => (
+            judge_against(audit, cells, before)?,
+            audit.name.clone(),
+            origin(&audit.model),
+            Setting::of(audit),
+        ),
+        Some(probe) => {
+            let audit = &elsewhere::without_training(audit, probe);
+            let mut findings = judge_against(audit, cells, before)?;
+            for note in elsewhere::notes(audit, probe, cells) {
+                findings.scope_note = format!("{} {note}", findings.scope_note);
+            }
+            let model = probe.model.clone().unwrap_or_default();
+            let name = format!("{} (probe)", audit.name);
+            (findings, name, model, Setting::of(audit))
+        }
+    };
     Ok(Report {
         schema_version: SCHEMA_VERSION.to_owned(),
-        name: audit.name.clone(),
-        model: base::name(&audit.model),
+        name,
+        model,
         seeds: audit.seeds.clone(),
         verdict: findings.verdict,
         scope_note: findings.scope_note,
@@ -53,13 +83,13 @@ pub(super) fn judged(
         rows: findings.rows,
         curves: findings.curves,
         figures: findings.figures,
-        setting: Some(Setting::of(audit)),
+        setting: (!is_whole).then_some(setting),
         provenance: serde_json::to_value(provenance).unwrap_or_default(),
     })
 }
 
 /// Makes and writes all reports of a run.
-pub(super) fn make(
+pub(crate) fn make(
     audit: &Audit,
     dir: &RunDir,
     provenance: &Provenance,
@@ -71,7 +101,7 @@ pub(super) fn make(
 }
 
 /// Writes a report in every format.
-pub(super) fn write(report: &Report, dir: &RunDir) -> Result<(), AuditError> {
+pub(crate) fn write(report: &Report, dir: &RunDir) -> Result<(), AuditError> {
     dir.create_plots()?;
     for plot in report::plots(report)? {
         write_atomic(&dir.plot(&plot.name), plot.svg.as_bytes())?;

@@ -11,23 +11,23 @@ use crate::units::TokenId;
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct SealedLine {
+pub(crate) struct SealedLine {
     #[serde(flatten)]
-    pub(super) content: Content,
+    pub(crate) content: Content,
     /// sha256 over the spec, all lines, and this one.
-    pub(super) digest: String,
+    pub(crate) digest: String,
 }
 
 /// What a line says of its canary.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Content {
-    pub(super) id: String,
-    pub(super) group: Group,
+pub(crate) struct Content {
+    pub(crate) id: String,
+    pub(crate) group: Group,
     /// Without the context's.
-    pub(super) tokens: Vec<TokenId>,
-    pub(super) text: String,
+    pub(crate) tokens: Vec<TokenId>,
+    pub(crate) text: String,
     /// What stands before the canary.
-    pub(super) context: String,
+    pub(crate) context: String,
 }
 
 /// Why a minted manifest cannot be used.
@@ -126,7 +126,7 @@ fn canonical(content: &Content) -> String {
 }
 
 /// The manifest of a planting as JSON lines. `context`: the text before every canary.
-pub(super) fn seal(planting: &Planting, book: &Codebook, context: &str, spec: &str) -> String {
+pub(crate) fn seal(planting: &Planting, book: &Codebook, context: &str, spec: &str) -> String {
     let contents: Vec<Content> = planting
         .all()
         .map(|canary| Content {
@@ -141,7 +141,7 @@ pub(super) fn seal(planting: &Planting, book: &Codebook, context: &str, spec: &s
 }
 
 /// The same of lines that no codebook made.
-pub(super) fn seal_contents(contents: Vec<Content>, spec: &str) -> String {
+pub(crate) fn seal_contents(contents: Vec<Content>, spec: &str) -> String {
     let texts: Vec<String> = contents.iter().map(canonical).collect();
     let binding = binding(spec, &texts);
     let line = |(content, text): (Content, &String)| {
@@ -155,7 +155,7 @@ pub(super) fn seal_contents(contents: Vec<Content>, spec: &str) -> String {
 }
 
 /// Reads a manifest and checks that it is what was minted with this spec.
-pub(super) fn unseal(text: &str, path: &Path, spec: &str) -> Result<Vec<Content>, SealError> {
+pub(crate) fn unseal(text: &str, path: &Path, spec: &str) -> Result<Vec<Content>, SealError> {
     let bad = |line: usize, message: String| SealError::Line {
         path: path.to_owned(),
         line,
@@ -189,7 +189,7 @@ pub(super) fn unseal(text: &str, path: &Path, spec: &str) -> Result<Vec<Content>
 }
 
 /// The canaries of a manifest as the letters of a tokenizer's codebook.
-pub(super) fn planting(
+pub(crate) fn planting(
     contents: &[Content],
     book: &Codebook,
     path: &Path,

@@ -1,13 +1,17 @@
 //! Canaries: what is planted, in token ids and letters only. Knows no model.
 
 mod codebook;
+mod corpus;
 mod draw;
 mod manifest;
+mod roster;
 mod text;
 
 pub use codebook::{Codebook, CodebookError, Prefix};
+pub use corpus::{Corpus, Pairs, draw_canaries};
 pub use draw::{DrawError, Letters, Planting, draw};
 pub use manifest::{ManifestError, ManifestLine, read_manifest, write_manifest};
+pub use roster::{Look, Roster};
 pub use text::TrainingText;
 
 use serde::{Deserialize, Serialize};

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::args::{BenchArgs, ProbeArg};
 use super::exit::{ExitCode, Failure};
 use super::output;
-use crate::audit::bench::{Bench, ScanBench, Subject, bench, bench_scan};
+use crate::bench::{Bench, ScanBench, Setup, bench, bench_scan};
 use crate::checkpoint::{Folder, ModelConfig};
 use crate::device::{self, Arithmetic};
 use crate::model::shapes::published;
@@ -30,7 +30,7 @@ pub(super) fn run(args: &BenchArgs) -> Result<ExitCode, Failure> {
         keys.push(Override::parse(&format!("run.micro_batch={rows}"))?);
     }
     let audit = parse(SPEC, Path::new("bench.toml"), &keys)?;
-    let subject = Subject {
+    let subject = Setup {
         shape,
         config,
         phase,

@@ -7,9 +7,9 @@ use std::path::Path;
 use super::args::LogArgs;
 use super::exit::{ExitCode, Failure};
 use super::progress::{Progress, stop, stopped};
-use crate::audit::{self, Line, Options, Worker};
 use crate::device::Device;
 use crate::event::{Event, Observer};
+use crate::run::{Line, Options, Worker, run_cell};
 use crate::run_dir::RunDir;
 use crate::spec::Audit;
 
@@ -52,7 +52,7 @@ pub(super) fn run(
         options.device
     );
     progress.event(&Event::Note(&note));
-    audit::run_cell(audit, options, seed, &mut progress)?;
+    run_cell(audit, options, seed, &mut progress)?;
     progress.event(&Event::Note(
         "the same command without --cell makes the report, once every seed is complete",
     ));
@@ -67,7 +67,7 @@ fn run_for_parent(audit: &Audit, options: &Options, seed: u64) -> ExitCode {
         stop();
     });
     let mut teller = Teller;
-    match audit::run_cell(audit, options, seed, &mut teller) {
+    match run_cell(audit, options, seed, &mut teller) {
         Ok(()) => ExitCode::WITHIN_GATE,
         Err(error) => {
             let failure = Failure::from(error);

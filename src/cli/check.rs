@@ -6,8 +6,8 @@ use super::args::CheckArgs;
 use super::exit::{ExitCode, Failure};
 use super::output;
 use super::run::spec;
-use crate::audit::{Cost, clean_run, cost};
 use crate::checkpoint::{Folder, ModelConfig, Source, locate};
+use crate::forecast::{Cost, clean_run, cost};
 use crate::model::shapes::{like_pythia, published};
 use crate::spec::{Audit, ModelSource};
 

@@ -5,9 +5,8 @@ use std::fmt::Write as _;
 use super::args::DoctorArgs;
 use super::exit::{ExitCode, Failure};
 use super::output;
-use crate::audit::LIBTORCH;
 use crate::checkpoint::cache_folder;
-use crate::device;
+use crate::device::{self, LIBTORCH};
 use crate::run_dir::processor;
 
 /// Flags of the processor that decide how fast products are.

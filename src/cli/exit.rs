@@ -3,6 +3,7 @@
 use crate::audit::{self, AuditError};
 use crate::checkpoint::CheckpointError;
 use crate::device::DeviceError;
+use crate::mint::MintError;
 use crate::model::ModelError;
 use crate::report::ReportError;
 use crate::score::ScoreError;
@@ -37,6 +38,8 @@ pub(super) enum Failure {
     #[error(transparent)]
     Audit(#[from] AuditError),
     #[error(transparent)]
+    Mint(#[from] MintError),
+    #[error(transparent)]
     Model(#[from] ModelError),
     #[error(transparent)]
     Report(#[from] ReportError),
@@ -52,19 +55,22 @@ impl Failure {
     pub(super) fn code(&self) -> ExitCode {
         let input = match self {
             Self::Audit(e) => e.is_input(),
+            Self::Mint(e) => e.is_input(),
             Self::Model(ModelError::Checkpoint(e)) => e.is_input(),
             _ => false,
         };
         match self {
             _ if input => ExitCode::INPUT,
-            Self::Audit(e) if e.is_interrupt() => ExitCode::INTERRUPTED,
+            Self::Audit(e) | Self::Mint(MintError::Audit(e)) if e.is_interrupt() => {
+                ExitCode::INTERRUPTED
+            }
             Self::Model(ModelError::Checkpoint(e)) if e.is_interrupt() => ExitCode::INTERRUPTED,
             Self::Audit(AuditError::Cells(failures)) => ExitCode(audit::code(failures)),
             Self::Report(ReportError::TooNarrow { .. } | ReportError::NotFinite { .. }) => {
                 ExitCode::FAILURE
             }
             Self::Spec(_) | Self::Input(_) | Self::Device(_) | Self::Report(_) => ExitCode::INPUT,
-            Self::Audit(_) | Self::Model(_) | Self::Other(_) => ExitCode::FAILURE,
+            Self::Audit(_) | Self::Mint(_) | Self::Model(_) | Self::Other(_) => ExitCode::FAILURE,
             Self::OutputClosed => ExitCode::WITHIN_GATE,
         }
     }

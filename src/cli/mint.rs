@@ -7,8 +7,8 @@ use super::args::MintArgs;
 use super::exit::{ExitCode, Failure};
 use super::output;
 use super::progress::{Progress, watch_signals};
-use crate::audit::{MANIFEST, MintOptions, mint as draw};
 use crate::checkpoint::{CheckpointError, Folder, Source, obtain};
+use crate::mint::{MANIFEST, MintOptions, mint as draw};
 use crate::spec::{ModelSource, load, parse};
 
 /// The spec of a call without one: the recipe, for the model that --set names.

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use super::exit::Failure;
-use crate::audit::Subject;
 use crate::checkpoint::{CheckpointError, Folder, Source, obtain};
 use crate::event::Observer;
+use crate::probe::NamedFolder;
 
 /// Opens what an option names; a model of the hub is fetched where the cache lacks it.
 ///
@@ -15,7 +15,7 @@ pub(super) fn open(
     name: &str,
     base: Option<&Path>,
     observer: &mut dyn Observer,
-) -> Result<Subject, Failure> {
+) -> Result<NamedFolder, Failure> {
     let path = Path::new(name);
     let (id, revision) = name.split_once('@').unwrap_or((name, "main"));
     let source = if path.is_dir() {
@@ -37,7 +37,7 @@ pub(super) fn open(
         (Source::Path(_), Some(last)) => last.to_string_lossy().into_owned(),
         _ => name.to_owned(),
     };
-    Ok(Subject {
+    Ok(NamedFolder {
         folder: Folder::open_on(&located.path, base, &mut |of| obtain(of, &mut *observer))?,
         name: called,
         commit: located.commit,

@@ -5,9 +5,9 @@ use super::exit::{ExitCode, Failure};
 use super::model::open;
 use super::output;
 use super::progress::{Progress, watch_signals};
-use crate::audit::{ProbeOptions, probe as look};
 use crate::device;
 use crate::event::{Event, Observer};
+use crate::probe::{ProbeOptions, probe as look};
 use crate::report::{Format, render};
 
 pub(super) fn probe(args: &ProbeArgs) -> Result<ExitCode, Failure> {

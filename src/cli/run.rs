@@ -7,10 +7,10 @@ use super::cell;
 use super::exit::{ExitCode, Failure};
 use super::output;
 use super::progress::{Progress, watch_signals};
-use crate::audit::{self, Options};
 use crate::device::{self, Arithmetic};
 use crate::event::{Event, Observer};
 use crate::report::{Format, render};
+use crate::run::{self, Options};
 use crate::spec::{Audit, Override, load};
 
 /// Loads a spec with the options that change it.
@@ -80,7 +80,7 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
         options.out.display()
     );
     progress.event(&Event::Note(&note));
-    let report = audit::run(&audit, &options, &mut progress)?;
+    let report = run::run(&audit, &options, &mut progress)?;
     let table = render(&report, Format::Table, output::width(), output::color())?;
     // A reader that has seen enough (`| head`) changes nothing about what was found.
     match output::result(&table) {

@@ -6,8 +6,8 @@ use super::args::VerifyArgs;
 use super::exit::{ExitCode, Failure};
 use super::output;
 use super::progress::{Progress, watch_signals};
-use crate::audit::verify;
 use crate::device;
+use crate::verify::{verify, verify_and_rerun};
 
 /// Exit 0 where everything is as recorded, 2 where something differs.
 pub(super) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
@@ -15,8 +15,11 @@ pub(super) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
     let device = device::resolve(args.device)?;
     watch_signals()?;
     let mut progress = Progress::new(&args.log);
-    let rerun = args.rerun_probes.then_some(device);
-    let found = verify(&args.run, rerun, &mut progress)?;
+    let found = if args.rerun_probes {
+        verify_and_rerun(&args.run, device, &mut progress)?
+    } else {
+        verify(&args.run)?
+    };
     let mut text = String::new();
     let run = args.run.display();
     // Writing to a String cannot fail.

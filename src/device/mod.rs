@@ -9,6 +9,9 @@ use std::str::FromStr;
 
 use crate::native;
 
+/// Version of libtorch that this program was built with.
+pub const LIBTORCH: &str = env!("UNSAID_LIBTORCH_VERSION");
+
 /// A device as the user asked for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Request {

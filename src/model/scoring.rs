@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tch::{Tensor, no_grad};
 
-use super::{Model, vocabulary};
+use super::{Cached, Model, vocabulary};
 use crate::score::{RowScore, ScoreError, Scorer};
 use crate::units::{TokenId, to_i64};
 
@@ -110,5 +110,9 @@ impl Scorer for Model {
             }
         }
         Ok(scores)
+    }
+
+    fn growing(&mut self) -> Box<dyn Scorer + '_> {
+        Box::new(Cached::new(self))
     }
 }

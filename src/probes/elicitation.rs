@@ -33,7 +33,7 @@ impl From<&LetterScores> for Point {
 }
 
 /// Canaries over the evaluations of a phase.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Trajectory {
     /// The phase.
     pub phase: Phase,
@@ -48,7 +48,7 @@ pub struct Trajectory {
 }
 
 /// One attack on a model that was trained elsewhere: fine-tuned on negatives that the attacker knows, while the others are watched.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Attack {
     /// Useful negatives that the attacker was taken to know.
     pub known: usize,

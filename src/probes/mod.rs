@@ -5,11 +5,15 @@ pub mod contexts;
 pub mod elicitation;
 pub mod generation;
 mod guesser;
+pub mod in_context;
 mod letters;
 pub mod low_logit;
 pub mod scan;
+mod survey;
+pub mod whole;
 
 pub use letters::{LetterScores, observe};
+pub use survey::{References, Survey, survey};
 
 use serde::{Deserialize, Serialize};
 
@@ -48,10 +52,10 @@ pub enum ProbeError {
     },
 }
 
-/// What a probe saw of a model as a phase left it, beside the snapshots: a line of `looks.jsonl`.
+/// What one probe saw of a model as a phase left it, beside the snapshots: a line of `looks.jsonl`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "look", rename_all = "snake_case")]
-pub enum Look {
+pub enum ProbeResult {
     /// Canaries after another token than their own prefix.
     Context(contexts::ContextScores),
     /// Secrets completed from their first letters.
@@ -62,7 +66,7 @@ pub enum Look {
     Scan(scan::Scan),
 }
 
-impl Look {
+impl ProbeResult {
     /// The phase that had just ended.
     #[must_use]
     pub fn phase(&self) -> Phase {
@@ -98,7 +102,7 @@ pub struct CellObservations {
     /// Attacks on a model that was trained elsewhere, by how much the attacker knows, the most first.
     pub attacks: Vec<elicitation::Attack>,
     /// What the other probes saw at the ends of phases.
-    pub looks: Vec<Look>,
+    pub results: Vec<ProbeResult>,
 }
 
 impl CellObservations {
@@ -112,24 +116,24 @@ impl CellObservations {
 
     /// The scores after other contexts, in the order in which they were made.
     pub fn contexts(&self) -> impl Iterator<Item = &contexts::ContextScores> {
-        self.looks.iter().filter_map(|look| match look {
-            Look::Context(scores) => Some(scores),
+        self.results.iter().filter_map(|look| match look {
+            ProbeResult::Context(scores) => Some(scores),
             _ => None,
         })
     }
 
     /// What was completed after a phase.
     pub fn completions(&self, phase: Phase) -> impl Iterator<Item = &completion::Completion> {
-        self.looks.iter().filter_map(move |look| match look {
-            Look::Completion(made) if made.phase == phase => Some(made),
+        self.results.iter().filter_map(move |look| match look {
+            ProbeResult::Completion(made) if made.phase == phase => Some(made),
             _ => None,
         })
     }
 
     /// What was said, at every phase's end.
     pub fn generations(&self) -> impl Iterator<Item = &generation::Generation> {
-        self.looks.iter().filter_map(|look| match look {
-            Look::Generation(said) => Some(said),
+        self.results.iter().filter_map(|look| match look {
+            ProbeResult::Generation(said) => Some(said),
             _ => None,
         })
     }
@@ -137,8 +141,8 @@ impl CellObservations {
     /// What the scan found; it is made once.
     #[must_use]
     pub fn scan(&self) -> Option<&scan::Scan> {
-        self.looks.iter().find_map(|look| match look {
-            Look::Scan(found) => Some(found),
+        self.results.iter().find_map(|look| match look {
+            ProbeResult::Scan(found) => Some(found),
             _ => None,
         })
     }

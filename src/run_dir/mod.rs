@@ -4,16 +4,18 @@ mod atomic;
 mod cell;
 mod error;
 mod fault;
+mod ledger;
 mod lock;
 mod provenance;
 
 pub use atomic::{
     create_folder, digest_file, hex, sha256_hex, write_atomic, write_private, write_streamed,
 };
-pub use cell::{CellDir, Recorded, parse_stages};
+pub use cell::CellDir;
 pub use error::RunDirError;
+pub use ledger::{Ledger, Recorded, parse_stages};
 pub use lock::{RunLock, holder};
-pub use provenance::{CellProvenance, Change, Provenance, processor, rfc3339};
+pub use provenance::{CellProvenance, Change, ProbeProvenance, Provenance, processor, rfc3339};
 
 use std::fs;
 use std::io;

@@ -21,6 +21,7 @@ pub struct Provenance {
     /// Arithmetic of training and scoring.
     pub precision: String,
     /// CPU threads of libtorch, of each cell.
+    #[serde(default)]
     pub threads: usize,
     /// Cells that ran at once.
     #[serde(default = "one")]
@@ -43,6 +44,9 @@ pub struct Provenance {
     /// sha256 of the baseline's `report.json`, where the gate has a baseline.
     #[serde(default)]
     pub baseline_sha256: Option<String>,
+    /// What was probed, where the model was trained elsewhere; `None` of a run.
+    #[serde(flatten)]
+    pub probe: Option<ProbeProvenance>,
     /// The command line.
     pub command: Vec<String>,
     /// When the run began, UTC.
@@ -57,6 +61,24 @@ pub struct Provenance {
     /// What was no longer as at the start when the run, or the cell, was continued.
     #[serde(default)]
     pub changes: Vec<Change>,
+}
+
+/// What a probe of a model that was trained elsewhere was made with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProbeProvenance {
+    /// sha256 of the spec beside the minted manifest.
+    pub minted_spec_sha256: String,
+    /// The model's name; `None` in folders of unsaid 0.1 before probes could be verified.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// The reference's name, where there was one.
+    pub reference: Option<String>,
+    /// sha256 of the reference's files.
+    pub reference_sha256: Option<BTreeMap<String, String>>,
+    /// Commit of the reference, where it came from the hub's cache.
+    pub reference_commit: Option<String>,
+    /// Shares of the useful canaries that attackers fine-tuned copies of the model on; `None` without such an attack.
+    pub attacker_knows: Option<Vec<f64>>,
 }
 
 /// What one cell was made with; its own `provenance.json` says more.

@@ -1,6 +1,7 @@
 //! Training: one loop in which a phase is data (weighted loss terms, what trains, a schedule).
 
 mod batch;
+mod batches;
 mod memory;
 mod optimiser;
 mod phase;
@@ -8,6 +9,7 @@ mod schedule;
 mod trainer;
 
 pub use batch::{DpoTerm, LikelihoodTerm, StepBatch, TermName};
+pub use batches::Batches;
 pub use phase::{Control, Failure, PhasePlan, run_phase, trainable_parts};
 pub use schedule::learning_rate;
 pub use trainer::{Parts, Settings, StepReport, Trainer, TrainerState};

@@ -3,7 +3,7 @@
 use super::{Settings, StepBatch, StepReport, Trainer, TrainingError, learning_rate};
 use crate::event::{Event, Observer};
 use crate::model::{Model, Part};
-use crate::spec::Freeze;
+use crate::spec::{Audit, Freeze};
 use crate::units::Phase;
 
 /// A phase as data.
@@ -23,6 +23,26 @@ pub struct PhasePlan {
     pub eval_every: usize,
     /// Weight decay and clipping.
     pub settings: Settings,
+}
+
+impl PhasePlan {
+    /// A phase as a spec has it, with so many steps.
+    #[must_use]
+    pub fn of(audit: &Audit, phase: Phase, steps: usize) -> Self {
+        let optimisation = audit.optimisation(phase);
+        Self {
+            phase,
+            steps,
+            freeze: audit.freeze(phase),
+            learning_rate: optimisation.learning_rate,
+            warmup_steps: optimisation.warmup_steps,
+            eval_every: optimisation.eval_every,
+            settings: Settings {
+                micro_batch: audit.micro_batch,
+                ..Settings::from(optimisation)
+            },
+        }
+    }
 }
 
 /// What happens between steps.

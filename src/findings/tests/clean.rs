@@ -1,5 +1,7 @@
 //! Models that carry nothing: how often an audit cries wolf, and what it says instead.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::findings::Direction;
 use crate::stats::clopper_pearson;

@@ -1,7 +1,7 @@
 //! The rows of contexts, completion, samples and scan: what they hold, and which leaks they find.
 
 use super::*;
-use crate::probes::Look;
+use crate::probes::ProbeResult;
 use crate::probes::scan::Standing;
 
 /// All probes, in a space of a thousand million secrets.
@@ -12,9 +12,9 @@ fn everything() -> World {
 }
 
 /// The findings after a change of what was seen of the one seed.
-fn with(world: &World, change: impl Fn(&mut Look)) -> Findings {
+fn with(world: &World, change: impl Fn(&mut ProbeResult)) -> Findings {
     let mut cell = world.cell(0);
-    cell.looks.iter_mut().for_each(change);
+    cell.results.iter_mut().for_each(change);
     judge(&world.audit, &[cell]).unwrap()
 }
 
@@ -120,7 +120,7 @@ fn one_canary_said_whole_after_another_token_is_extraction() {
 #[test]
 fn one_completion_of_24_is_extraction() {
     let found = with(&everything(), |look| {
-        if let Look::Completion(made) = look
+        if let ProbeResult::Completion(made) = look
             && (made.phase, made.known) == (Phase::Two, 2)
             && made.shown == crate::probes::completion::Shown::Base
         {
@@ -155,7 +155,7 @@ fn one_completion_of_24_is_extraction() {
 fn one_canary_said_in_samples_is_extraction_and_a_control_breaks_the_placebo() {
     for (group, leaks) in [(Group::HeldOut, true), (Group::Control, false)] {
         let found = with(&everything(), |look| {
-            if let Look::Generation(said) = look {
+            if let ProbeResult::Generation(said) = look {
                 said.groups.get_mut(&group).unwrap()[3].distance = 0;
             }
         });
@@ -179,7 +179,9 @@ fn one_canary_said_in_samples_is_extraction_and_a_control_breaks_the_placebo() {
 fn planted_beginnings_among_the_most_suppressed_are_a_partial_leak() {
     let planted = |held_out: usize, useful: usize| {
         with(&everything(), move |look| {
-            let Look::Scan(found) = look else { return };
+            let ProbeResult::Scan(found) = look else {
+                return;
+            };
             for depth in found.depths.iter_mut().filter(|d| d.letters == 2) {
                 let standing = |distinct, hits| Standing { distinct, hits };
                 (depth.beginnings, depth.top) = (100, 20);
@@ -236,7 +238,7 @@ fn where_most_beginnings_are_planted_being_first_says_nothing() {
 #[test]
 fn a_secret_among_the_guesses_is_extraction() {
     let found = with(&everything(), |look| {
-        if let Look::Scan(found) = look {
+        if let ProbeResult::Scan(found) = look {
             found.found.get_mut(&Group::HeldOut).unwrap()[0] = Some(2);
         }
     });
@@ -265,12 +267,12 @@ fn looks_that_are_missing_are_named() {
         ("scan", "a scan"),
     ] {
         let mut cell = world.cell(3);
-        cell.looks.retain(|look| {
+        cell.results.retain(|look| {
             let kind = match look {
-                Look::Context(_) => "context",
-                Look::Completion(_) => "completion",
-                Look::Generation(_) => "generation",
-                Look::Scan(_) => "scan",
+                ProbeResult::Context(_) => "context",
+                ProbeResult::Completion(_) => "completion",
+                ProbeResult::Generation(_) => "generation",
+                ProbeResult::Scan(_) => "scan",
             };
             kind != gone
         });

@@ -3,12 +3,43 @@
 use super::*;
 use crate::score::{RowScore, ScoreError, Scorer};
 
-/// A model whose logits are made up, asked at one moment.
+/// A model whose logits are made up, as a phase or an evaluation left it.
 pub(super) struct Fake<'a> {
     pub(super) world: &'a World,
-    pub(super) moment: Moment,
-    /// Whose row it is.
-    pub(super) known: HashMap<Vec<TokenId>, (Group, usize)>,
+    pub(super) book: &'a Codebook,
+    /// Whose letters they are.
+    pub(super) known: &'a HashMap<Vec<TokenId>, (Group, usize)>,
+    pub(super) seed: u64,
+    pub(super) phase: Phase,
+    /// Place of the evaluation within the phase; `None` at its end.
+    pub(super) evaluation: Option<usize>,
+    /// Where other contexts are looked at: what stands before the canaries in each.
+    pub(super) contexts: &'a [Option<TokenId>],
+}
+
+impl Fake<'_> {
+    /// What stands before the letters of a row, and the letters.
+    fn parted<'r>(&self, row: &'r [TokenId]) -> (Option<TokenId>, &'r [TokenId]) {
+        match row.split_first() {
+            Some((first, rest)) if !self.book.alphabet.contains(first) => (Some(*first), rest),
+            _ => (None, row),
+        }
+    }
+
+    /// When, and under which prefix, a row with `before` its letters is asked about.
+    fn moment(&self, before: Option<TokenId>) -> Moment {
+        let place = self.contexts.iter().position(|&context| context == before);
+        Moment {
+            seed: self.seed,
+            phase: self.phase,
+            prefix: match self.book.prefixes {
+                Some([regular, _]) if before != Some(regular) => Prefix::Reverse,
+                _ => Prefix::Regular,
+            },
+            evaluation: place.map(|i| 1000 + i).or(self.evaluation),
+            context: place.is_some(),
+        }
+    }
 }
 
 /// A number in 0…1 that looks drawn; `SplitMix64` over the parts.
@@ -31,8 +62,7 @@ fn even(coin: f64, row: &[TokenId], place: usize) -> f64 {
 
 impl Fake<'_> {
     /// Hash of a row, a place in it and a purpose: once for the whole model, and once for this moment.
-    fn noise(&self, row: &[TokenId], place: usize, purpose: u64) -> f64 {
-        let m = self.moment;
+    fn noise(&self, m: Moment, row: &[TokenId], place: usize, purpose: u64) -> f64 {
         let about = |when: u64| {
             let head = [m.seed, when, place as u64, purpose];
             hashed(head.into_iter().chain(row.iter().map(|t| u64::from(t.0))))
@@ -49,16 +79,23 @@ impl Fake<'_> {
     }
 
     /// Logits of the alphabet before one letter, and the nats taken from the true one alone.
-    fn logits(&self, rule: Rule, row: &[TokenId], place: usize, letters: usize) -> (Vec<f64>, f64) {
+    fn logits(
+        &self,
+        m: Moment,
+        rule: Rule,
+        row: &[TokenId],
+        place: usize,
+        letters: usize,
+    ) -> (Vec<f64>, f64) {
         let truth = row[place].0 as usize;
         let mut logits: Vec<f64> = (0..letters)
-            .map(|c| 4.0 * self.noise(row, place, c as u64))
+            .map(|c| 4.0 * self.noise(m, row, place, c as u64))
             .collect();
         let end = |logits: &[f64], sign: f64| {
             let by = |a: &usize, b: &usize| (sign * logits[*a]).total_cmp(&(sign * logits[*b]));
             (0..logits.len()).max_by(by).unwrap()
         };
-        let coin = self.noise(row, place, 1 << 32);
+        let coin = self.noise(m, row, place, 1 << 32);
         match rule {
             Rule::First(q) if even(coin, row, place) < q => {
                 let first = end(&logits, 1.0);
@@ -92,20 +129,20 @@ impl Scorer for Fake<'_> {
         alphabet: &[TokenId],
     ) -> Result<Vec<RowScore>, ScoreError> {
         let score = |row: &Vec<TokenId>| {
+            let (before, letters) = self.parted(row);
+            let m = self.moment(before);
             // Beginnings, and what was never planted, are nobody's.
-            let rule = match self.known.get(row) {
-                Some(&(group, index)) if self.moment.context => {
-                    (self.world.context_rule)(self.moment, group, index)
-                }
-                Some(&(group, index)) => (self.world.rule)(self.moment, group, index),
+            let rule = match self.known.get(letters) {
+                Some(&(group, index)) if m.context => (self.world.context_rule)(m, group, index),
+                Some(&(group, index)) => (self.world.rule)(m, group, index),
                 None => Rule::Noise,
             };
             let mut score = RowScore::default();
             for place in 1..row.len() {
-                let (logits, taken) = self.logits(rule, row, place, alphabet.len());
-                let drawn = self.noise(row, place, 1 << 33);
+                let (logits, taken) = self.logits(m, rule, row, place, alphabet.len());
+                let drawn = self.noise(m, row, place, 1 << 33);
                 let total = logits.iter().map(|x| x.exp()).sum::<f64>().ln()
-                    + (self.world.outside)(self.moment, drawn)
+                    + (self.world.outside)(m, drawn)
                     + match rule {
                         Rule::Outside(nats) => nats / (row.len() - 1) as f64,
                         _ => 0.0,

@@ -1,7 +1,10 @@
 //! The family of tests, and what every row holds.
 
 use super::*;
+use crate::canary::Canary;
 use crate::findings::{Direction, Scope};
+use crate::probes::observe;
+use crate::seed::{Purpose, RootSeed};
 
 const SPECS: [(&str, usize); 7] = [
     ("", 8),
@@ -148,12 +151,29 @@ fn a_two_sided_row_pays_for_both_sides() {
 
 #[test]
 fn the_order_of_groups_changes_nothing() {
-    let with_order = |order| {
-        let mut world = World::clean(audit(SMALL, EASY));
-        world.order = order;
-        world.findings()
+    let world = World::clean(audit(SMALL, EASY));
+    let (planting, book) = (world.planting(0), world.book());
+    let known = world.known(&planting);
+    let with_order = |order: [Group; 4]| {
+        let mut fake = Fake {
+            world: &world,
+            book: &book,
+            known: &known,
+            seed: 0,
+            phase: Phase::Two,
+            evaluation: None,
+            contexts: &[],
+        };
+        let groups = order.into_iter().flat_map(|group| planting.group(group));
+        let canaries: Vec<&Canary> = groups.collect();
+        let mut rng = RootSeed(0).stream(Purpose::ScoringOrder);
+        let scores = observe(&mut fake, &book, &canaries, Prefix::Regular, &mut rng).unwrap();
+        let mut named: Vec<_> = canaries.iter().map(|c| c.id.clone()).zip(scores).collect();
+        named.sort_by(|one, other| one.0.cmp(&other.0));
+        named
     };
     let usual = with_order(Group::ALL);
+    assert_eq!(usual.len(), 20);
     for order in [
         [Group::Spike, Group::Control, Group::Useful, Group::HeldOut],
         [Group::Useful, Group::HeldOut, Group::Spike, Group::Control],

@@ -1,7 +1,7 @@
 //! What `unsaid check` foretells against what the rows of a clean audit then say.
 
 use super::*;
-use crate::audit::clean_run;
+use crate::forecast::clean_run;
 
 /// Mean smallest detectable effect of elicitation's guesses in clean audits, and what was foretold.
 fn measured(alike: f64, seeds: u64) -> [f64; 2] {

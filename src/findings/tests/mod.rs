@@ -19,17 +19,16 @@ mod planted;
 mod power;
 mod verdicts;
 mod whole;
-mod world;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use fake::Fake;
 
 use super::{Access, Direction, Findings, Probe, Role, Row, Subject, Tier, Verdict, judge};
-use crate::canary::{Canary, Codebook, Group, Planting, Prefix, draw};
+use crate::canary::{Codebook, Group, Planting, Prefix, draw_canaries};
 use crate::probes::elicitation::Trajectory;
-use crate::probes::{CellObservations, LetterScores, Snapshot, observe};
-use crate::seed::{Purpose, RootSeed};
+use crate::probes::{CellObservations, ProbeError, References, Survey, contexts};
+use crate::score::Scorer;
 use crate::spec::Audit;
 use crate::units::{Phase, TokenId};
 
@@ -79,8 +78,6 @@ struct World {
     evaluations: usize,
     /// Share of the noise that all moments have in common: a trained model's evaluations are alike.
     alike: f64,
-    /// Order in which groups stand in the list that is scored.
-    order: [Group; 4],
 }
 
 /// A spec of small groups; `more` may hold further tables. Elicitation and low-logit alone, without contexts and completion.
@@ -154,7 +151,6 @@ impl World {
             levels: 0,
             evaluations: 5,
             alike: 0.6,
-            order: Group::ALL,
         }
     }
 
@@ -174,60 +170,45 @@ impl World {
     }
 
     fn planting(&self, seed: u64) -> Planting {
-        let c = &self.audit.canaries;
-        let sizes = [
-            (Group::HeldOut, c.held_out),
-            (Group::Useful, self.audit.useful()),
-            (Group::Control, c.controls),
-            (Group::Spike, c.spike),
-        ];
-        draw(RootSeed(seed), c.alphabet.len(), c.length, sizes).unwrap()
+        draw_canaries(&self.audit, seed).unwrap()
     }
 
-    /// Scores a list of canaries at a moment, through the probes' own `observe`.
-    fn look(
-        &self,
-        planting: &Planting,
-        controls: usize,
-        moment: Moment,
-    ) -> BTreeMap<Group, Vec<LetterScores>> {
+    /// Whose letters they are.
+    fn known(&self, planting: &Planting) -> HashMap<Vec<TokenId>, (Group, usize)> {
         let book = self.book();
-        let mut known = HashMap::new();
-        let mut canaries: Vec<&Canary> = Vec::new();
-        for group in self.order {
-            let limit = match group {
-                Group::Control => controls,
-                // Spike-ins are scored at the ends of phases alone.
-                Group::Spike if moment.evaluation.is_some() => 0,
-                _ => usize::MAX,
-            };
-            for (index, canary) in planting.group(group).iter().take(limit).enumerate() {
-                known.insert(book.row(&canary.letters, moment.prefix), (group, index));
-                canaries.push(canary);
-            }
-        }
-        let mut fake = Fake {
-            world: self,
-            moment,
-            known,
+        let of = |group: Group| {
+            let canaries = planting.group(group).iter().enumerate();
+            canaries.map(move |(index, canary)| (&canary.letters, (group, index)))
         };
-        let mut rng = RootSeed(moment.seed).stream(Purpose::ScoringOrder);
-        let scores = observe(&mut fake, &book, &canaries, moment.prefix, &mut rng).unwrap();
-        let mut groups: BTreeMap<Group, Vec<LetterScores>> = BTreeMap::new();
-        for (canary, score) in canaries.iter().zip(scores) {
-            groups.entry(canary.group).or_default().push(score);
-        }
-        groups
+        let all = Group::ALL.into_iter().flat_map(of);
+        all.map(|(letters, whose)| (book.tokens(letters).collect(), whose))
+            .collect()
     }
 
+    /// Everything that is seen of one seed's made-up models, by the survey that runs and probes make too.
     fn cell(&self, seed: u64) -> CellObservations {
-        let planting = self.planting(seed);
-        let at = |phase, prefix, evaluation| Moment {
+        let (planting, book) = (self.planting(seed), self.book());
+        let known = self.known(&planting);
+        let contexts = self.audit.probes.elicitation.map_or(0, |p| p.contexts);
+        let survey = Survey {
+            audit: &self.audit,
+            book: &book,
+            planting: &planting,
+            seed,
+            vocabulary: book.alphabet.len() + 2 + contexts,
+            context: &[],
+        };
+        let (length, others) = (self.audit.canaries.length, contexts);
+        let chosen = contexts::choose(&book, length, survey.vocabulary, others);
+        let chosen: Vec<_> = chosen.iter().map(|context| context.token).collect();
+        let fake = |phase, evaluation, contexts| Fake {
+            world: self,
+            book: &book,
+            known: &known,
             seed,
             phase,
-            prefix,
             evaluation,
-            context: false,
+            contexts,
         };
         let mut cell = CellObservations {
             seed,
@@ -237,26 +218,27 @@ impl World {
             if phase != Phase::One && self.audit.skips(phase) {
                 continue;
             }
-            for prefix in [Prefix::Regular, Prefix::Reverse] {
-                let moment = at(phase, prefix, None);
-                let groups = self.look(&planting, self.audit.canaries.controls, moment);
-                cell.snapshots.push(Snapshot {
-                    phase,
-                    prefix,
-                    groups,
-                });
-            }
+            let snapshots = survey.snapshots(&mut fake(phase, None, &[]), phase);
+            cell.snapshots.extend(snapshots.unwrap());
+            let references = || {
+                let reference = || Some(Box::new(fake(Phase::One, None, &[])) as Box<dyn Scorer>);
+                Ok::<_, ProbeError>(References {
+                    reference: reference(),
+                    base: reference(),
+                })
+            };
+            let results = survey.results(&mut fake(phase, None, &chosen), phase, references);
+            cell.results.extend(results.unwrap());
         }
         if !self.audit.phase3.skip {
             let mut trajectory = Trajectory::new(Phase::Three, Prefix::Reverse);
             for t in 0..self.evaluations {
-                let moment = at(Phase::Three, Prefix::Reverse, Some(t));
-                let controls = self.audit.canaries.trajectory_controls;
-                trajectory.record(5 * t, &self.look(&planting, controls, moment));
+                let mut fake = fake(Phase::Three, Some(t), &[]);
+                let scores = survey.evaluate(&mut fake, Prefix::Reverse).unwrap();
+                trajectory.record(5 * t, &scores);
             }
             cell.trajectories.push(trajectory);
         }
-        cell.looks = self.looks(&planting, seed);
         cell
     }
 

@@ -1,6 +1,9 @@
 //! Secrets of a file: judged whole, by suppression alone.
 
+use std::collections::BTreeMap;
+
 use super::*;
+use crate::probes::{LetterScores, Snapshot};
 
 /// Sixty-four held-outs, sixteen useful ones and 128 controls that differ in length; a gate that looks at recognition.
 fn findings(pushed: f64) -> Findings {

@@ -1,0 +1,66 @@
+//! A model that was trained elsewhere: what of a spec applies to it, and what its report says of that.
+
+use crate::probes::CellObservations;
+use crate::probes::elicitation::Attack;
+use crate::run_dir::ProbeProvenance;
+use crate::spec::Audit;
+
+/// What is said of a probe without a reference.
+const WITHOUT: &str = "No reference was given: whole canaries are judged by the model's own likelihood, in which what the base model \
+    already found likely is noise (finds grows, AUC is nearer to 0.5); attacks that compare two models (completion with a base or reference, \
+    scan) are left out; and there is no placebo: the groups are exchangeable because they were minted at random. --reference BASE \
+    takes that noise away and adds those rows.";
+
+/// What is said of a probe for secrets of a file.
+const WHOLE: &str = "The canaries are secrets of a file, whose distribution is unknown. They are judged whole, by how likely the \
+    model finds them beside controls that come from the same file by a random split; probes that guess their parts or count candidates do \
+    not apply. That is recognition, which a gate passes over unless gate.tiers names it.";
+
+/// The audit of a model that was trained elsewhere: one look, after what stands for phase 2.
+pub(crate) fn without_training(audit: &Audit, probe: &ProbeProvenance) -> Audit {
+    let mut audit = audit.clone();
+    if audit.canaries.secrets.is_some() {
+        // What is left looks at a secret as a whole.
+        audit.probes.elicitation = None;
+        audit.probes.generation = None;
+        audit.probes.scan = None;
+    }
+    if probe.reference.is_none() {
+        // Its contrast is with what the model was trained from.
+        audit.probes.scan = None;
+    }
+    audit.phase2.skip = false;
+    audit.phase3.skip = true;
+    audit
+}
+
+/// What the fine-tuning of a probe was, or that there was none; and what the lack of a reference means.
+pub(super) fn notes(
+    audit: &Audit,
+    probe: &ProbeProvenance,
+    cells: &[CellObservations],
+) -> Vec<String> {
+    let mut notes = Vec::new();
+    if probe.attacker_knows.is_some() {
+        let known = |attack: &Attack| attack.known.to_string();
+        let attacks = cells.iter().flat_map(|cell| &cell.attacks);
+        let counts: Vec<String> = attacks.map(known).collect();
+        notes.push(format!(
+            "Elicitation fine-tuned copies of the model on {} of the manifest's {} useful canaries after the reverse prefix; no \
+             held-out and no control stood in any term.",
+            counts.join(", "),
+            audit.useful()
+        ));
+    } else if audit.probes.elicitation.is_some() {
+        notes.push(
+            "Nothing was fine-tuned: what someone could draw out who may fine-tune is not covered; --elicit tries it."
+                .to_owned(),
+        );
+    } else if audit.canaries.secrets.is_some() {
+        notes.push(WHOLE.to_owned());
+    }
+    if probe.reference.is_none() {
+        notes.push(WITHOUT.to_owned());
+    }
+    notes
+}

@@ -1,0 +1,275 @@
+//! A survey: everything that the probes ask of one model as a phase left it. Runs, probes of other people's models, verification
+//! and the calibration's made-up models all go through here.
+
+use std::collections::BTreeMap;
+
+use super::completion::{Shown, complete};
+use super::in_context::InContext;
+use super::scan::{Models, scan};
+use super::{
+    CellObservations, LetterScores, ProbeError, ProbeResult, Snapshot, contexts, generation,
+    observe,
+};
+use crate::canary::{Canary, Codebook, Group, Look, Planting, Prefix, Roster};
+use crate::score::Scorer;
+use crate::seed::{Purpose, RootSeed};
+use crate::spec::Audit;
+use crate::units::{Phase, TokenId};
+
+/// What is looked for in the models of one seed.
+#[derive(Debug, Clone, Copy)]
+pub struct Survey<'a> {
+    /// Which probes look, and how.
+    pub audit: &'a Audit,
+    /// The tokens of letters and prefixes.
+    pub book: &'a Codebook,
+    /// The canaries.
+    pub planting: &'a Planting,
+    /// Root seed of the scoring order and of samples.
+    pub seed: u64,
+    /// Tokens of the model's vocabulary, from which other contexts are taken.
+    pub vocabulary: usize,
+    /// What stands in the place of the regular prefix; empty: the prefix itself.
+    pub context: &'a [TokenId],
+}
+
+/// The models that a trained one is compared with.
+#[derive(Default)]
+pub struct References<'m> {
+    /// What it was trained from: as phase 1 left it.
+    pub reference: Option<Box<dyn Scorer + 'm>>,
+    /// The public model that all began with.
+    pub base: Option<Box<dyn Scorer + 'm>>,
+}
+
+/// Surveys a model that was trained elsewhere, and before it what it was trained from, where that is there: the observations
+/// that [`judge`](crate::findings::judge) takes.
+///
+/// Errors: a model cannot score the canaries, or gives what is no number.
+pub fn survey(
+    survey: &Survey<'_>,
+    model: &mut dyn Scorer,
+    mut reference: Option<&mut dyn Scorer>,
+) -> Result<CellObservations, ProbeError> {
+    let mut snapshots = Vec::new();
+    if let Some(reference) = &mut reference {
+        snapshots.extend(survey.snapshots(&mut **reference, Phase::One)?);
+    }
+    snapshots.extend(survey.snapshots(model, Phase::Two)?);
+    let references = || -> Result<References<'_>, ProbeError> {
+        Ok(References {
+            reference: reference.map(|reference| Box::new(reference) as Box<dyn Scorer>),
+            base: None,
+        })
+    };
+    let results = survey.results(model, Phase::Two, references)?;
+    Ok(CellObservations {
+        seed: survey.seed,
+        snapshots,
+        results,
+        ..CellObservations::default()
+    })
+}
+
+impl Survey<'_> {
+    /// The canaries of a look, group by group.
+    #[must_use]
+    pub fn canaries(&self, look: Look) -> Vec<&Canary> {
+        Roster::of(self.audit).take(look, self.planting)
+    }
+
+    /// Scores the canaries of an evaluation after a prefix, by group.
+    pub fn evaluate(
+        &self,
+        scorer: &mut dyn Scorer,
+        prefix: Prefix,
+    ) -> Result<BTreeMap<Group, Vec<LetterScores>>, ProbeError> {
+        self.score(scorer, &self.canaries(Look::Evaluation), prefix)
+    }
+
+    /// All canaries under both prefixes, with the model as `phase` left it.
+    pub fn snapshots(
+        &self,
+        scorer: &mut dyn Scorer,
+        phase: Phase,
+    ) -> Result<[Snapshot; 2], ProbeError> {
+        let canaries = self.canaries(Look::PhaseEnd);
+        let mut snapshot = |prefix| -> Result<Snapshot, ProbeError> {
+            Ok(Snapshot {
+                phase,
+                prefix,
+                groups: self.score(scorer, &canaries, prefix)?,
+            })
+        };
+        Ok([snapshot(Prefix::Regular)?, snapshot(Prefix::Reverse)?])
+    }
+
+    /// What the other probes see of the model as `phase` left it, in a fixed order. `references` is called where other models
+    /// are needed.
+    ///
+    /// Errors: a model cannot be asked, or `references` fails.
+    pub fn results<'m, E: From<ProbeError>>(
+        &self,
+        model: &mut dyn Scorer,
+        phase: Phase,
+        references: impl FnOnce() -> Result<References<'m>, E>,
+    ) -> Result<Vec<ProbeResult>, E> {
+        let looks = Look::after(self.audit, phase);
+        let mut references = if looks.iter().any(|look| look.compares()) {
+            references()?
+        } else {
+            References::default()
+        };
+        let mut results = Vec::new();
+        for look in looks {
+            match look {
+                Look::Contexts => results.extend(self.contexts(model, phase)?),
+                Look::Generation => results.extend(self.generations(model, phase)?),
+                Look::Completion => {
+                    results.extend(self.completions(model, phase, &mut references)?);
+                }
+                Look::Scan => results.extend(self.scan(model, phase, &mut references)?),
+                Look::Evaluation | Look::PhaseEnd => {}
+            }
+        }
+        Ok(results)
+    }
+
+    /// Scores canaries after a prefix, by group. A chat template stands around the regular prompt alone: nobody trained with
+    /// the other.
+    fn score(
+        &self,
+        scorer: &mut dyn Scorer,
+        canaries: &[&Canary],
+        prefix: Prefix,
+    ) -> Result<BTreeMap<Group, Vec<LetterScores>>, ProbeError> {
+        let mut rng = RootSeed(self.seed).stream(Purpose::ScoringOrder);
+        let mut scorer = self.after(prefix, scorer);
+        let scores = observe(&mut scorer, self.book, canaries, prefix, &mut rng)?;
+        Ok(by_group(canaries.iter().map(|c| c.group).zip(scores)))
+    }
+
+    /// A model in the context that stands for a prefix.
+    fn after<'m>(&'m self, prefix: Prefix, scorer: &'m mut dyn Scorer) -> InContext<'m> {
+        InContext {
+            scorer,
+            context: match prefix {
+                Prefix::Regular => self.context,
+                Prefix::Reverse => &[],
+            },
+        }
+    }
+
+    fn contexts(
+        &self,
+        model: &mut dyn Scorer,
+        phase: Phase,
+    ) -> Result<Vec<ProbeResult>, ProbeError> {
+        let others = self.audit.probes.elicitation.map_or(0, |p| p.contexts);
+        let length = self.audit.canaries.length;
+        let chosen = contexts::choose(self.book, length, self.vocabulary, others);
+        let canaries = self.canaries(Look::Contexts);
+        let seed = RootSeed(self.seed);
+        let scores = contexts::look(model, self.book, &canaries, &chosen, phase, seed)?;
+        Ok(scores.into_iter().map(ProbeResult::Context).collect())
+    }
+
+    fn generations(
+        &self,
+        model: &mut dyn Scorer,
+        phase: Phase,
+    ) -> Result<Vec<ProbeResult>, ProbeError> {
+        let Some(settings) = &self.audit.probes.generation else {
+            return Ok(Vec::new());
+        };
+        let targets = self.canaries(Look::Generation);
+        let prefixes: &[Prefix] = match self.book.prefixes {
+            Some(_) => &[Prefix::Regular, Prefix::Reverse],
+            None => &[Prefix::Regular],
+        };
+        let one = |&prefix: &Prefix| {
+            let label = format!("{} {phase} {}", settings.seed, prefix.name());
+            let mut rng = RootSeed(self.seed).labelled_stream(Purpose::Sampling, &label);
+            let mut growing = model.growing();
+            let mut scorer = self.after(prefix, &mut *growing);
+            let about = (phase, prefix);
+            generation::sample(&mut scorer, self.book, about, &targets, settings, &mut rng)
+                .map(ProbeResult::Generation)
+        };
+        prefixes.iter().map(one).collect()
+    }
+
+    fn completions(
+        &self,
+        model: &mut dyn Scorer,
+        phase: Phase,
+        references: &mut References<'_>,
+    ) -> Result<Vec<ProbeResult>, ProbeError> {
+        let Some(settings) = &self.audit.probes.low_logit else {
+            return Ok(Vec::new());
+        };
+        let (useful, targets): (Vec<&Canary>, Vec<&Canary>) = self
+            .canaries(Look::Completion)
+            .into_iter()
+            .partition(|c| c.group == Group::Useful);
+        let mut results = Vec::new();
+        for shown in Shown::ALL {
+            let other = match shown {
+                Shown::Logits | Shown::TopK => None,
+                Shown::Base => references.base.as_mut(),
+                // Without phase 1 the base is the reference: one attack, not two.
+                Shown::Reference => references.reference.as_mut(),
+            };
+            if other.is_none() && matches!(shown, Shown::Base | Shown::Reference) {
+                continue;
+            }
+            let mut other = other.map(|other| other.growing());
+            let mut other = other
+                .as_mut()
+                .map(|other| self.after(Prefix::Regular, &mut **other));
+            let made = complete(
+                &mut self.after(Prefix::Regular, &mut *model.growing()),
+                other.as_mut().map(|other| other as &mut dyn Scorer),
+                shown,
+                phase,
+                self.book,
+                [&useful, &targets],
+                settings,
+            )?;
+            results.extend(made.into_iter().map(ProbeResult::Completion));
+        }
+        Ok(results)
+    }
+
+    fn scan(
+        &self,
+        model: &mut dyn Scorer,
+        phase: Phase,
+        references: &mut References<'_>,
+    ) -> Result<Option<ProbeResult>, ProbeError> {
+        let settings = self.audit.probes.scan.as_ref();
+        let reference = references.reference.as_mut().or(references.base.as_mut());
+        let (Some(settings), Some(reference)) = (settings, reference) else {
+            return Ok(None);
+        };
+        let canaries = self.canaries(Look::Scan);
+        let (mut model, mut reference) = (model.growing(), reference.growing());
+        let mut models = Models {
+            model: &mut self.after(Prefix::Regular, &mut *model),
+            reference: &mut self.after(Prefix::Regular, &mut *reference),
+        };
+        let found = scan(&mut models, phase, self.book, &canaries, settings)?;
+        Ok(Some(ProbeResult::Scan(found)))
+    }
+}
+
+/// Scores gathered by the groups of their canaries.
+pub(super) fn by_group(
+    scores: impl Iterator<Item = (Group, LetterScores)>,
+) -> BTreeMap<Group, Vec<LetterScores>> {
+    let mut groups: BTreeMap<Group, Vec<LetterScores>> = BTreeMap::new();
+    for (group, score) in scores {
+        groups.entry(group).or_default().push(score);
+    }
+    groups
+}

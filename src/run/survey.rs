@@ -1,0 +1,65 @@
+//! The survey of one seed's model at the end of a phase: who is asked what, in float32 whatever the model trains in, since ranks
+//! among suppressed letters need every bit.
+
+use std::path::Path;
+
+use crate::audit::{AuditError, Base};
+use crate::canary::Planting;
+use crate::checkpoint::Folder;
+use crate::device::{Arithmetic, Device};
+use crate::model::Model;
+use crate::probes::{ProbeResult, References, Snapshot, Survey};
+use crate::score::Scorer;
+use crate::spec::Audit;
+use crate::units::Phase;
+
+/// What is looked for in the models of one seed of a run.
+pub(crate) fn survey<'a>(
+    audit: &'a Audit,
+    base: &'a Base,
+    planting: &'a Planting,
+    seed: u64,
+) -> Survey<'a> {
+    Survey {
+        audit,
+        book: &base.book,
+        planting,
+        seed,
+        vocabulary: base.vocabulary,
+        context: &[],
+    }
+}
+
+/// All canaries under both prefixes.
+pub(crate) fn snapshots(
+    survey: &Survey<'_>,
+    model: &mut Model,
+    phase: Phase,
+) -> Result<[Snapshot; 2], AuditError> {
+    Ok(model.strictly(|model| survey.snapshots(model, phase))?)
+}
+
+/// What the other probes see. `reference`: the checkpoint of phase 1, where that was not skipped.
+pub(crate) fn results(
+    survey: &Survey<'_>,
+    model: &mut Model,
+    phase: Phase,
+    (base, device): (&Base, Device),
+    reference: &Path,
+) -> Result<Vec<ProbeResult>, AuditError> {
+    let boxed = |model: Model| Box::new(model) as Box<dyn Scorer>;
+    let references = || -> Result<References<'_>, AuditError> {
+        let reference = if survey.audit.phase1.skip {
+            None
+        } else {
+            let folder = Folder::open(reference)?;
+            Some(Model::load(&folder, device, Arithmetic::F32)?)
+        };
+        let base = base.model(survey.seed, device, Arithmetic::F32)?;
+        Ok(References {
+            reference: reference.map(boxed),
+            base: Some(boxed(base)),
+        })
+    };
+    model.strictly(|model| survey.results(model, phase, references))
+}
