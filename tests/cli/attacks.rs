@@ -283,3 +283,48 @@ fn a_model_whose_vocabulary_ends_before_its_tokenizers_is_refused() {
         );
     }
 }
+
+/// A probe's folder is held against its records as a run's is, attacks and all, and holds one probe.
+#[test]
+fn a_probes_folder_is_verified_and_takes_no_other_probe() {
+    let bench = trained();
+    let attack = ["--reference", BASE, "--elicit", "--attacker-knows", "1.0,0"];
+    probed(&bench, "out-probed", &attack);
+    let outcome = bench.call(&["verify", "out-probed"]).ended(0);
+    assert!(outcome.stdout.contains("; 0 differences"), "{outcome:#?}");
+    assert!(bench.path("out-probed/seed-0/attacks.jsonl").exists());
+    let before = bench.tree("out-probed");
+    let less = [&attack[..3], &["--attacker-knows", "1.0"]].concat();
+    for (more, words) in [
+        (&attack[2..], "the reference differs"),
+        (&attack[..2], "what attackers know"),
+        (&less[..], "what attackers know"),
+        (
+            &[&attack[..], &["--set", "gate.alpha=0.01"]].concat()[..],
+            "alpha = 0.01",
+        ),
+    ] {
+        let arguments = [&probe("out-probed", more)[..], &["--quiet"]].concat();
+        bench.refuses(
+            &arguments,
+            &["out-probed holds another run", words, "--out"],
+        );
+    }
+    // A run does not go on in it either, nor a probe in a run's folder.
+    let arguments = probe("out", &["--quiet"]);
+    bench.refuses(&arguments, &["out holds another run"]);
+    assert!(bench.tree("out-probed") == before, "a refused probe wrote");
+    // The same probe may be made again, to the same rows.
+    let rows = bench.rows("out-probed");
+    probed(&bench, "out-probed", &attack);
+    assert_eq!(bench.rows("out-probed"), rows);
+    // What was altered is found.
+    let path = bench.path("out-probed/seed-0/attacks.jsonl");
+    let text = std::fs::read_to_string(&path).expect("read");
+    std::fs::write(&path, text.replacen("0.", "0.0", 1)).expect("write");
+    let outcome = bench.call(&["verify", "out-probed"]).ended(2);
+    assert!(
+        outcome.stdout.contains("attacks.jsonl changed"),
+        "{outcome:#?}"
+    );
+}
