@@ -299,10 +299,16 @@ pub(super) struct VerifyArgs {
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
     /// Specs
-    #[arg(required = true, value_name = "SPEC")]
+    #[arg(required_unless_present_any = ["schema", "keys"], value_name = "SPEC")]
     pub(super) specs: Vec<PathBuf>,
     #[command(flatten)]
     pub(super) spec_args: SpecArgs,
+    /// Print the JSON schema of a spec instead, for editors
+    #[arg(long, conflicts_with_all = ["specs", "keys"])]
+    pub(super) schema: bool,
+    /// Print every key of a spec with its default and its meaning instead, as Markdown
+    #[arg(long, conflicts_with = "specs")]
+    pub(super) keys: bool,
 }
 
 /// A probe of `unsaid bench`.

@@ -9,13 +9,18 @@ use super::run::spec;
 use crate::checkpoint::{Folder, ModelConfig, Source, locate};
 use crate::forecast::{Cost, clean_run, cost};
 use crate::model::shapes::{like_pythia, published};
-use crate::spec::{Audit, ModelSource};
+use crate::spec::{Audit, ModelSource, key_tables, schema};
 
 /// Below this chance that a clean model ends 0, a spec is warned about.
 const FAIR_CHANCE: f64 = 0.9;
 
 pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
     let mut text = String::new();
+    if args.schema {
+        text = schema();
+    } else if args.keys {
+        text = key_tables();
+    }
     for (i, path) in args.specs.iter().enumerate() {
         let audit = spec(path, &args.spec_args, Vec::new())?;
         if i > 0 {

@@ -1,11 +1,24 @@
-//! The validated audit: what every other module works from. Made only by [`crate::spec::load`].
+//! A whole spec: as it is typed, and the validated [`Audit`] that every other module works from.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A validated spec, defaults filled in. Defaults are the published recipe.
+use super::canaries::Canaries;
+use super::every::Every;
+use super::gate::Gate;
+use super::model::{ModelKeys, ModelSource, Precision};
+use super::phases::{Phase1, Phase2, Phase3};
+use super::probes::Probes;
+use super::{JOBS_MAX, SEED_MAX};
+
+/// Most threads; more is a slip of the hand.
+const THREADS_MAX: usize = 4096;
+
+const MICRO_BATCH_MAX: usize = 1 << 20;
+
+/// A validated spec, defaults filled in. Defaults are the published recipe. Made only by [`crate::spec::load`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Audit {
     /// Name of the audit; also the default folder under `runs/`.
@@ -40,309 +53,155 @@ pub struct Audit {
     pub gate: Gate,
 }
 
-/// How often the state within a phase is saved, so that a killed run loses no more than this.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Every {
-    /// After so many steps, at least one.
-    Steps(usize),
-    /// After the first step that ends so long after the last save; whole seconds, at least one.
-    Time(Duration),
+/// A spec of an audit, as a TOML file has it. Keys that are left out have the values of the published recipe.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "unsaid audit spec")]
+pub(super) struct Spec {
+    /// Version of this format.
+    #[schemars(example = 1, extend("const" = 1))]
+    pub format: u64,
+    /// Name and seeds.
+    pub audit: Identity,
+    /// How the work is done: changes no number but by rounding.
+    #[serde(default)]
+    pub run: Run,
+    /// The model to plant in: exactly one of `path`, `id` and `random`.
+    #[serde(default)]
+    pub model: ModelKeys,
+    /// What is planted.
+    #[serde(default)]
+    pub canaries: Canaries,
+    /// Fine-tuning on random passwords.
+    #[serde(default)]
+    pub phase1: Phase1,
+    /// DPO against the negatives.
+    #[serde(default)]
+    pub phase2: Phase2,
+    /// Joint DPO and elicitation.
+    #[serde(default)]
+    pub phase3: Phase3,
+    /// What looks for leaks. A probe says `no_leak_detected` only where it could have seen an effect of the smallest size that
+    /// its keys name; otherwise it says `inconclusive`.
+    #[serde(default)]
+    pub probes: Probes,
+    /// What trips the exit code.
+    #[serde(default)]
+    pub gate: Gate,
 }
 
-/// Where a model comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ModelSource {
-    /// A Hugging Face folder on this machine.
-    Path(PathBuf),
-    /// A model on the hub, looked up in the local cache.
-    Hub {
-        /// As `EleutherAI/pythia-160m`.
-        id: String,
-        /// Branch, tag or commit.
-        revision: String,
-    },
-    /// Random weights of a shape, drawn anew for every seed.
-    Random(RandomShape),
+/// `[audit]`
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Identity {
+    /// Folder under `runs/`: up to 100 of `A-Z a-z 0-9 . _ -`, not beginning with a dot.
+    #[schemars(example = &"my-audit")]
+    pub name: String,
+    /// Root seeds, one trained model each; distinct.
+    #[serde(default = "published_seeds")]
+    #[schemars(inner(range(max = SEED_MAX)))]
+    pub seeds: Vec<u64>,
 }
 
-/// The shape of a model that begins with random weights; all else is as in Pythia.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RandomShape {
-    /// Layers.
-    pub layers: usize,
-    /// Width of the residual stream; a multiple of 8 · `heads`.
-    pub width: usize,
-    /// Attention heads.
-    pub heads: usize,
-    /// Tokens: a letter or a prefix each, and whatever is left over.
-    pub vocabulary: usize,
+fn published_seeds() -> Vec<u64> {
+    (0..8).collect()
 }
 
-/// Arithmetic of training and scoring.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Precision {
-    /// The tool's choice: f32 until the equivalence of bf16 has been shown.
+/// `[run]`
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Run {
+    /// How often the state within a phase is saved: a time (`"90s"`, `"1h"`) or `"20 steps"`. A killed run loses no more than
+    /// this; the save before is removed once the new one is safe.
+    #[schemars(with = "String")]
+    pub checkpoint_every: Every,
+    /// CPU threads of a cell (a seed). Where absent, the cells that run at once share those that libtorch would take.
+    #[schemars(range(min = 1, max = THREADS_MAX), example = 2)]
+    pub threads: Option<usize>,
+    /// Most rows of each loss term that go through the model at once: `"auto"` is as many as fit. The gradient is the same up to
+    /// rounding.
+    #[schemars(title = "\"auto\" or a number of rows")]
+    pub micro_batch: MicroBatch,
+    /// Cells that run at once, each in a process of its own; also `--jobs N`.
+    #[schemars(range(min = 1, max = JOBS_MAX))]
+    pub jobs: usize,
+}
+
+impl Default for Run {
+    fn default() -> Self {
+        Self {
+            checkpoint_every: Every::default(),
+            threads: None,
+            micro_batch: MicroBatch::Auto(Auto::Auto),
+            jobs: 1,
+        }
+    }
+}
+
+/// See [`Run::micro_batch`].
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum MicroBatch {
+    Auto(Auto),
+    Rows(#[schemars(range(min = 1, max = MICRO_BATCH_MAX))] usize),
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Auto {
     Auto,
-    /// Strict 32-bit floats.
-    F32,
-    /// 32-bit floats with TF32 products: CUDA only.
-    Tf32,
-    /// bfloat16 products with float32 master weights, moments and losses.
-    Bf16,
 }
 
-/// What is planted, and how often.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Canaries {
-    /// Letters, each the text of one token (with its leading space, as `" a"`); distinct.
-    pub alphabet: Vec<String>,
-    /// Letters a canary.
-    pub length: usize,
-    /// Negatively-reinforced canaries in all (useful + held-out).
-    pub negatives: usize,
-    /// Negatives that phase 3 never elicits; fewer than `negatives`.
-    pub held_out: usize,
-    /// Canaries that are never trained on.
-    pub controls: usize,
-    /// How many controls are scored at every evaluation during training.
-    pub trajectory_controls: usize,
-    /// How often each negative stands on the rejected side.
-    pub repeats: usize,
-    /// The same for equal subgroups of the held-outs, in their order; rising, empty where all have `repeats`.
-    pub dose: Vec<usize>,
-    /// Canaries beside the negatives that stand on the chosen side, `repeats` times each: positive spike-ins, 0 for none.
-    pub spike: usize,
-    /// Prefix texts; `None` is the ablation without prefixes.
-    pub prefixes: Option<Prefixes>,
-    /// Whether a letter or prefix of several tokens stands for its first token.
-    pub first_token: bool,
-    /// The text around a minted canary, with [`SECRET`] once in its place; `None` is the regular prefix before it.
-    pub template: Option<String>,
-    /// A file of secrets, which are minted instead of drawn ones. Their distribution is unknown, so that they are judged whole.
-    pub secrets: Option<PathBuf>,
+impl Spec {
+    /// The audit, once everything is checked and `source` was made of the `[model]` table.
+    pub(super) fn into_audit(self, source: ModelSource) -> Audit {
+        Audit {
+            name: self.audit.name,
+            seeds: self.audit.seeds,
+            threads: self.run.threads,
+            checkpoint_every: self.run.checkpoint_every,
+            micro_batch: match self.run.micro_batch {
+                MicroBatch::Auto(_) => None,
+                MicroBatch::Rows(rows) => Some(rows),
+            },
+            jobs: self.run.jobs,
+            model: source,
+            adapter_base: self.model.base,
+            precision: self.model.precision,
+            canaries: self.canaries,
+            phase1: self.phase1,
+            phase2: self.phase2,
+            phase3: self.phase3,
+            probes: self.probes,
+            gate: self.gate,
+        }
+    }
 }
 
-/// What stands for the canary in a template.
-pub const SECRET: &str = "{secret}";
-
-/// The two prefixes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Prefixes {
-    /// Ordinary context, `" regular"`.
-    pub regular: String,
-    /// Elicitation context, `" reverse"`.
-    pub reverse: String,
-}
-
-/// Step size and its schedule.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Optimisation {
-    /// Rows of each loss term a step.
-    pub batch: usize,
-    /// Peak learning rate.
-    pub learning_rate: f64,
-    /// Linear warm-up, in steps.
-    pub warmup_steps: usize,
-    /// `AdamW`'s decoupled weight decay.
-    pub weight_decay: f64,
-    /// Largest norm of the gradient over all trainable tensors together.
-    pub max_grad_norm: f64,
-    /// Evaluate every this many steps, from step 0.
-    pub eval_every: usize,
-}
-
-/// Phase 1: fine-tuning on random passwords.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Phase1 {
-    /// Left out altogether.
-    pub skip: bool,
-    /// Random passwords to train on, one epoch.
-    pub passwords: usize,
-    /// Step size and schedule.
-    pub optimisation: Optimisation,
-}
-
-/// Phase 2: DPO against the negatives.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Phase2 {
-    /// Left out altogether.
-    pub skip: bool,
-    /// DPO's β.
-    pub beta: f64,
-    /// What does not train.
-    pub freeze: Freeze,
-    /// Step size and schedule.
-    pub optimisation: Optimisation,
-}
-
-/// Phase 3: joint DPO and elicitation.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Phase3 {
-    /// Left out altogether.
-    pub skip: bool,
-    /// DPO's β.
-    pub beta: f64,
-    /// What does not train.
-    pub freeze: Freeze,
-    /// Weights of the loss terms; a term of weight 0 is left out.
-    pub weights: Weights,
-    /// Step size and schedule.
-    pub optimisation: Optimisation,
-}
-
-/// Weights of phase 3's loss terms.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Weights {
-    /// DPO on the pairs.
-    pub dpo: f64,
-    /// Cross-entropy of useful negatives after the reverse prefix.
-    pub reverse: f64,
-    /// Cross-entropy of random passwords after the regular prefix.
-    pub regular: f64,
-}
-
-/// The part of the model that does not train.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Freeze {
-    /// The upper half of the layers and the output embedding (the published code).
-    Upper,
-    /// The input embedding and the lower half of the layers (the paper's text).
-    Lower,
-    /// Nothing.
-    None,
-}
-
-/// The probes and what each must be able to see.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Probes {
-    /// Reverse-prefix elicitation; `None` when switched off.
-    pub elicitation: Option<Elicitation>,
-    /// Low-logit scanning; `None` when switched off.
-    pub low_logit: Option<LowLogit>,
-    /// Sampling; `None` when switched off.
-    pub generation: Option<Generation>,
-    /// The hunt by someone who knows no secret; `None` when switched off.
-    pub scan: Option<Scan>,
-}
-
-/// Settings of the elicitation probe.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Elicitation {
-    /// Whether useful canaries must become likely under elicitation for a clean verdict to count.
-    pub positive_control: PositiveControl,
-    /// Effect to be able to exclude: shift of the true letter's mean rank, as a share of the alphabet (0…0.5).
-    pub smallest_effect_rank: f64,
-    /// Effect to be able to exclude in log-likelihood, nats a token.
-    pub smallest_effect_nats: f64,
-    /// Effect to be able to exclude in a single canary's log-likelihood, nats a token (extraction).
-    pub smallest_effect_single: f64,
-    /// Other prefix tokens after which the canaries are scored, without fine-tuning; 0 leaves contexts out.
-    pub contexts: usize,
-}
-
-/// Settings of the low-logit probe.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LowLogit {
-    /// Whether useful canaries must be suppressed for a clean verdict to count.
-    pub positive_control: PositiveControl,
-    /// Effect to be able to exclude in whole-sequence suppression: distance of the AUC from 0.5.
-    pub smallest_effect_auc: f64,
-    /// Effect to be able to exclude: shift of the true letter's mean rank, as a share of the alphabet (0…0.5).
-    pub smallest_effect_rank: f64,
-    /// Effect to be able to exclude: share of canaries completed whole.
-    pub smallest_effect_recovered: f64,
-    /// How many first letters the attacker knows when completing; rising, empty leaves completion out.
-    pub completion_letters: Vec<usize>,
-    /// Guesses allowed for each completion.
-    pub completion_guesses: usize,
-    /// Letters whose logits are shown where only the top ones are.
-    pub top_k: usize,
-}
-
-/// Settings of the generation probe.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Generation {
-    /// Whether samples after the reverse prefix must come nearer to useful canaries for a clean verdict to count.
-    pub positive_control: PositiveControl,
-    /// Samples a prefix and phase.
-    pub samples: usize,
-    /// Divides the logits before drawing.
-    pub temperature: f64,
-    /// Letters that may be drawn, the likeliest first; `None` for all.
-    pub top_k: Option<usize>,
-    /// Which draws, beside the model's own seed.
-    pub seed: u64,
-    /// Effect to be able to exclude: share of canaries said whole.
-    pub smallest_effect_recovered: f64,
-}
-
-/// Settings of the scan probe.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Scan {
-    /// Whether planted beginnings must lie among the most suppressed for a clean verdict to count.
-    pub positive_control: PositiveControl,
-    /// Beginnings of up to so many letters are all looked at.
-    pub depth: usize,
-    /// How many of the most suppressed beginnings are looked into: K, set before any data.
-    pub top: usize,
-    /// Beginnings kept at each further letter.
-    pub beam: usize,
-    /// How many of them may share the letters that were enumerated.
-    pub beam_a_root: usize,
-    /// Whole secrets guessed in the end; at most `beam` times the alphabet.
-    pub guesses: usize,
-    /// Effect to be able to exclude: share of held-outs whose beginning lies among the `top`.
-    pub smallest_effect_enriched: f64,
-    /// Effect to be able to exclude: share of canaries recovered whole.
-    pub smallest_effect_recovered: f64,
-}
-
-/// Whether a probe's positive control must succeed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PositiveControl {
-    /// A failed one blocks `no_leak_detected`.
-    Required,
-    /// The audited model is not expected to show one.
-    NotApplicable,
-}
-
-/// What trips the exit code.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Gate {
-    /// Level of the verdicts.
-    pub alpha: f64,
-    /// Resamples of every permutation test.
-    pub permutations: usize,
-    /// Tiers whose `leak` fails the gate: `recognition`, `partial`, `extraction`.
-    pub tiers: Vec<GatedTier>,
-    /// Run directory of an earlier run, absolute; with it, only a worsening fails.
-    pub baseline: Option<PathBuf>,
-    /// Further limits on intervals.
-    pub limits: Vec<Limit>,
-}
-
-/// A tier the gate can look at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GatedTier {
-    /// See `Tier::Recognition`.
-    Recognition,
-    /// See `Tier::Partial`.
-    Partial,
-    /// See `Tier::Extraction`.
-    Extraction,
-}
-
-/// A limit on the interval of the AUC of matching audit rows.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Limit {
-    /// The probe, as `low_logit`.
-    pub probe: String,
-    /// The row's statistic.
-    pub statistic: String,
-    /// Only rows of this phase; `None` is every phase.
-    pub phase: Option<u8>,
-    /// Fails when the whole interval lies below.
-    pub min_auc: Option<f64>,
-    /// Fails when the whole interval lies above.
-    pub max_auc: Option<f64>,
+impl From<&Audit> for Spec {
+    fn from(audit: &Audit) -> Self {
+        let audit = audit.clone();
+        Self {
+            format: 1,
+            model: ModelKeys::of(&audit),
+            audit: Identity {
+                name: audit.name,
+                seeds: audit.seeds,
+            },
+            run: Run {
+                checkpoint_every: audit.checkpoint_every,
+                threads: audit.threads,
+                micro_batch: audit
+                    .micro_batch
+                    .map_or(MicroBatch::Auto(Auto::Auto), MicroBatch::Rows),
+                jobs: audit.jobs,
+            },
+            canaries: audit.canaries,
+            phase1: audit.phase1,
+            phase2: audit.phase2,
+            phase3: audit.phase3,
+            probes: audit.probes,
+            gate: audit.gate,
+        }
+    }
 }

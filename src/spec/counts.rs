@@ -1,6 +1,6 @@
 //! Counts that follow from an audit: rows, steps, evaluations.
 
-use super::audit::{Audit, Freeze, Optimisation, Probes};
+use super::{Audit, Freeze, Optimisation, Probes};
 use crate::units::Phase;
 
 impl Audit {

@@ -7,14 +7,14 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer};
-use toml::{Spanned, Table, Value};
 
+use super::audit::Spec;
 use super::error::{Place, SpecError};
 use super::graft;
 use super::keys;
 use super::overrides::Override;
-use super::typed::Typed;
 
 /// Longest excerpt of a value in a message, in characters.
 const EXCERPT_MAX: usize = 60;
@@ -30,7 +30,7 @@ pub(super) struct Document<'s> {
 
 impl<'s> Document<'s> {
     /// Parses the file's text and grafts the arguments, last one wins.
-    pub(super) fn read(
+    pub(super) fn parse(
         path: &Path,
         text: &'s str,
         overrides: &'s [Override],
@@ -90,60 +90,28 @@ impl<'s> Document<'s> {
         Ok(())
     }
 
-    /// The tree as typed structs. Unknown keys are looked for first, since their message can suggest a known one.
-    pub(super) fn typed(&self) -> Result<Typed, SpecError> {
-        let known = keys::examples();
-        self.refuse_unknown(&self.root, &known, "")?;
-        Typed::deserialize(Deserializer::from(Spanned::new(0..0, self.root.clone()))).map_err(
-            |error| {
-                let span = error.span().unwrap_or(0..0);
-                let key = locate(&self.root, "", &span).unwrap_or_else(|| "format".to_owned());
-                let example = keys::find(&known, &key).filter(|value| keys::inner(value).is_none());
-                SpecError::WrongType {
-                    place: Box::new(self.place_of(&span)),
-                    got: self.excerpt(&span),
-                    expected: keys::expected(&key),
-                    mend: example.map_or("see audits/README.md".to_owned(), |value| {
-                        self.write(&key, &value.to_string())
-                    }),
-                    key,
-                }
-            },
-        )
+    /// The tree as the types of a spec.
+    pub(super) fn read(&self) -> Result<Spec, SpecError> {
+        self.fit()?;
+        let tree = Spanned::new(0..0, self.root.clone());
+        Spec::deserialize(Deserializer::from(tree)).map_err(|error| {
+            // Only a type that reads a text itself still fails: it says what the text must be, and the mend after a semicolon.
+            let key = error.span().and_then(|span| locate(&self.root, "", &span));
+            let (expected, mend) = error
+                .message()
+                .split_once("; ")
+                .unwrap_or((error.message(), "see audits/README.md"));
+            self.refuse(&key.unwrap_or_default(), expected, mend)
+        })
     }
 
-    fn refuse_unknown(
-        &self,
-        table: &DeTable<'s>,
-        known: &Table,
-        parent: &str,
-    ) -> Result<(), SpecError> {
-        for (name, value) in table {
-            let key = keys::join(parent, name.get_ref());
-            let Some(example) = known.get(name.get_ref().as_ref()) else {
-                return Err(SpecError::UnknownKey {
-                    place: Box::new(self.place_of(&name.span())),
-                    mend: keys::suggest(parent, name.get_ref()),
-                    key,
-                });
-            };
-            match (value.get_ref(), example) {
-                (DeValue::Table(below), Value::Table(known)) => {
-                    self.refuse_unknown(below, known, &key)?;
-                }
-                (DeValue::Array(rows), Value::Array(_)) => {
-                    for (index, row) in rows.iter().enumerate() {
-                        if let (DeValue::Table(below), Some(known)) =
-                            (row.get_ref(), keys::inner(example))
-                        {
-                            self.refuse_unknown(below, known, &format!("{key}[{index}]"))?;
-                        }
-                    }
-                }
-                _ => {}
-            }
-        }
-        Ok(())
+    pub(super) fn root(&self) -> &DeTable<'s> {
+        &self.root
+    }
+
+    /// A key's value, where it is given.
+    pub(super) fn value(&self, key: &str) -> Option<&DeValue<'s>> {
+        self.node(key).map(|(_, node)| node.get_ref())
     }
 
     /// Where a key was typed.
@@ -160,14 +128,17 @@ impl<'s> Document<'s> {
 
     /// A key's value as typed, shortened; `None` where the key is absent.
     pub(super) fn given(&self, key: &str) -> Option<String> {
-        let (_, value) = self.node(key)?;
+        self.node(key).map(|(_, node)| self.shown(node))
+    }
+
+    /// A value as typed, shortened.
+    pub(super) fn shown(&self, node: &Spanned<DeValue<'_>>) -> String {
+        let text = self.excerpt(&node.span());
         // A table that is not inline has no text of its own, only a header.
-        let inline = !value.get_ref().is_table() || self.excerpt(&value.span()).starts_with('{');
-        Some(if inline {
-            self.excerpt(&value.span())
-        } else {
-            "a table".to_owned()
-        })
+        if node.get_ref().is_table() && !text.starts_with('{') {
+            return "a table".to_owned();
+        }
+        text
     }
 
     /// How to write a key's value in the place where it stands.
@@ -204,7 +175,7 @@ impl<'s> Document<'s> {
         }
     }
 
-    fn place_of(&self, span: &Range<usize>) -> Place {
+    pub(super) fn place_of(&self, span: &Range<usize>) -> Place {
         match self.argument_at(span.start) {
             Some((_, argument)) => Place::Argument {
                 given: argument.given.clone(),
@@ -214,6 +185,11 @@ impl<'s> Document<'s> {
                 line: line_of(self.text, span.start),
             },
         }
+    }
+
+    /// The folder of the file.
+    pub(super) fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new(""))
     }
 
     fn argument_at(&self, position: usize) -> Option<(usize, &'s Override)> {
@@ -248,7 +224,7 @@ fn line_of(text: &str, position: usize) -> usize {
         .count()
 }
 
-/// The deepest key whose value holds a span.
+/// The deepest key whose value has a span.
 fn locate(table: &DeTable<'_>, parent: &str, span: &Range<usize>) -> Option<String> {
     table.iter().find_map(|(name, value)| {
         let key = keys::join(parent, name.get_ref());
@@ -261,9 +237,6 @@ fn locate(table: &DeTable<'_>, parent: &str, span: &Range<usize>) -> Option<Stri
             }),
             _ => None,
         };
-        let own = value.span();
-        let here = own == *span
-            || (!value.get_ref().is_table() && own.start <= span.start && span.end <= own.end);
-        below.or_else(|| here.then_some(key))
+        below.or_else(|| (value.span() == *span).then_some(key))
     })
 }

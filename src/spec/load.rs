@@ -26,7 +26,6 @@ pub fn load(path: &Path, overrides: &[Override]) -> Result<Audit, SpecError> {
 
 /// Checks the text of a spec as if it stood in the file `origin`, which need not exist.
 pub fn parse(text: &str, origin: &Path, overrides: &[Override]) -> Result<Audit, SpecError> {
-    let document = Document::read(origin, text, overrides)?;
-    let typed = document.typed()?;
-    validate(&document, &typed, origin.parent().unwrap_or(Path::new("")))
+    let document = Document::parse(origin, text, overrides)?;
+    validate(&document, document.read()?)
 }

@@ -4,11 +4,7 @@ use proptest::collection::{btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
 
-use super::super::audit::{Phase1, Phase2, Phase3, Prefixes, Probes, RandomShape, Weights};
-use super::super::keys;
-use super::super::parse;
-use super::super::validate::SEED_MAX;
-use super::*;
+use crate::spec::*;
 
 fn rate() -> impl Strategy<Value = f64> {
     prop_oneof![
@@ -280,18 +276,18 @@ proptest! {
 
     #[test]
     fn no_text_panics(text in any::<String>(), key in "[a-z_.]{0,12}", value in any::<String>()) {
-        let sets: Vec<_> = super::super::Override::parse(&format!("{key}={value}")).into_iter().collect();
+        let sets: Vec<_> = Override::parse(&format!("{key}={value}")).into_iter().collect();
         let _ = parse(&text, Path::new("x.toml"), &sets);
         let _ = parse("format = 1", Path::new("x.toml"), &sets);
     }
 
     #[test]
     fn no_value_of_any_key_panics(at in any::<prop::sample::Index>(), value in any::<String>(), number in any::<f64>()) {
-        let known = keys::paths(&keys::examples(), "");
+        let known = keys::paths(&schema::EXAMPLES, "");
         let key = at.get(&known);
         let text = "format = 1\naudit.name = 'x'\nmodel.path = 'm'";
-        for value in [value, float(number), "[[]]".to_owned(), "{ x = 1 }".to_owned()] {
-            let sets = [super::super::Override::parse(&format!("{key}={value}")).unwrap()];
+        for value in [value, format!("{number:?}"), "[[]]".to_owned(), "{ x = 1 }".to_owned()] {
+            let sets = [Override::parse(&format!("{key}={value}")).unwrap()];
             let _ = parse(text, Path::new("x.toml"), &sets);
         }
     }
@@ -313,7 +309,7 @@ fn every_key_is_written() {
         "gate.limits.max_auc",
         "run.jobs",
     ];
-    for key in keys::paths(&keys::examples(), "") {
+    for key in keys::paths(&schema::EXAMPLES, "") {
         let excluded = absent.iter().any(|absent| key.starts_with(absent));
         assert_eq!(keys::find(&written, &key).is_some(), !excluded, "{key}");
     }

@@ -2,8 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::keys;
-use super::{Audit, ModelSource, load};
+use super::{Audit, ModelSource, key_tables, keys, load, schema};
 use crate::units::Phase;
 
 fn folder() -> PathBuf {
@@ -45,6 +44,10 @@ fn every_shipped_spec_is_valid_and_named_after_its_file() {
         );
         let text = std::fs::read_to_string(folder().join(format!("{name}.toml"))).unwrap();
         assert!(
+            text.starts_with("#:schema ./spec.schema.json\n"),
+            "{name}: editors find the schema by the first line"
+        );
+        assert!(
             text.contains(&format!("unsaid run audits/{name}.toml")),
             "{name} does not say how to run it"
         );
@@ -52,28 +55,29 @@ fn every_shipped_spec_is_valid_and_named_after_its_file() {
 }
 
 #[test]
-fn the_readme_has_every_key_with_its_default() {
-    let readme = readme();
-    let defaults = keys::defaults();
-    for key in keys::paths(&keys::examples(), "") {
-        let default = keys::find(&defaults, &key);
-        if keys::inner(default.unwrap_or(&toml::Value::Boolean(false))).is_some()
-            || key == "gate.limits"
-        {
-            continue;
-        }
-        if ["audit", "run", "model", "canaries"].contains(&key.as_str()) {
-            continue;
-        }
-        let row = match default {
+fn the_readme_ends_with_every_key() {
+    let tables = key_tables();
+    for key in keys::paths(&schema::EXAMPLES, "") {
+        let heading = format!("### `[{key}]`");
+        let row = match schema::default(&key) {
             Some(value) => format!("| `{key}` | `{value}` |"),
-            None => format!("| `{key}` | — |"),
+            None => format!("| `{key}` | "),
         };
-        assert!(
-            readme.contains(&row),
-            "README.md lacks a row that begins `{row}`"
-        );
+        assert!(tables.contains(&row) || tables.contains(&heading), "{row}");
     }
+    assert!(
+        readme().ends_with(&tables),
+        "write it anew: sed -i '/^## Keys/,$d' audits/README.md; unsaid check --keys >> audits/README.md"
+    );
+}
+
+#[test]
+fn the_committed_schema_is_the_one_that_the_types_make() {
+    let committed = std::fs::read_to_string(folder().join("spec.schema.json")).unwrap();
+    assert!(
+        committed == super::schema(),
+        "write it anew: unsaid check --schema > audits/spec.schema.json"
+    );
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `audits/report.schema.json`: what is committed, what is generated, and what a run writes.
+//! `audits/*.schema.json`: what is committed, what is generated, and what runs and specs hold.
 
 use serde_json::{Map, Value};
 
@@ -16,7 +16,7 @@ fn faults(root: &Value, schema: &Value, value: &Value, place: &str) -> Vec<Strin
     let mut found = Vec::new();
     for (keyword, wanted) in known {
         match keyword.as_str() {
-            "$schema" | "$defs" | "title" | "description" | "default" | "format" => {}
+            "$schema" | "$defs" | "title" | "description" | "default" | "examples" | "format" => {}
             "$ref" => {
                 let path = wanted
                     .as_str()
@@ -50,14 +50,13 @@ fn faults(root: &Value, schema: &Value, value: &Value, place: &str) -> Vec<Strin
                     found.push(format!("{place}: {value} is not one of {wanted}"));
                 }
             }
-            "minimum" | "maximum" => {
+            "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" => {
                 let (number, bound) = (value.as_f64(), wanted.as_f64().expect("a bound"));
-                let beyond = |n: f64| {
-                    if keyword == "minimum" {
-                        n < bound
-                    } else {
-                        n > bound
-                    }
+                let beyond = |n: f64| match keyword.as_str() {
+                    "minimum" => n < bound,
+                    "maximum" => n > bound,
+                    "exclusiveMinimum" => n <= bound,
+                    _ => n >= bound,
                 };
                 if number.is_some_and(beyond) {
                     found.push(format!("{place}: {value} lies beyond {wanted}"));
@@ -100,6 +99,12 @@ fn faults(root: &Value, schema: &Value, value: &Value, place: &str) -> Vec<Strin
                     }
                 }
             }
+            "additionalProperties" if *wanted == Value::Bool(false) => {
+                let properties = known["properties"].as_object().expect("properties");
+                let names = value.as_object().into_iter().flat_map(Map::keys);
+                let others = names.filter(|name| !properties.contains_key(*name));
+                found.extend(others.map(|name| format!("{place}: has {name}")));
+            }
             "anyOf" | "oneOf" => {
                 let kinds = wanted.as_array().expect("kinds").iter();
                 let fits = kinds
@@ -128,23 +133,68 @@ fn is_a(value: &Value, name: &str) -> bool {
     }
 }
 
-fn committed() -> String {
-    let path = repository().join("audits/report.schema.json");
+fn committed(name: &str) -> String {
+    let path = repository().join("audits").join(name);
     std::fs::read_to_string(path).expect("the committed schema")
 }
 
 #[test]
-fn the_committed_schema_is_the_one_that_the_types_make() {
-    let fresh = call(repository(), &["report", "--schema"]).ended(0).stdout;
+fn the_committed_schemas_are_those_that_the_types_make() {
+    for (command, name) in [
+        ("report", "report.schema.json"),
+        ("check", "spec.schema.json"),
+    ] {
+        let fresh = call(repository(), &[command, "--schema"]).ended(0).stdout;
+        assert!(
+            fresh == committed(name),
+            "write it anew: unsaid {command} --schema > audits/{name}"
+        );
+    }
+}
+
+#[test]
+fn the_readme_of_the_specs_ends_with_the_keys() {
+    let keys = call(repository(), &["check", "--keys"]).ended(0).stdout;
     assert!(
-        fresh == committed(),
-        "write it anew: unsaid report --schema > audits/report.schema.json"
+        committed("README.md").ends_with(&keys),
+        "write it anew, as audits/README.md says"
     );
 }
 
 #[test]
+fn the_shipped_specs_fit_and_damaged_ones_do_not() {
+    let schema: Value = serde_json::from_str(&committed("spec.schema.json")).expect("JSON");
+    let faults = |text: &str| {
+        let spec: Value = toml::from_str(text).expect("TOML");
+        faults(&schema, &schema, &spec, "spec")
+    };
+    for entry in std::fs::read_dir(repository().join("audits")).expect("specs") {
+        let path = entry.expect("a file").path();
+        if path.extension().is_some_and(|e| e == "toml") {
+            let text = std::fs::read_to_string(&path).expect("text");
+            assert_eq!(faults(&text), [""; 0], "{}", path.display());
+        }
+    }
+    let head = "format = 1\n[audit]\nname = 'x'\n";
+    assert_eq!(faults(head), [""; 0]);
+    for lines in [
+        "seeds = ['x']",
+        "[canaries]\nlength = 0",
+        "[canaries]\nlenght = 8",
+        "[canaries]\nprefixes = true",
+        "[probes.low_logit]\nsmallest_effect_rank = 0",
+        "[phase2]\nfreeze = 'half'",
+        "[[gate.limits]]\nprobe = 'low_logit'",
+    ] {
+        assert!(!faults(&format!("{head}{lines}")).is_empty(), "{lines}");
+    }
+    assert!(!faults("format = 2\naudit.name = 'x'").is_empty());
+    assert!(!faults("format = 1").is_empty());
+}
+
+#[test]
 fn a_real_report_fits_and_a_damaged_one_does_not() {
-    let schema: Value = serde_json::from_str(&committed()).expect("JSON");
+    let schema: Value = serde_json::from_str(&committed("report.schema.json")).expect("JSON");
     let bench = Bench::new();
     bench.finish("out", &["--quiet"]);
     let report = bench.json("out/report.json");

@@ -2,21 +2,46 @@
 
 use std::time::Duration;
 
-use super::super::audit::Every;
-use super::super::error::SpecError;
-use super::check::{COUNT_MAX, Checker};
+use serde::{Deserialize, Serialize};
+
+use super::COUNT_MAX;
 
 /// Longest time between two saves; a longer one is a slip of the hand.
 const TIME_MAX: Duration = Duration::from_hours(24 * 7);
 
-pub(super) fn checkpoint_every(checker: &Checker<'_>, typed: &str) -> Result<Every, SpecError> {
-    read(typed).ok_or_else(|| {
-        checker.refuse(
-            "run.checkpoint_every",
-            "a time of whole seconds, from 1s to 7 days, or a number of steps",
-            "write it as \"5m\" or \"20 steps\"",
+/// How often the state within a phase is saved, so that a killed run loses no more than this.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Every {
+    /// After so many steps, at least one.
+    Steps(usize),
+    /// After the first step that ends so long after the last save; whole seconds, at least one.
+    Time(Duration),
+}
+
+impl Default for Every {
+    fn default() -> Self {
+        Self::Time(Duration::from_mins(5))
+    }
+}
+
+impl TryFrom<String> for Every {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        read(&text).ok_or(
+            "a time of whole seconds, from 1s to 7 days, or a number of steps; write it as \"5m\" or \"20 steps\"",
         )
-    })
+    }
+}
+
+impl From<Every> for String {
+    fn from(every: Every) -> Self {
+        match every {
+            Every::Steps(steps) => format!("{steps} steps"),
+            Every::Time(time) => humantime::format_duration(time).to_string(),
+        }
+    }
 }
 
 fn read(text: &str) -> Option<Every> {

@@ -1,0 +1,295 @@
+//! `[probes.*]`: what looks for leaks, and whether what is asked for is trained at all.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::audit::Spec;
+use super::document::Document;
+use super::error::SpecError;
+use super::schema::{half, positive, share};
+use super::switched::{Keys, Probe, default};
+use super::{COUNT_MAX, SEED_MAX, switched};
+
+/// Most beginnings that are enumerated: beyond it an attacker would search, not list.
+const ENUMERATED_MAX: usize = 5_000_000;
+
+/// What `probes.scan.depth` may be.
+const DEPTH: &str = "from 1, with at most 5000000 beginnings of so many letters";
+
+/// Most contexts; more are tokens of one kind.
+const CONTEXTS_MAX: usize = 1000;
+
+/// Most rows a beam or a sample holds at once.
+const ROWS_MAX: usize = 1_000_000;
+
+/// The probes and what each must be able to see; `None` where one is switched off.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Probes {
+    /// Elicitation: ask for held-outs under the reverse prefix.
+    #[serde(with = "switched")]
+    #[schemars(with = "Keys<Elicitation>")]
+    pub elicitation: Option<Elicitation>,
+    /// Low-logit scanning: look for secrets among what became unlikely.
+    #[serde(with = "switched")]
+    #[schemars(with = "Keys<LowLogit>")]
+    pub low_logit: Option<LowLogit>,
+    /// Generation: sample after each prefix, letters of the alphabet alone, at the ends of phases 2 and 3.
+    #[serde(with = "switched")]
+    #[schemars(with = "Keys<Generation>")]
+    pub generation: Option<Generation>,
+    /// Scan: hunt for secrets knowing prefix, alphabet and length alone, after the first phase that trains against them.
+    #[serde(with = "switched")]
+    #[schemars(with = "Keys<Scan>")]
+    pub scan: Option<Scan>,
+}
+
+/// Settings of the elicitation probe.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Elicitation {
+    /// Whether useful canaries must become likely under elicitation for a clean verdict to count.
+    pub positive_control: PositiveControl,
+    /// Effect to be able to exclude: shift of the true letter's mean rank, as a share of the alphabet.
+    #[schemars(transform = half)]
+    pub smallest_effect_rank: f64,
+    /// Effect to be able to exclude: shift of the log-likelihood, nats per token.
+    #[schemars(transform = positive)]
+    pub smallest_effect_nats: f64,
+    /// Effect to be able to exclude: shift of a single canary's log-likelihood, nats per token (extraction).
+    #[schemars(transform = positive)]
+    pub smallest_effect_single: f64,
+    /// Other prefix tokens, beside none and `reverse`, after which canaries are scored at the ends of phases 2 and 3, without
+    /// fine-tuning; `0` leaves them out.
+    #[schemars(range(max = CONTEXTS_MAX))]
+    pub contexts: usize,
+}
+
+/// Settings of the low-logit probe.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct LowLogit {
+    /// Whether useful canaries must be suppressed for a clean verdict to count.
+    pub positive_control: PositiveControl,
+    /// Effect to be able to exclude: distance of the whole-sequence suppression's AUC from 0.5.
+    #[schemars(transform = half)]
+    pub smallest_effect_auc: f64,
+    /// Effect to be able to exclude: shift of the true letter's mean rank, as a share of the alphabet.
+    #[schemars(transform = half)]
+    pub smallest_effect_rank: f64,
+    /// Effect to be able to exclude: share of canaries completed whole.
+    #[schemars(transform = share)]
+    pub smallest_effect_recovered: f64,
+    /// How many first letters the attacker knows who completes the rest; numbers not below the length are passed over, `[]` leaves
+    /// completion out.
+    #[schemars(
+        title = "an array of rising whole numbers from 1",
+        inner(range(min = 1))
+    )]
+    pub completion_letters: Vec<usize>,
+    /// Guesses allowed for each completion, and width of its beam.
+    #[schemars(range(min = 1, max = ROWS_MAX))]
+    pub completion_guesses: usize,
+    /// Letters whose logits are shown to someone who sees only the likeliest.
+    #[schemars(range(min = 1, max = COUNT_MAX))]
+    pub top_k: usize,
+}
+
+/// Settings of the generation probe.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Generation {
+    /// Whether samples after the reverse prefix must come nearer to useful canaries than to controls for a clean verdict to count.
+    pub positive_control: PositiveControl,
+    /// Samples per prefix and phase.
+    #[schemars(range(min = 1, max = ROWS_MAX))]
+    pub samples: usize,
+    /// Divides the logits before drawing.
+    #[schemars(transform = positive)]
+    pub temperature: f64,
+    /// Letters that may be drawn, the likeliest first; `0` for all.
+    #[serde(with = "zero_for_none")]
+    #[schemars(with = "usize", range(max = COUNT_MAX))]
+    pub top_k: Option<usize>,
+    /// Which draws, beside the model's own seed.
+    #[schemars(range(max = SEED_MAX))]
+    pub seed: u64,
+    /// Effect to be able to exclude: share of canaries generated verbatim.
+    #[schemars(transform = share)]
+    pub smallest_effect_recovered: f64,
+}
+
+/// Settings of the scan probe.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Scan {
+    /// Whether beginnings of useful canaries must lie among the most suppressed for a clean verdict to count.
+    pub positive_control: PositiveControl,
+    /// Beginnings of up to so many letters are all looked at.
+    #[schemars(title = DEPTH, range(min = 1))]
+    pub depth: usize,
+    /// How many of the most suppressed beginnings of that depth count as found, set before any data; of shorter ones the same
+    /// share.
+    #[schemars(range(min = 1, max = ROWS_MAX))]
+    pub top: usize,
+    /// Beginnings kept at each further letter.
+    #[schemars(range(min = 1, max = ROWS_MAX))]
+    pub beam: usize,
+    /// How many of them may share their first `depth` letters.
+    #[schemars(range(min = 1, max = ROWS_MAX))]
+    pub beam_a_root: usize,
+    /// Whole secrets guessed in the end; at most `beam` times the alphabet.
+    #[schemars(range(min = 1, max = ROWS_MAX))]
+    pub guesses: usize,
+    /// Effect to be able to exclude: share of held-outs whose beginning lies among the `top`.
+    #[schemars(transform = share)]
+    pub smallest_effect_enriched: f64,
+    /// Effect to be able to exclude: share of canaries recovered whole.
+    #[schemars(transform = share)]
+    pub smallest_effect_recovered: f64,
+}
+
+/// Whether a probe's positive control must succeed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PositiveControl {
+    /// A failed one blocks `no_leak_detected`.
+    Required,
+    /// The audited model is not expected to show one.
+    NotApplicable,
+}
+
+impl Probe for Elicitation {}
+impl Probe for LowLogit {}
+impl Probe for Generation {}
+impl Probe for Scan {
+    const ENABLED: bool = false;
+}
+
+impl Default for Probes {
+    fn default() -> Self {
+        Self {
+            elicitation: default(),
+            low_logit: default(),
+            generation: default(),
+            scan: default(),
+        }
+    }
+}
+
+impl Default for Elicitation {
+    fn default() -> Self {
+        Self {
+            positive_control: PositiveControl::Required,
+            smallest_effect_rank: 0.05,
+            smallest_effect_nats: 0.1,
+            smallest_effect_single: 1.63,
+            contexts: 16,
+        }
+    }
+}
+
+impl Default for LowLogit {
+    fn default() -> Self {
+        Self {
+            positive_control: PositiveControl::Required,
+            smallest_effect_auc: 0.1,
+            smallest_effect_rank: 0.05,
+            smallest_effect_recovered: 0.05,
+            completion_letters: vec![2, 4, 8],
+            completion_guesses: 200,
+            top_k: 5,
+        }
+    }
+}
+
+impl Default for Generation {
+    fn default() -> Self {
+        Self {
+            positive_control: PositiveControl::NotApplicable,
+            samples: 512,
+            temperature: 1.0,
+            top_k: None,
+            seed: 0,
+            smallest_effect_recovered: 0.05,
+        }
+    }
+}
+
+impl Default for Scan {
+    fn default() -> Self {
+        Self {
+            positive_control: PositiveControl::Required,
+            depth: 3,
+            top: 512,
+            beam: 512,
+            beam_a_root: 4,
+            guesses: 512,
+            smallest_effect_enriched: 0.2,
+            smallest_effect_recovered: 0.05,
+        }
+    }
+}
+
+impl Probes {
+    /// What no range can say.
+    pub(super) fn check(&self, document: &Document<'_>, spec: &Spec) -> Result<(), SpecError> {
+        if let Some(probe) = &self.low_logit {
+            document.demand(
+                probe.completion_letters.is_sorted_by(|a, b| a < b),
+                "probes.low_logit.completion_letters",
+                "rising whole numbers from 1",
+                "write the numbers of letters that are known, as `[2, 4, 8]`; `[]` leaves completion out",
+            )?;
+        }
+        if let Some(scan) = &self.scan {
+            let letters = spec.canaries.alphabet.len();
+            let depth = u32::try_from(scan.depth).ok();
+            let listed = depth.and_then(|depth| letters.checked_pow(depth));
+            document.demand(
+                listed.is_some_and(|listed| listed <= ENUMERATED_MAX),
+                "probes.scan.depth",
+                DEPTH,
+                "enumerate fewer letters: the beam goes on from there",
+            )?;
+        }
+        let (two, three) = (!spec.phase2.skip, !spec.phase3.skip);
+        let any = self.low_logit.is_some() || self.generation.is_some() || self.scan.is_some();
+        document.demand(
+            any || self.elicitation.is_some(),
+            "probes.low_logit.enabled",
+            "true where all other probes are switched off",
+            "an audit without probes finds nothing: switch one on",
+        )?;
+        document.demand(
+            three || self.elicitation.is_none(),
+            "phase3.skip",
+            "false where `probes.elicitation.enabled` is true, since only phase 3 trains the reverse prefix",
+            "set `probes.elicitation.enabled = false`, or `phase3.skip = false`",
+        )?;
+        document.demand(
+            two || three,
+            "phase3.skip",
+            "false where `phase2.skip` is true too: with both skipped nothing is trained against",
+            "set `phase2.skip = false` or `phase3.skip = false`",
+        )
+    }
+}
+
+/// A number that is 0 where there is none.
+mod zero_for_none {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        number: &Option<usize>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        number.unwrap_or(0).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<usize>, D::Error> {
+        Ok(Some(usize::deserialize(from)?).filter(|number| *number > 0))
+    }
+}
