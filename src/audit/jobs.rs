@@ -14,15 +14,10 @@ use super::cell::{self, COMPLETE};
 use super::lines::Line;
 use super::{AuditError, Setting};
 use crate::event::{Event, Observer};
+use crate::exit::ExitCode;
 
 /// How long it takes at most until a wish to stop is passed on.
 const GLANCE: Duration = Duration::from_millis(100);
-
-/// Exit code of an interrupted cell.
-const INTERRUPTED: u8 = 130;
-
-/// Exit code of a cell whose process came to no end of its own.
-const LOST: u8 = 4;
 
 /// The program that runs one cell. Called with `arguments`, then `--cell SEED --cell-threads N`, it writes [`Line`]s to its
 /// standard output, and stops at the next safe point when its standard input ends.
@@ -42,7 +37,7 @@ pub struct CellFailure {
     /// Its own message.
     pub message: String,
     /// Its own exit code.
-    pub code: u8,
+    pub code: ExitCode,
 }
 
 impl std::fmt::Display for CellFailure {
@@ -149,7 +144,7 @@ impl Pool {
                 self.failures.push(CellFailure {
                     seed,
                     message: format!("cannot start {}: {e}", worker.program.display()),
-                    code: LOST,
+                    code: ExitCode::Failure,
                 });
                 return;
             }
@@ -227,16 +222,18 @@ impl Pool {
 fn unexplained(seed: u64, status: &std::io::Result<ExitStatus>) -> Option<CellFailure> {
     let (message, code) = match status {
         Ok(status) if status.success() => return None,
-        Ok(status) => match status.code().and_then(|code| u8::try_from(code).ok()) {
-            Some(INTERRUPTED) => ("interrupted".to_owned(), INTERRUPTED),
+        Ok(status) => match status.code() {
+            Some(code) if code == i32::from(ExitCode::Interrupted.code()) => {
+                ("interrupted".to_owned(), ExitCode::Interrupted)
+            }
             _ => (
                 format!(
                     "its process ended without a message ({status}); where the machine ran out of memory, use fewer --jobs"
                 ),
-                LOST,
+                ExitCode::Failure,
             ),
         },
-        Err(e) => (format!("its process was lost: {e}"), LOST),
+        Err(e) => (format!("its process was lost: {e}"), ExitCode::Failure),
     };
     Some(CellFailure {
         seed,
@@ -247,11 +244,11 @@ fn unexplained(seed: u64, status: &std::io::Result<ExitStatus>) -> Option<CellFa
 
 /// The exit code of failed cells: of the first one that was not merely interrupted.
 #[must_use]
-pub fn code(failures: &[CellFailure]) -> u8 {
+pub fn code(failures: &[CellFailure]) -> ExitCode {
     let mut codes = failures.iter().map(|failure| failure.code);
     codes
-        .find(|code| *code != INTERRUPTED)
-        .unwrap_or(INTERRUPTED)
+        .find(|code| *code != ExitCode::Interrupted)
+        .unwrap_or(ExitCode::Interrupted)
 }
 
 /// The failures, a line each.
@@ -268,7 +265,7 @@ mod tests {
         CellFailure {
             seed,
             message: message.to_owned(),
-            code,
+            code: code.try_into().unwrap(),
         }
     }
 
@@ -284,7 +281,8 @@ mod tests {
     #[test]
     fn an_interrupt_gives_way_to_any_other_code() {
         let stopped = failure(0, "interrupted", 130);
-        assert_eq!(code(std::slice::from_ref(&stopped)), 130);
-        assert_eq!(code(&[stopped, failure(1, "x", 2), failure(2, "y", 4)]), 2);
+        assert_eq!(code(std::slice::from_ref(&stopped)).code(), 130);
+        let all = [stopped, failure(1, "x", 2), failure(2, "y", 4)];
+        assert_eq!(code(&all).code(), 2);
     }
 }

@@ -78,16 +78,16 @@ pub struct RandomShape {
     pub vocabulary: usize,
 }
 
-/// Arithmetic of training and scoring.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Numerical precision of training and scoring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Precision {
-    /// The tool's choice: f32 until the equivalence of bf16 has been shown.
+    /// The tool's choice: f32.
     Auto,
-    /// Strict 32-bit floats.
+    /// Strict float32.
     F32,
-    /// 32-bit floats with TF32 products: CUDA only.
+    /// float32 with TF32 products: CUDA only.
     Tf32,
-    /// bfloat16 products with float32 master weights, moments and losses.
+    /// bfloat16 products; weights, moments and losses in float32. Emulated, slowly, on a CPU without such instructions.
     Bf16,
 }
 
