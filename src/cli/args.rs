@@ -74,7 +74,7 @@ pub(super) enum Command {
     /// Validate specs, and say what each will cost and what effect it can detect
     #[command(after_help = "Example:\n  unsaid check audits/*.toml")]
     Check(CheckArgs),
-    /// Time training steps on this machine, against its own measured peak of matrix products
+    /// Time training steps on this machine, against the peak of its matrix products
     #[command(after_help = "Example:\n  unsaid bench --shape 160m --phase 3 --json")]
     Bench(BenchArgs),
     /// Show what this machine has: libtorch, devices, memory, caches
