@@ -28,7 +28,7 @@
 //!
 //! | floor | module | what it is |
 //! |---|---|---|
-//! | 0 | [`units`], [`seed`], [`event`], [`bounded`] | newtypes; one root seed and its named streams; how lower floors tell of progress; files read up to a bound |
+//! | 0 | [`units`], [`seed`], [`event`], [`exit`], [`bounded`] | newtypes; one root seed and its named streams; how lower floors tell of progress; exit codes; files read up to a bound |
 //! | 1 | [`spec`] | TOML, checked and filled in with the recipe: an [`Audit`](spec::Audit) |
 //! | 1 | [`stats`] | pure statistics on `f64` |
 //! | 1 | [`score`] | the [`Scorer`](score::Scorer) trait: the only view that probes have of a model |
@@ -59,6 +59,7 @@ pub mod checkpoint;
 pub mod cli;
 pub mod device;
 pub mod event;
+pub mod exit;
 pub mod findings;
 pub mod forecast;
 pub mod mint;

@@ -97,3 +97,55 @@ fn the_rules_on_dependencies_hold() {
         }
     }
 }
+
+/// Paths that a source of the package opens where it is built, documented or run as an example, relative to the root.
+fn named_by(path: &str, text: &str) -> Vec<String> {
+    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let mut named = Vec::new();
+    for line in text.lines() {
+        let after = |mark| line.split(mark).skip(1);
+        for file in after("include_str!(\"").chain(after("include_bytes!(\"")) {
+            let file = file.split('"').next().unwrap_or_default();
+            named.push(format!("{folder}/{file}"));
+        }
+        let is_run = line.trim_start().starts_with("//") || !path.starts_with("src/");
+        for root in ["fixtures/", "audits/", "src/native/"] {
+            let is_path = |c: char| c.is_ascii_alphanumeric() || "/-_.".contains(c);
+            let files = after(root).filter(|file| is_run && file.starts_with(is_path));
+            named.extend(files.map(|file| {
+                let end = file.find(|c| !is_path(c)).unwrap_or(file.len());
+                format!("{root}{}", file[..end].trim_end_matches(['.', '/']))
+            }));
+        }
+    }
+    named
+}
+
+#[test]
+fn the_package_holds_what_its_sources_open_and_no_test() {
+    let output = Command::new(env!("CARGO"))
+        .args(["package", "--list", "--allow-dirty", "--offline"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("cargo");
+    assert!(output.status.success(), "{output:?}");
+    let list = String::from_utf8(output.stdout).expect("UTF-8");
+    let packed: BTreeSet<&str> = list.lines().collect();
+    let holds = |path: &str| {
+        let folder = format!("{path}/");
+        packed.contains(path) || packed.iter().any(|file| file.starts_with(&folder))
+    };
+    let mut named: BTreeSet<String> = packed
+        .iter()
+        .filter(|path| Path::new(path).extension().is_some_and(|end| end == "rs"))
+        .flat_map(|path| named_by(path, &read(path)))
+        .collect();
+    assert!(named.contains("fixtures/tiny-neox"), "{named:?}");
+    named.extend(["Cargo.lock", "README.md", "ci/setup", ".cargo/config.toml"].map(str::to_owned));
+    let missing: Vec<&String> = named.iter().filter(|path| !holds(path)).collect();
+    assert!(missing.is_empty(), "not in the package: {missing:?}");
+    let tests = packed
+        .iter()
+        .filter(|path| path.starts_with("tests/") || path.contains("/snapshots/"));
+    assert_eq!(tests.count(), 0, "{list}");
+}

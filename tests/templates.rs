@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use unsaid::exit::ExitCode;
 use yaml_rust2::{Yaml, YamlLoader};
 
 fn root() -> &'static Path {
@@ -183,14 +184,21 @@ fn its_commands_audit_the_fixture_and_the_gate_decides() {
 #[test]
 fn the_script_says_what_every_exit_code_means() {
     let folder = tempfile::tempdir().expect("a folder");
-    for (code, on, ends, word) in [
-        (0, "", 0, "within the gate"),
-        (1, "", 1, "LEAKAGE"),
-        (1, "pass", 1, "LEAKAGE"),
-        (3, "", 3, "inconclusive"),
-        (3, "pass", 0, "inconclusive"),
-        (130, "", 130, "did not complete"),
-    ] {
+    let on_inconclusive = ["", "pass"];
+    let cases = ExitCode::ALL
+        .into_iter()
+        .flat_map(|code| on_inconclusive.map(|on| (code, on)));
+    for (exit, on) in cases {
+        let code = exit.code();
+        let (ends, word) = match exit {
+            ExitCode::WithinGate => (0, "within the gate"),
+            ExitCode::Leakage => (1, "LEAKAGE"),
+            ExitCode::Inconclusive if on == "pass" => (0, "inconclusive"),
+            ExitCode::Inconclusive => (3, "inconclusive"),
+            ExitCode::Input => (2, "did not complete"),
+            ExitCode::Failure => (4, "did not complete"),
+            ExitCode::Interrupted => (130, "did not complete"),
+        };
         let program = folder.path().join("unsaid");
         fs::write(&program, format!("#!/bin/sh\nexit {code}\n")).expect("write");
         let made = Command::new("chmod")

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::SealError;
 use crate::canary::{CodebookError, DrawError, ManifestError};
 use crate::checkpoint::{CheckpointError, TokenizerError};
+use crate::exit::ExitCode;
 use crate::findings::FindingsError;
 #[cfg(feature = "torch")]
 use crate::model::ModelError;
@@ -155,9 +156,6 @@ impl AuditError {
     }
 }
 
-/// Exit code of an interrupted cell.
-pub(crate) const INTERRUPTED: u8 = 130;
-
 /// A cell that failed while others went on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CellFailure {
@@ -166,7 +164,7 @@ pub struct CellFailure {
     /// Its own message.
     pub message: String,
     /// Its own exit code.
-    pub code: u8,
+    pub code: ExitCode,
 }
 
 impl std::fmt::Display for CellFailure {
@@ -183,11 +181,11 @@ impl std::fmt::Display for CellFailure {
 
 /// The exit code of failed cells: of the first one that was not merely interrupted.
 #[must_use]
-pub fn code(failures: &[CellFailure]) -> u8 {
+pub fn code(failures: &[CellFailure]) -> ExitCode {
     let mut codes = failures.iter().map(|failure| failure.code);
     codes
-        .find(|code| *code != INTERRUPTED)
-        .unwrap_or(INTERRUPTED)
+        .find(|code| *code != ExitCode::Interrupted)
+        .unwrap_or(ExitCode::Interrupted)
 }
 
 /// The failures, a line each.
@@ -204,7 +202,7 @@ mod tests {
         CellFailure {
             seed,
             message: message.to_owned(),
-            code,
+            code: code.try_into().unwrap(),
         }
     }
 
@@ -220,7 +218,8 @@ mod tests {
     #[test]
     fn an_interrupt_gives_way_to_any_other_code() {
         let stopped = failure(0, "interrupted", 130);
-        assert_eq!(code(std::slice::from_ref(&stopped)), 130);
-        assert_eq!(code(&[stopped, failure(1, "x", 2), failure(2, "y", 4)]), 2);
+        assert_eq!(code(std::slice::from_ref(&stopped)).code(), 130);
+        let all = [stopped, failure(1, "x", 2), failure(2, "y", 4)];
+        assert_eq!(code(&all).code(), 2);
     }
 }

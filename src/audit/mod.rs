@@ -19,7 +19,6 @@ pub use sealed::SealError;
 pub(crate) use base::{Base, codebook, context_tokens, origin};
 pub(crate) use baseline::Baseline;
 pub(crate) use elsewhere::without_training;
-pub(crate) use error::INTERRUPTED;
 pub(crate) use observations::{
     attack_lines, numbers_from_file, numbers_to_bytes, observation_lines, read_cell, read_results,
     result_lines, trajectories_from_bytes, trajectories_to_bytes,

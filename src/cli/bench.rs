@@ -5,11 +5,12 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::args::{BenchArgs, ProbeArg};
-use super::exit::{ExitCode, Failure};
+use super::failure::Failure;
 use super::output;
 use crate::bench::{Bench, ScanBench, Setup, bench, bench_scan};
 use crate::checkpoint::{Folder, ModelConfig};
 use crate::device::{self, Arithmetic};
+use crate::exit::ExitCode;
 use crate::model::shapes::published;
 use crate::spec::{Override, parse};
 use crate::units::Phase;
@@ -21,7 +22,7 @@ pub(super) fn run(args: &BenchArgs) -> Result<ExitCode, Failure> {
     }
     let phase = Phase::try_from(args.phase).map_err(Failure::Input)?;
     let device = device::resolve(args.device)?;
-    let arithmetic = Arithmetic::resolve(args.precision.into(), device)?;
+    let arithmetic = Arithmetic::resolve(args.precision, device)?;
     let mut keys = vec![Override::parse(&format!(
         "phase{}.batch={}",
         args.phase, args.batch
@@ -39,14 +40,15 @@ pub(super) fn run(args: &BenchArgs) -> Result<ExitCode, Failure> {
     };
     let found =
         bench(&audit, &subject, args.repeat.max(1)).map_err(|e| Failure::Other(e.to_string()))?;
-    told(args, &found, sentence)
+    print(args, &found, step_text)
 }
 
-/// Every phase and probe at the recipe's defaults.
+/// Every phase and probe as the recipe has them; only the model's shape is not taken from here.
 const SPEC: &str =
     "format = 1\n[audit]\nname = \"bench\"\n[model]\nid = \"EleutherAI/pythia-160m\"\n";
 
-fn told<T: Serialize>(
+/// Prints what was measured, as JSON or as text.
+fn print<T: Serialize>(
     args: &BenchArgs,
     found: &T,
     text: fn(&T) -> String,
@@ -57,12 +59,12 @@ fn told<T: Serialize>(
     } else {
         output::result(&text(found))?;
     }
-    Ok(ExitCode::WITHIN_GATE)
+    Ok(ExitCode::WithinGate)
 }
 
 fn run_scan(args: &BenchArgs, shape: &str, config: &ModelConfig) -> Result<ExitCode, Failure> {
     let device = device::resolve(args.device)?;
-    let arithmetic = Arithmetic::resolve(args.precision.into(), device)?;
+    let arithmetic = Arithmetic::resolve(args.precision, device)?;
     let on = Override::parse("probes.scan.enabled=true")?;
     let audit = parse(SPEC, Path::new("bench.toml"), &[on])?;
     let Some(settings) = audit.probes.scan else {
@@ -70,17 +72,17 @@ fn run_scan(args: &BenchArgs, shape: &str, config: &ModelConfig) -> Result<ExitC
     };
     let found = bench_scan(shape, config, &settings, device, arithmetic, args.repeat)
         .map_err(|e| Failure::Other(e.to_string()))?;
-    told(args, &found, scanned)
+    print(args, &found, scan_text)
 }
 
-/// What a scan cost, a line a number.
-fn scanned(found: &ScanBench) -> String {
+/// What a scan cost, one number per line.
+fn scan_text(found: &ScanBench) -> String {
     let about = format!(
-        "scan of {} on {} in {}: all beginnings of {} letters, then a beam of {}\n",
+        "scan of {} on {} in {}: every sequence of {} letters, then a beam of {}\n",
         found.shape, found.device, found.precision, found.depth, found.beam
     );
     let lines = [
-        ("seconds a scan", format!("{:.2}", found.scan_s)),
+        ("seconds per scan", format!("{:.2}", found.scan_s)),
         ("fastest", format!("{:.2}", found.scan_s_min)),
         ("slowest", format!("{:.2}", found.scan_s_max)),
         ("contexts", found.contexts.to_string()),
@@ -124,11 +126,11 @@ fn shape(args: &BenchArgs) -> Result<(String, ModelConfig), Failure> {
     Ok((name, config))
 }
 
-fn sentence(found: &Bench) -> String {
+fn step_text(found: &Bench) -> String {
     let parts = &found.parts;
     format!(
-        "{} phase {} batch {} on {} in {}: {:.3} s a step ({:.3} to {:.3}), {:.0} tokens/s, MFU {:.2} of {:.0} GFLOP/s, peak memory {:.1} GB\n\
-         a step's time: data {:.3} s, forward {:.3}, vocabulary {:.3}, backward {:.3}, optimiser {:.3}; evaluation {:.3} more (one in {} steps)\n",
+        "{} phase {} batch {} on {} in {}: {:.3} s per step ({:.3} to {:.3}), {:.0} tokens/s, MFU {:.2} of {:.0} GFLOP/s, peak memory {:.1} GB\n\
+         time of a step: data {:.3} s, forward {:.3}, vocabulary {:.3}, backward {:.3}, optimiser {:.3}; evaluation {:.3} more (one in {} steps)\n",
         found.shape,
         found.phase,
         found.batch,

@@ -1,19 +1,20 @@
-//! `unsaid run --cell`: one seed of a run, asked for by a user, a cluster's scheduler, or another `unsaid` (`--jobs`).
+//! `unsaid run --cell`: one seed of a run, for a user, a cluster's scheduler, or the `unsaid run --jobs` that started it.
 
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
 use super::args::LogArgs;
-use super::exit::{ExitCode, Failure};
+use super::failure::Failure;
 use super::progress::{Progress, stop, stopped};
 use crate::device::Device;
 use crate::event::{Event, Observer};
+use crate::exit::ExitCode;
 use crate::run::{Line, Options, Worker, run_cell};
 use crate::run_dir::RunDir;
 use crate::spec::Audit;
 
-/// This program, to be started for the cells of the run in `out`.
+/// How to start this program again for each cell of the run in `out`.
 pub(super) fn worker(out: &Path, device: Device, allow_change: bool) -> Result<Worker, Failure> {
     let program = std::env::current_exe().map_err(|e| {
         Failure::Other(format!(
@@ -34,7 +35,7 @@ pub(super) fn worker(out: &Path, device: Device, allow_change: bool) -> Result<W
     Ok(Worker { program, arguments })
 }
 
-/// Runs one cell. Exit 0 when it is complete: only a report is judged.
+/// Runs one cell. A complete cell ends [`ExitCode::WithinGate`]: only a report is judged.
 pub(super) fn run(
     audit: &Audit,
     options: &Options,
@@ -56,37 +57,37 @@ pub(super) fn run(
     progress.event(&Event::Note(
         "the same command without --cell makes the report, once every seed is complete",
     ));
-    Ok(ExitCode::WITHIN_GATE)
+    Ok(ExitCode::WithinGate)
 }
 
-/// The same for the process at the other end of our standard streams: it says everything there is to say.
+/// Runs one cell for the `--jobs` process at the other end of our standard streams, which shows the progress and the failure.
 fn run_for_parent(audit: &Audit, options: &Options, seed: u64) -> ExitCode {
     std::thread::spawn(|| {
-        // Nothing is ever written to it: it ends when the parent wants us to, or is gone.
+        // Nothing is ever written to it: it closes when the parent wants us to stop, or is gone.
         let _ = io::stdin().read(&mut [0]);
         stop();
     });
-    let mut teller = Teller;
-    match run_cell(audit, options, seed, &mut teller) {
-        Ok(()) => ExitCode::WITHIN_GATE,
+    let mut parent = Parent;
+    match run_cell(audit, options, seed, &mut parent) {
+        Ok(()) => ExitCode::WithinGate,
         Err(error) => {
             let failure = Failure::from(error);
             let code = failure.code();
-            tell(&Line::Failed {
+            send(&Line::Failed {
                 message: failure.to_string(),
-                code: code.0,
+                code,
             });
             code
         }
     }
 }
 
-/// Tells the parent.
-struct Teller;
+/// Sends events to the parent, one line of JSON each, on standard output.
+struct Parent;
 
-impl Observer for Teller {
+impl Observer for Parent {
     fn event(&mut self, event: &Event<'_>) {
-        tell(&Line::of(event));
+        send(&Line::of(event));
     }
 
     fn interrupted(&self) -> bool {
@@ -94,9 +95,9 @@ impl Observer for Teller {
     }
 }
 
-fn tell(line: &Line) {
+fn send(line: &Line) {
     if let Ok(json) = serde_json::to_string(line) {
-        // A parent that is gone has nobody to show it to; the cell stops by its standard input.
+        // If the parent is gone, the end of standard input stops the cell.
         let _ = writeln!(io::stdout(), "{json}");
     }
 }

@@ -3,15 +3,16 @@
 use std::fmt::Write as _;
 
 use super::args::CheckArgs;
-use super::exit::{ExitCode, Failure};
+use super::failure::Failure;
 use super::output;
 use super::run::spec;
 use crate::checkpoint::{Folder, ModelConfig, Source, locate};
+use crate::exit::ExitCode;
 use crate::forecast::{Cost, clean_run, cost};
 use crate::model::shapes::{like_pythia, published};
 use crate::spec::{Audit, ModelSource, key_tables, schema};
 
-/// Below this chance that a clean model ends 0, a spec is warned about.
+/// A spec gets a warning where a clean model ends 0 with a smaller probability.
 const FAIR_CHANCE: f64 = 0.9;
 
 pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
@@ -31,16 +32,16 @@ pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
         match shape(&audit)? {
             Some((config, source)) => describe(&mut text, &audit, &cost(&audit, &config), &source),
             None => text.push_str(
-                "  cost unknown: the model is neither here nor a published Pythia; --set model.path=DIR tells its shape\n",
+                "  cost unknown: the model is neither on this machine nor a published Pythia; give its folder with --set model.path=DIR\n",
             ),
         }
         outlook(&mut text, &audit);
     }
     output::result(&text)?;
-    Ok(ExitCode::WITHIN_GATE)
+    Ok(ExitCode::WithinGate)
 }
 
-/// The architecture, and where it was read: the checkpoint where it is here, else the published shape of its name.
+/// The model's shape and where it was found: its checkpoint on this machine, else the published shape of that name.
 fn shape(audit: &Audit) -> Result<Option<(ModelConfig, String)>, Failure> {
     let base = audit.adapter_base.as_deref();
     match &audit.model {
@@ -118,7 +119,7 @@ fn describe(text: &mut String, audit: &Audit, cost: &Cost, source: &str) {
         ),
     );
     line(
-        "a seed",
+        "per seed",
         format!("{} FLOP", scientific(cost.flops_per_seed())),
     );
     line(
@@ -142,7 +143,7 @@ fn outlook(text: &mut String, audit: &Audit) {
         };
         let _ = writeln!(
             text,
-            "  {:<12} {}: would find {:.3}, asked {:.3} {}{enough}",
+            "  {:<12} {}: minimum detectable effect {:.3}, effect to rule out {:.3} {}{enough}",
             "power", row.name, row.detectable, row.asked, row.unit
         );
     }

@@ -3,13 +3,14 @@
 use std::fmt::Write as _;
 
 use super::args::DoctorArgs;
-use super::exit::{ExitCode, Failure};
+use super::failure::Failure;
 use super::output;
 use crate::checkpoint::cache_folder;
 use crate::device::{self, LIBTORCH};
+use crate::exit::ExitCode;
 use crate::run_dir::processor;
 
-/// Flags of the processor that decide how fast products are.
+/// Processor flags that decide how fast matrix products are.
 const FLAGS: [&str; 5] = ["avx2", "avx512f", "avx512_bf16", "amx_bf16", "fma"];
 
 pub(super) fn doctor(args: &DoctorArgs) -> Result<ExitCode, Failure> {
@@ -56,5 +57,5 @@ pub(super) fn doctor(args: &DoctorArgs) -> Result<ExitCode, Failure> {
     };
     line("hub cache", format!("{} ({state})", cache.display()));
     output::result(&text)?;
-    Ok(ExitCode::WITHIN_GATE)
+    Ok(ExitCode::WithinGate)
 }

@@ -4,14 +4,15 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::args::MintArgs;
-use super::exit::{ExitCode, Failure};
+use super::failure::Failure;
 use super::output;
 use super::progress::{Progress, watch_signals};
 use crate::checkpoint::{CheckpointError, Folder, Source, obtain};
+use crate::exit::ExitCode;
 use crate::mint::{MANIFEST, MintOptions, mint as draw};
 use crate::spec::{ModelSource, load, parse};
 
-/// The spec of a call without one: the recipe, for the model that --set names.
+/// The spec of a call without one: the recipe's defaults, for the model that `--set` names.
 const RECIPE: &str = "format = 1\n[audit]\nname = \"mint\"\nseeds = [0]\n";
 
 pub(super) fn mint(args: &MintArgs) -> Result<ExitCode, Failure> {
@@ -64,5 +65,5 @@ pub(super) fn mint(args: &MintArgs) -> Result<ExitCode, Failure> {
         args.out.join(MANIFEST).display()
     );
     output::result(&text)?;
-    Ok(ExitCode::WITHIN_GATE)
+    Ok(ExitCode::WithinGate)
 }

@@ -5,7 +5,7 @@ mod bench;
 mod cell;
 mod check;
 mod doctor;
-mod exit;
+mod failure;
 mod mint;
 mod model;
 mod output;
@@ -18,9 +18,10 @@ mod verify;
 
 use args::{Cli, Command};
 use clap::Parser;
-pub use exit::ExitCode;
-use exit::Failure;
+use failure::Failure;
 pub use score::{Asked, parse_line};
+
+use crate::exit::ExitCode;
 
 /// Runs the program with the process's arguments.
 #[must_use]
@@ -30,18 +31,18 @@ pub fn main() -> ExitCode {
         Err(e) => {
             // Help and version are results; a usage error is exit 2, as clap has it.
             let code = if e.use_stderr() {
-                ExitCode::INPUT
+                ExitCode::Input
             } else {
-                ExitCode::WITHIN_GATE
+                ExitCode::WithinGate
             };
             let _ = e.print();
             return code;
         }
     };
-    // A run keeps what it has; everything else is made whole or not at all.
+    // A run keeps its finished stages; every other command writes all of its result or none.
     let next = match cli.command {
         Command::Run(_) => "the same command continues where this one stopped",
-        _ => "the same command begins again",
+        _ => "the same command starts over",
     };
     let result = match cli.command {
         Command::Run(args) => run::run(&args),
@@ -56,11 +57,11 @@ pub fn main() -> ExitCode {
     };
     match result {
         Ok(code) => code,
-        // Whoever read our output has closed it: there is nothing left to say, and nobody to say it to.
-        Err(Failure::OutputClosed) => ExitCode::WITHIN_GATE,
+        // The reader has closed our output: nothing is left to say, and nobody to say it to.
+        Err(Failure::OutputClosed) => ExitCode::WithinGate,
         Err(failure) => {
             output::error(&failure.to_string());
-            if failure.code() == ExitCode::INTERRUPTED {
+            if failure.code() == ExitCode::Interrupted {
                 output::hint(next);
             }
             failure.code()
@@ -71,5 +72,5 @@ pub fn main() -> ExitCode {
 /// Ends the process, output flushed, without running libtorch's static destructors (they can crash after CUDA work:
 /// pytorch issue 36408).
 pub fn leave(code: ExitCode) -> ! {
-    crate::native::leave(code.0)
+    crate::native::leave(code.code())
 }

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use super::exit::Failure;
+use super::failure::Failure;
 use crate::checkpoint::{CheckpointError, Folder, Source, obtain};
 use crate::event::Observer;
 use crate::probe::NamedFolder;
 
-/// Opens what an option names; a model of the hub is fetched where the cache lacks it.
+/// Opens the model that an option names, and downloads a model of the hub that is not in the cache.
 ///
-/// `option`: as `--model`, for messages; `base`: the folder of an adapter's base, where its config names another place.
+/// `option`: the option's name, for messages; `base`: the folder of an adapter's base, where its config names another place.
 pub(super) fn open(
     option: &str,
     name: &str,
@@ -44,7 +44,7 @@ pub(super) fn open(
     })
 }
 
-/// Whether a text is `OWNER/NAME`.
+/// Whether a text has the form `OWNER/NAME`.
 fn is_hub_name(text: &str) -> bool {
     let parts: Vec<&str> = text.split('/').collect();
     let plain = |part: &&str| {

@@ -1,4 +1,4 @@
-//! Writing to the terminal: results to standard output, everything else to standard error.
+//! Writes results to standard output and everything else to standard error.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -7,12 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use console::Term;
 
-use super::args::LogArgs;
-use super::args::LogFormat;
-use super::exit::Failure;
+use super::args::{LogArgs, LogFormat};
+use super::failure::Failure;
 use crate::report::MIN_WIDTH;
 
-/// Writes a result.
+/// Writes a result to standard output.
 pub(super) fn result(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())
@@ -23,10 +22,11 @@ pub(super) fn result(text: &str) -> Result<(), Failure> {
         })
 }
 
-/// The most that GitHub takes as the summary of a step, bytes.
+/// Largest summary of a step that GitHub takes, bytes.
 const STEP_SUMMARY_MAX: u64 = 1024 * 1024;
 
-/// Adds Markdown to the file that `GITHUB_STEP_SUMMARY` names, where it names one. Gives what went wrong: no reason to fail a run.
+/// Appends Markdown to the file that `GITHUB_STEP_SUMMARY` names, if it names one. Returns what went wrong, which is no reason to
+/// fail a run.
 ///
 /// Source: GitHub's documentation of workflow commands, "Adding a job summary".
 pub(super) fn step_summary(markdown: &str) -> Option<String> {
@@ -39,7 +39,7 @@ pub(super) fn step_summary(markdown: &str) -> Option<String> {
                 "it would be larger than the 1 MiB that GitHub shows",
             ));
         }
-        // Other commands of the step may have left half a line.
+        // Other commands of the step may have left an unfinished line.
         let text = if before > 0 {
             format!("\n{markdown}")
         } else {
@@ -54,10 +54,10 @@ pub(super) fn step_summary(markdown: &str) -> Option<String> {
     ))
 }
 
-/// Set once the user asked for log lines that machines read.
+/// Set once the user asked for log lines in JSON.
 static JSON: AtomicBool = AtomicBool::new(false);
 
-/// Writes the one message of a failed command, as a line of JSON where the log is that.
+/// Writes the one message of a failed command, as a line of JSON where the log is in JSON.
 pub(super) fn error(message: &str) {
     if JSON.load(Ordering::Relaxed) {
         let line = serde_json::json!({ "level": "ERROR", "message": message });
@@ -69,7 +69,7 @@ pub(super) fn error(message: &str) {
     let _ = writeln!(io::stderr(), "{label} {message}");
 }
 
-/// Writes what a user can do next.
+/// Writes what the user can do next; nothing where the log is in JSON.
 pub(super) fn hint(message: &str) {
     if JSON.load(Ordering::Relaxed) {
         return;
@@ -77,7 +77,7 @@ pub(super) fn hint(message: &str) {
     let _ = writeln!(io::stderr(), "hint: {message}");
 }
 
-/// Columns to lay tables out for: the terminal's, 80 where there is none.
+/// Width of tables, in columns: the terminal's, 80 without a terminal.
 pub(super) fn width() -> usize {
     let columns = Term::stdout()
         .size_checked()
@@ -85,12 +85,12 @@ pub(super) fn width() -> usize {
     columns.max(MIN_WIDTH)
 }
 
-/// Whether results may be coloured.
+/// Whether results may carry ANSI colours.
 pub(super) fn color() -> bool {
     Term::stdout().is_term() && console::colors_enabled() && std::env::var_os("NO_COLOR").is_none()
 }
 
-/// Starts logging on standard error.
+/// Starts logging to standard error, as the options ask.
 pub(super) fn start_log(log: &LogArgs) {
     JSON.store(log.log_format == LogFormat::Json, Ordering::Relaxed);
     if log.quiet {

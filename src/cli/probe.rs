@@ -1,18 +1,18 @@
 //! `unsaid probe`.
 
 use super::args::ProbeArgs;
-use super::exit::{ExitCode, Failure};
+use super::failure::Failure;
 use super::model::open;
 use super::output;
 use super::progress::{Progress, watch_signals};
+use super::report;
 use crate::device;
-use crate::event::{Event, Observer};
-use crate::probe::{ProbeOptions, probe as look};
-use crate::report::{Format, render};
+use crate::exit::ExitCode;
+use crate::probe::{self, ProbeOptions};
 
 pub(super) fn probe(args: &ProbeArgs) -> Result<ExitCode, Failure> {
     output::start_log(&args.log);
-    // The canaries, and so what was drawn, stay as they were minted.
+    // The canaries stay as they were minted.
     let allowed =
         |table: &str| table == "gate" || table == "probes" || (args.elicit && table == "phase3");
     if let Some(other) = args.overrides.iter().find(|o| !allowed(o.table())) {
@@ -42,24 +42,10 @@ pub(super) fn probe(args: &ProbeArgs) -> Result<ExitCode, Failure> {
         device,
         command: std::env::args().collect(),
     };
-    let probed = look(&options, &mut progress)?;
-    let table = render(
-        &probed.report,
-        Format::Table,
-        output::width(),
-        output::color(),
-    )?;
-    match output::result(&table) {
-        Ok(()) | Err(Failure::OutputClosed) => {}
-        Err(failure) => return Err(failure),
-    }
-    let markdown = render(&probed.report, Format::Markdown, output::width(), false)?;
-    if let Some(problem) = output::step_summary(&markdown) {
-        progress.event(&Event::Note(&problem));
-    }
-    progress.event(&Event::Note(&format!(
+    let probed = probe::probe(&options, &mut progress)?;
+    let files = format!(
         "reports: {} (report.md, report.html, report.json, leakage.csv, junit.xml)",
         probed.out.display()
-    )));
-    Ok(ExitCode(probed.report.gate.exit_code))
+    );
+    report::show(&probed.report, &files, &mut progress)
 }

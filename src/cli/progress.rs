@@ -1,4 +1,4 @@
-//! Events to progress bars on a terminal, to log lines elsewhere; Ctrl-C to a stop at the next safe point.
+//! Shows events as progress bars on a terminal and as log lines elsewhere; turns Ctrl-C into a stop at the next safe point.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,17 +7,18 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::args::{LogArgs, LogFormat};
-use super::exit::{ExitCode, Failure};
+use super::failure::Failure;
 use crate::event::{Event, Observer};
+use crate::exit::ExitCode;
 
 /// Set by the first signal.
 static STOP: AtomicBool = AtomicBool::new(false);
 
-/// From now on the first SIGINT or SIGTERM asks work to stop at its next safe point, and a second one stops at once.
+/// From now on the first SIGINT or SIGTERM asks work to stop at its next safe point, and the second one ends the process.
 pub(super) fn watch_signals() -> Result<(), Failure> {
     ctrlc::set_handler(|| {
         if STOP.swap(true, Ordering::SeqCst) {
-            crate::native::leave(ExitCode::INTERRUPTED.0);
+            crate::native::leave(ExitCode::Interrupted.code());
         }
     })
     .map_err(|e| Failure::Other(format!("cannot listen for signals: {e}")))
@@ -33,18 +34,18 @@ pub(super) fn stopped() -> bool {
     STOP.load(Ordering::SeqCst)
 }
 
-/// How often a log line tells of progress where there is no bar.
+/// Time between two log lines about the same work, where there is no bar.
 const LINE_EVERY: Duration = Duration::from_secs(30);
 
-/// Shows what happens: a bar, or now and then a line, for each work that goes on.
+/// Shows a bar, or a log line every [`LINE_EVERY`], for each piece of work in progress.
 pub(super) struct Progress {
     bars: Option<MultiProgress>,
     json: bool,
-    /// By the seed, where cells run beside each other.
+    /// By seed, where cells run in parallel.
     works: BTreeMap<Option<u64>, Work>,
 }
 
-/// Something that takes long.
+/// A piece of work in progress.
 struct Work {
     label: String,
     unit: String,
@@ -133,7 +134,7 @@ impl Progress {
                 );
             } else {
                 tracing::info!(
-                    "{label}: {done}/{total} {unit}, {rate:.1} a second, {left:.0} s left {state}"
+                    "{label}: {done}/{total} {unit}, {rate:.1} per second, {left:.0} s left {state}"
                 );
             }
         }
@@ -195,7 +196,7 @@ impl Observer for Progress {
     }
 
     fn cell_ended(&mut self, seed: u64) {
-        // One that failed leaves its bar where it stopped.
+        // A cell that failed leaves its bar where it stopped.
         if let Some(work) = self.works.remove(&Some(seed))
             && let (Some(bars), Some(bar)) = (&self.bars, &work.bar)
         {

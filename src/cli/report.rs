@@ -3,20 +3,23 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::args::{FormatArg, ReportArgs};
-use super::exit::{ExitCode, Failure};
+use super::args::ReportArgs;
+use super::failure::Failure;
 use super::output;
+use super::progress::Progress;
 use crate::bounded;
 use crate::canary::read_manifest;
+use crate::event::{Event, Observer};
+use crate::exit::ExitCode;
 use crate::findings::{Report, compare};
 use crate::report::{Format, parse, render, render_comparison, schema};
 use crate::run_dir::{RunDir, holder};
 
-/// Exit 0: showing a report is not judging it again.
+/// Ends [`ExitCode::WithinGate`] whatever the report says: showing it is not judging it again.
 pub(super) fn report(args: &ReportArgs) -> Result<ExitCode, Failure> {
     if args.schema {
         output::result(&schema()?)?;
-        return Ok(ExitCode::WITHIN_GATE);
+        return Ok(ExitCode::WithinGate);
     }
     let mut reports = args
         .runs
@@ -31,7 +34,7 @@ pub(super) fn report(args: &ReportArgs) -> Result<ExitCode, Failure> {
         reveal(run, report)?;
     }
     let comparison = (reports.len() > 1).then(|| compare(&reports));
-    for format in args.format.iter().copied().map(Format::from) {
+    for &format in &args.format {
         let (width, color) = (output::width(), output::color());
         let text = match (&comparison, reports.first()) {
             (Some(comparison), _) => render_comparison(comparison, format, width, color)?,
@@ -40,20 +43,29 @@ pub(super) fn report(args: &ReportArgs) -> Result<ExitCode, Failure> {
         };
         output::result(&text)?;
     }
-    Ok(ExitCode::WITHIN_GATE)
+    Ok(ExitCode::WithinGate)
 }
 
-impl From<FormatArg> for Format {
-    fn from(format: FormatArg) -> Self {
-        match format {
-            FormatArg::Table => Self::Table,
-            FormatArg::Md => Self::Markdown,
-            FormatArg::Html => Self::Html,
-            FormatArg::Csv => Self::Csv,
-            FormatArg::Json => Self::Json,
-            FormatArg::Junit => Self::Junit,
-        }
+/// Shows a report that was just made: a table on standard output, Markdown in a CI job's summary, and where its files are.
+///
+/// Gives the exit code of its gate.
+pub(super) fn show(
+    report: &Report,
+    files: &str,
+    progress: &mut Progress,
+) -> Result<ExitCode, Failure> {
+    let table = render(report, Format::Table, output::width(), output::color())?;
+    // A reader that has seen enough (`| head`) changes nothing about what was found.
+    match output::result(&table) {
+        Ok(()) | Err(Failure::OutputClosed) => {}
+        Err(failure) => return Err(failure),
     }
+    let markdown = render(report, Format::Markdown, output::width(), false)?;
+    if let Some(problem) = output::step_summary(&markdown) {
+        progress.event(&Event::Note(&problem));
+    }
+    progress.event(&Event::Note(files));
+    ExitCode::try_from(report.gate.exit_code).map_err(Failure::Other)
 }
 
 fn read(run: &Path) -> Result<Report, Failure> {
@@ -68,7 +80,7 @@ fn read(run: &Path) -> Result<Report, Failure> {
     parse(&text).map_err(|e| Failure::Input(format!("{}: {e}", path.display())))
 }
 
-/// Gives the canaries that a report names their texts, from the manifests of its seeds.
+/// Adds to the canaries that a report names their texts, from the manifests of its seeds.
 fn reveal(run: &Path, report: &mut Report) -> Result<(), Failure> {
     let dir = RunDir::existing(run);
     let mut texts: HashMap<(u64, String), String> = HashMap::new();

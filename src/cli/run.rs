@@ -1,24 +1,23 @@
 //! `unsaid run`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::args::{PrecisionArg, RunArgs, SpecArgs};
+use clap::ValueEnum;
+
+use super::args::{RunArgs, SpecArgs};
 use super::cell;
-use super::exit::{ExitCode, Failure};
+use super::failure::Failure;
 use super::output;
 use super::progress::{Progress, watch_signals};
+use super::report;
 use crate::device::{self, Arithmetic};
 use crate::event::{Event, Observer};
-use crate::report::{Format, render};
+use crate::exit::ExitCode;
 use crate::run::{self, Options};
 use crate::spec::{Audit, Override, load};
 
-/// Loads a spec with the options that change it.
-pub(super) fn spec(
-    path: &std::path::Path,
-    args: &SpecArgs,
-    more: Vec<Override>,
-) -> Result<Audit, Failure> {
+/// Loads a spec, changed by `--set`, by `more`, and by `--seed`.
+pub(super) fn spec(path: &Path, args: &SpecArgs, more: Vec<Override>) -> Result<Audit, Failure> {
     let mut overrides = args.overrides.clone();
     overrides.extend(more);
     let audit = load(path, &overrides)?;
@@ -30,14 +29,9 @@ pub(super) fn spec(
 
 pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     output::start_log(&args.log);
-    let precision = args.precision.map(|p| match p {
-        PrecisionArg::Auto => "model.precision=\"auto\"",
-        PrecisionArg::F32 => "model.precision=\"f32\"",
-        PrecisionArg::Tf32 => "model.precision=\"tf32\"",
-        PrecisionArg::Bf16 => "model.precision=\"bf16\"",
-    });
+    let precision = args.precision.and_then(|p| p.to_possible_value());
     let more = precision
-        .map(Override::parse)
+        .map(|p| Override::parse(&format!("model.precision=\"{}\"", p.get_name())))
         .transpose()?
         .into_iter()
         .collect();
@@ -70,7 +64,7 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     }
     let mut progress = Progress::new(&args.log);
     let mode = if args.resume {
-        "continuing, where there is something to continue, in"
+        "continuing, if there is something to continue, in"
     } else {
         "in"
     };
@@ -81,19 +75,9 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     );
     progress.event(&Event::Note(&note));
     let report = run::run(&audit, &options, &mut progress)?;
-    let table = render(&report, Format::Table, output::width(), output::color())?;
-    // A reader that has seen enough (`| head`) changes nothing about what was found.
-    match output::result(&table) {
-        Ok(()) | Err(Failure::OutputClosed) => {}
-        Err(failure) => return Err(failure),
-    }
-    let markdown = render(&report, Format::Markdown, output::width(), false)?;
-    if let Some(problem) = output::step_summary(&markdown) {
-        progress.event(&Event::Note(&problem));
-    }
-    progress.event(&Event::Note(&format!(
+    let files = format!(
         "run directory: {} (report.md, report.html, report.json, leakage.csv, junit.xml, plots/)",
         options.out.display()
-    )));
-    Ok(ExitCode(report.gate.exit_code))
+    );
+    report::show(&report, &files, &mut progress)
 }

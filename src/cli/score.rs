@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::args::{LongLines, ScoreArgs};
-use super::exit::{ExitCode, Failure};
+use super::failure::Failure;
 use super::model::open;
 use super::output;
 use super::progress::{Progress, watch_signals};
@@ -16,14 +16,15 @@ use crate::bounded::read_line;
 use crate::checkpoint::{Folder, Tokenizer, TokenizerError};
 use crate::device::{self, Arithmetic, Device};
 use crate::event::{Event, Observer};
+use crate::exit::ExitCode;
 use crate::model::Model;
 use crate::score::{ScoreError, Scorer};
 use crate::units::TokenId;
 
-/// Most bytes of one line; a context of a million tokens has less.
+/// Longest line, bytes; a context of a million tokens is shorter.
 const LINE_MAX: u64 = 16 << 20;
 
-/// Most bytes of all lines: they are read before the first is scored, so that a bad one spoils no output.
+/// Largest input, bytes: all of it is read before the first line is scored, so that a bad line spoils no output.
 const ALL_MAX: u64 = 1 << 30;
 
 /// Lines scored between two writes.
@@ -35,16 +36,16 @@ struct Line {
     tokens: Vec<TokenId>,
 }
 
-/// What becomes of a line whose tokens are more than a model takes.
+/// Cuts lines that have more tokens than the model takes, and counts them.
 struct Cutting {
-    /// Most tokens: the model's context and one more, which is scored and not read.
+    /// Most tokens of a line: the model's context and one more, which is scored and not read.
     most: usize,
     lines: usize,
     longest: usize,
 }
 
 impl Cutting {
-    /// Cuts a line at its end and writes down how long it was.
+    /// Cuts a line at its end, and adds how many tokens it had as `cut_from`.
     fn cut(&mut self, line: &mut Line) {
         let length = line.tokens.len();
         if length <= self.most {
@@ -109,7 +110,7 @@ pub(super) fn score(args: &ScoreArgs) -> Result<ExitCode, Failure> {
     let mut done = 0;
     for chunk in lines.chunks(CHUNK) {
         if progress.interrupted() {
-            return Ok(ExitCode::INTERRUPTED);
+            return Ok(ExitCode::Interrupted);
         }
         let mut scored = vec![("logprobs", logprobs(&mut model, chunk)?)];
         if let Some(reference) = &mut reference {
@@ -132,7 +133,7 @@ pub(super) fn score(args: &ScoreArgs) -> Result<ExitCode, Failure> {
         });
     }
     progress.event(&Event::Finished);
-    Ok(ExitCode::WITHIN_GATE)
+    Ok(ExitCode::WithinGate)
 }
 
 fn load(folder: &Folder, device: Device) -> Result<Model, Failure> {
@@ -145,7 +146,7 @@ fn logprobs(model: &mut Model, lines: &[Line]) -> Result<Vec<Vec<f32>>, Failure>
     Ok(scores.into_iter().map(|s| s.logprobs).collect())
 }
 
-/// The error of a row as the error of its line in the input.
+/// Names the line of the input where the error names a row.
 fn name_line(error: ScoreError, lines: &[Line]) -> Failure {
     let row = match &error {
         ScoreError::TooShort { row, .. }
@@ -220,7 +221,7 @@ fn read(args: &ScoreArgs, folder: &Folder) -> Result<Vec<Line>, Failure> {
     Ok(lines)
 }
 
-/// What a line asks to be scored.
+/// What a line of the input asks to be scored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Asked {
     /// These tokens.

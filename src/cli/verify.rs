@@ -3,13 +3,14 @@
 use std::fmt::Write as _;
 
 use super::args::VerifyArgs;
-use super::exit::{ExitCode, Failure};
+use super::failure::Failure;
 use super::output;
 use super::progress::{Progress, watch_signals};
 use crate::device;
+use crate::exit::ExitCode;
 use crate::verify::{verify, verify_and_rerun};
 
-/// Exit 0 where everything is as recorded, 2 where something differs.
+/// Ends [`ExitCode::Input`] where something differs from the record.
 pub(super) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
     output::start_log(&args.log);
     let device = device::resolve(args.device)?;
@@ -37,8 +38,8 @@ pub(super) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
     let _ = writeln!(text, "; {differences} differences");
     output::result(&text)?;
     Ok(if differences == 0 {
-        ExitCode::WITHIN_GATE
+        ExitCode::WithinGate
     } else {
-        ExitCode::INPUT
+        ExitCode::Input
     })
 }

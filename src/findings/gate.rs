@@ -3,15 +3,9 @@
 use super::compare::{Change, changes_between};
 use super::report::{Gate, GateRule, Outcome};
 use super::row::{Probe, Role, Row, Scope, Verdict};
+use crate::exit::ExitCode;
 use crate::spec::{Audit, GatedTier, Limit};
 use crate::stats::holm;
-
-/// Exit code of a run within its gate.
-const WITHIN: u8 = 0;
-/// Exit code when a rule failed.
-const LEAKAGE: u8 = 1;
-/// Exit code when nothing failed but something stayed open.
-const INCONCLUSIVE: u8 = 3;
 
 /// Judges the rows by the gate. A failed rule decides before anything that stayed open.
 ///
@@ -68,13 +62,13 @@ fn judge(rules: Vec<GateRule>, rows: &[Row]) -> Gate {
         }
     }
     let exit_code = match (failed.is_empty(), open.is_empty()) {
-        (false, _) => LEAKAGE,
-        (true, false) => INCONCLUSIVE,
-        (true, true) => WITHIN,
+        (false, _) => ExitCode::Leakage,
+        (true, false) => ExitCode::Inconclusive,
+        (true, true) => ExitCode::WithinGate,
     };
     Gate {
-        passed: exit_code == WITHIN,
-        exit_code,
+        passed: exit_code == ExitCode::WithinGate,
+        exit_code: exit_code.code(),
         rules,
         reasons: failed.into_iter().chain(open).collect(),
     }

@@ -41,19 +41,20 @@ use document::Medium;
 pub const MIN_WIDTH: usize = 60;
 
 /// What a report can be written as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, clap::ValueEnum)]
 pub enum Format {
     /// Text for a terminal.
     Table,
-    /// GitHub Markdown: `report.md`.
+    /// GitHub Markdown: report.md.
+    #[value(name = "md")]
     Markdown,
-    /// Every row, one column a field: `leakage.csv`.
-    Csv,
-    /// Everything: `report.json`.
-    Json,
-    /// One self-contained page: `report.html`.
+    /// One self-contained page: report.html.
     Html,
-    /// The gate as test cases: `junit.xml`.
+    /// Every row, one column per field: leakage.csv.
+    Csv,
+    /// Everything: report.json.
+    Json,
+    /// The gate as test cases: junit.xml.
     Junit,
 }
 

@@ -2,6 +2,7 @@
 
 use super::document::{Block, Cell, Grid, Head, Tone};
 use super::{numbers, words};
+use crate::exit::ExitCode;
 use crate::findings::{Access, Gate, GateRule, Report, Role, Tier, Verdict};
 
 /// The verdict of the run, one line a tier, and how far they reach.
@@ -104,10 +105,10 @@ pub(super) fn gate(gate: &Gate) -> Vec<Block> {
     if !reasons.is_empty() {
         blocks.push(Block::List(reasons));
     }
-    let tone = match (gate.passed, gate.exit_code) {
-        (true, _) => Tone::Good,
-        (false, 3) => Tone::Unsure,
-        (false, _) => Tone::Bad,
+    let tone = match ExitCode::try_from(gate.exit_code) {
+        Ok(ExitCode::WithinGate) => Tone::Good,
+        Ok(ExitCode::Inconclusive) => Tone::Unsure,
+        _ => Tone::Bad,
     };
     let outcome = if gate.passed {
         "gate passed"

@@ -1,6 +1,7 @@
 //! The words of a report: labels and sentences, one copy for every format.
 
 use super::numbers::NBSP;
+use crate::exit::ExitCode;
 use crate::findings::{Access, Outcome, Probe, Role, Row, Tier, Trend, Verdict};
 use serde::Serialize;
 
@@ -196,12 +197,7 @@ pub(super) fn passed(passed: Option<bool>) -> &'static str {
 }
 
 pub(super) fn exit_code(code: u8) -> &'static str {
-    match code {
-        0 => "completed, within the gate",
-        1 => "the gate tripped: leakage",
-        3 => "inconclusive",
-        _ => "the run failed",
-    }
+    ExitCode::try_from(code).map_or("unknown", ExitCode::meaning)
 }
 
 /// A statistic's name for readers: `mean_logprob_nats_per_token` is "mean logprob, nats per token".

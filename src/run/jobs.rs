@@ -12,14 +12,12 @@ use std::time::Duration;
 
 use super::pipe::Line;
 use super::{Setting, cell};
-use crate::audit::{AuditError, COMPLETE, CellFailure, INTERRUPTED};
+use crate::audit::{AuditError, COMPLETE, CellFailure};
 use crate::event::{Event, Observer};
+use crate::exit::ExitCode;
 
 /// How long it takes at most until a wish to stop is passed on.
 const GLANCE: Duration = Duration::from_millis(100);
-
-/// Exit code of a cell whose process came to no end of its own.
-const LOST: u8 = 4;
 
 /// The program that runs one cell. Called with `arguments`, then `--cell SEED --cell-threads N`, it writes [`Line`]s to its
 /// standard output, and stops at the next safe point when its standard input ends.
@@ -124,7 +122,7 @@ impl Pool {
                 self.failures.push(CellFailure {
                     seed,
                     message: format!("cannot start {}: {e}", worker.program.display()),
-                    code: LOST,
+                    code: ExitCode::Failure,
                 });
                 return;
             }
@@ -202,16 +200,18 @@ impl Pool {
 fn unexplained(seed: u64, status: &std::io::Result<ExitStatus>) -> Option<CellFailure> {
     let (message, code) = match status {
         Ok(status) if status.success() => return None,
-        Ok(status) => match status.code().and_then(|code| u8::try_from(code).ok()) {
-            Some(INTERRUPTED) => ("interrupted".to_owned(), INTERRUPTED),
+        Ok(status) => match status.code() {
+            Some(code) if code == i32::from(ExitCode::Interrupted.code()) => {
+                ("interrupted".to_owned(), ExitCode::Interrupted)
+            }
             _ => (
                 format!(
                     "its process ended without a message ({status}); where the machine ran out of memory, use fewer --jobs"
                 ),
-                LOST,
+                ExitCode::Failure,
             ),
         },
-        Err(e) => (format!("its process was lost: {e}"), LOST),
+        Err(e) => (format!("its process was lost: {e}"), ExitCode::Failure),
     };
     Some(CellFailure {
         seed,

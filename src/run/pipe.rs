@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
+use crate::exit::ExitCode;
 use crate::units::Phase;
 
 /// One line.
@@ -46,7 +47,7 @@ pub enum Line {
         /// Its message.
         message: String,
         /// The exit code that follows.
-        code: u8,
+        code: ExitCode,
     },
 }
 
@@ -125,7 +126,7 @@ mod tests {
         }
         let failed = Line::Failed {
             message: "x".to_owned(),
-            code: 2,
+            code: ExitCode::Input,
         };
         assert_eq!(failed.event(), None);
     }

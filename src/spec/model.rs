@@ -81,18 +81,20 @@ pub struct RandomShape {
     pub vocabulary: usize,
 }
 
-/// Arithmetic of training and scoring.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+/// Numerical precision of training and scoring.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema, clap::ValueEnum,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
-    /// The tool's choice: f32 until the equivalence of bf16 has been shown.
+    /// The tool's choice: f32.
     #[default]
     Auto,
-    /// Strict 32-bit floats.
+    /// Strict float32.
     F32,
-    /// 32-bit floats with TF32 products: CUDA only.
+    /// float32 with TF32 products: CUDA only.
     Tf32,
-    /// Products of operands rounded to bfloat16; emulated, slowly, on a CPU without instructions for it.
+    /// bfloat16 products; weights, moments and losses in float32. Emulated, slowly, on a CPU without such instructions.
     Bf16,
 }
 

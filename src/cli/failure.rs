@@ -1,34 +1,16 @@
-//! Exit codes. Source: design.md, Command line; evidence.md, Gate and exit codes.
+//! Why a command did not complete, and the exit code of each reason.
 
 use crate::audit::{self, AuditError};
 use crate::checkpoint::CheckpointError;
 use crate::device::DeviceError;
+use crate::exit::ExitCode;
 use crate::mint::MintError;
 use crate::model::ModelError;
 use crate::report::ReportError;
 use crate::score::ScoreError;
 use crate::spec::SpecError;
 
-/// What the process ends with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ExitCode(pub u8);
-
-impl ExitCode {
-    /// Completed, and within the gate.
-    pub const WITHIN_GATE: Self = Self(0);
-    /// The gate tripped: leakage.
-    pub const LEAKAGE: Self = Self(1);
-    /// A usage, spec or input error.
-    pub const INPUT: Self = Self(2);
-    /// Completed, but inconclusive.
-    pub const INCONCLUSIVE: Self = Self(3);
-    /// Any other failure.
-    pub const FAILURE: Self = Self(4);
-    /// Interrupted.
-    pub const INTERRUPTED: Self = Self(130);
-}
-
-/// Why a command did not complete.
+/// Why a command did not complete. Its text is the one message that the user sees.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
     #[error(transparent)]
@@ -60,18 +42,18 @@ impl Failure {
             _ => false,
         };
         match self {
-            _ if input => ExitCode::INPUT,
+            _ if input => ExitCode::Input,
             Self::Audit(e) | Self::Mint(MintError::Audit(e)) if e.is_interrupt() => {
-                ExitCode::INTERRUPTED
+                ExitCode::Interrupted
             }
-            Self::Model(ModelError::Checkpoint(e)) if e.is_interrupt() => ExitCode::INTERRUPTED,
-            Self::Audit(AuditError::Cells(failures)) => ExitCode(audit::code(failures)),
+            Self::Model(ModelError::Checkpoint(e)) if e.is_interrupt() => ExitCode::Interrupted,
+            Self::Audit(AuditError::Cells(failures)) => audit::code(failures),
             Self::Report(ReportError::TooNarrow { .. } | ReportError::NotFinite { .. }) => {
-                ExitCode::FAILURE
+                ExitCode::Failure
             }
-            Self::Spec(_) | Self::Input(_) | Self::Device(_) | Self::Report(_) => ExitCode::INPUT,
-            Self::Audit(_) | Self::Mint(_) | Self::Model(_) | Self::Other(_) => ExitCode::FAILURE,
-            Self::OutputClosed => ExitCode::WITHIN_GATE,
+            Self::Spec(_) | Self::Input(_) | Self::Device(_) | Self::Report(_) => ExitCode::Input,
+            Self::Audit(_) | Self::Mint(_) | Self::Model(_) | Self::Other(_) => ExitCode::Failure,
+            Self::OutputClosed => ExitCode::WithinGate,
         }
     }
 }
