@@ -127,7 +127,7 @@ fn shape(args: &BenchArgs) -> Result<(String, ModelConfig), Failure> {
 fn sentence(found: &Bench) -> String {
     let parts = &found.parts;
     format!(
-        "{} phase {} batch {} on {} in {}: {:.3} s a step ({:.3} to {:.3}), {:.0} tokens/s, MFU {:.2} of {:.0} GFLOP/s, peak memory {:.1} GB\n\
+        "{} phase {} batch {} on {} in {}: {:.3} s per step ({:.3} to {:.3}), {:.0} tokens/s, MFU {:.2} of {:.0} GFLOP/s, peak memory {:.1} GB\n\
          a step's time: data {:.3} s, forward {:.3}, vocabulary {:.3}, backward {:.3}, optimiser {:.3}; evaluation {:.3} more (one in {} steps)\n",
         found.shape,
         found.phase,

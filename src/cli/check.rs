@@ -113,7 +113,7 @@ fn describe(text: &mut String, audit: &Audit, cost: &Cost, source: &str) {
         ),
     );
     line(
-        "a seed",
+        "per seed",
         format!("{} FLOP", scientific(cost.flops_per_seed())),
     );
     line(
@@ -137,7 +137,7 @@ fn outlook(text: &mut String, audit: &Audit) {
         };
         let _ = writeln!(
             text,
-            "  {:<12} {}: would find {:.3}, asked {:.3} {}{enough}",
+            "  {:<12} {}: detectable {:.3}, to rule out {:.3} {}{enough}",
             "power", row.name, row.detectable, row.asked, row.unit
         );
     }

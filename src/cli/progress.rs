@@ -133,7 +133,7 @@ impl Progress {
                 );
             } else {
                 tracing::info!(
-                    "{label}: {done}/{total} {unit}, {rate:.1} a second, {left:.0} s left {state}"
+                    "{label}: {done}/{total} {unit}, {rate:.1} per second, {left:.0} s left {state}"
                 );
             }
         }

@@ -1,10 +1,9 @@
-//! What a report says to readers, before any format: headings, sentences and tables in order. Terminal, Markdown and HTML draw it.
+//! What a report is made of before any format: headings, sentences, tables and pictures. Sections make blocks, formats draw them.
 
-use super::plots::{self, Plot};
-use super::{
-    ReportError, curves, further, leakage, limits, ran, standing, summary, witnesses, words,
-};
-use crate::findings::{Outcome, Report, Verdict};
+use super::plots::Plot;
+use super::words;
+use crate::findings::{Outcome, Verdict};
+use std::ops::Range;
 
 /// How much room the tables have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +14,26 @@ pub(super) enum Room {
     Standard,
     /// A wide terminal, or a format that scrolls: further columns.
     Wide,
+}
+
+/// Where a report is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Medium {
+    /// A terminal: what matters most stands last, where the eye is.
+    Terminal(Room),
+    /// Text for a pull request.
+    Markdown,
+    /// A page with pictures.
+    Page,
+}
+
+impl Medium {
+    pub(super) fn room(self) -> Room {
+        match self {
+            Self::Terminal(room) => room,
+            Self::Markdown | Self::Page => Room::Wide,
+        }
+    }
 }
 
 /// What a piece of text tells beside its words. A colour may show it, never alone.
@@ -95,6 +114,17 @@ impl Head {
             ..Self::text(lines)
         }
     }
+
+    /// A line of a cell under this head as it reads by itself: a number after what the head calls it.
+    fn labelled(&self, place: usize, line: &str) -> String {
+        match self.lines.get(place) {
+            // "chance 0.5" says itself what it is.
+            Some(name) if self.is_numeric && !line.starts_with("chance") => {
+                format!("{name} {line}")
+            }
+            _ => line.to_owned(),
+        }
+    }
 }
 
 /// A table.
@@ -103,6 +133,22 @@ pub(super) struct Grid {
     pub(super) caption: String,
     pub(super) heads: Vec<Head>,
     pub(super) rows: Vec<Vec<Cell>>,
+}
+
+impl Grid {
+    /// The table with these columns in one, for where there is no room for all; every number then names itself.
+    pub(super) fn stacked(mut self, columns: Range<usize>, head: Head) -> Self {
+        let heads: Vec<Head> = self.heads.splice(columns.clone(), [head]).collect();
+        for row in &mut self.rows {
+            let cells: Vec<Cell> = row.splice(columns.clone(), [Cell::of([""; 0])]).collect();
+            let lines = cells.iter().zip(&heads).flat_map(|(cell, head)| {
+                let lines = cell.lines.iter().enumerate();
+                lines.map(|(place, line)| head.labelled(place, line))
+            });
+            row[columns.start] = Cell::of(lines);
+        }
+        self
+    }
 }
 
 /// One piece of a report.
@@ -119,116 +165,33 @@ pub(super) enum Block {
     Listing(String, String),
 }
 
-/// Where a report is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Medium {
-    /// A terminal: what matters most stands last, where the eye is.
-    Terminal(Room),
-    /// Text for a pull request.
-    Markdown,
-    /// A page with pictures.
-    Page,
-}
+impl Block {
+    pub(super) fn heading(text: impl Into<String>) -> Self {
+        Self::Heading(text.into())
+    }
 
-/// A whole report.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Document {
-    pub(super) title: String,
-    pub(super) blocks: Vec<Block>,
-}
+    pub(super) fn text(text: impl Into<String>) -> Self {
+        Self::Text(text.into())
+    }
 
-impl Document {
-    /// The report in reading order.
-    pub(super) fn new(report: &Report, medium: Medium) -> Result<Self, ReportError> {
-        let blocks = match medium {
-            Medium::Terminal(room) => for_terminal(report, room),
-            Medium::Markdown => {
-                let mut blocks = summary::verdicts(report);
-                blocks.extend(summary::gate(&report.gate));
-                blocks.extend(leakage::blocks(report, Room::Wide));
-                blocks.extend(curves::blocks(report));
-                blocks.extend(standing::seeds(report));
-                blocks.extend(about(report));
-                blocks
-            }
-            Medium::Page => {
-                let mut blocks = summary::verdicts(report);
-                blocks.extend(summary::gate(&report.gate));
-                blocks.extend(leakage::blocks(report, Room::Wide));
-                for group in plots::all(report)? {
-                    blocks.push(Block::Heading(group.heading.to_owned()));
-                    blocks.push(Block::Text(group.lead.to_owned()));
-                    blocks.push(Block::Plots(group.plots));
-                }
-                blocks.extend(standing::seeds(report));
-                blocks.extend(standing::canaries(report));
-                blocks.extend(about(report));
-                blocks
-            }
-        };
-        Ok(Self {
-            title: format!("unsaid · {}", words::clean(&report.name)),
-            blocks,
+    pub(super) fn grid(
+        caption: impl Into<String>,
+        heads: impl Into<Vec<Head>>,
+        rows: Vec<Vec<Cell>>,
+    ) -> Self {
+        Self::Grid(Grid {
+            caption: caption.into(),
+            heads: heads.into(),
+            rows,
         })
     }
 }
 
-fn for_terminal(report: &Report, room: Room) -> Vec<Block> {
-    let mut blocks = summary::verdicts(report);
-    blocks.extend(leakage::blocks(report, room));
-    blocks.extend(curves::blocks(report));
-    blocks.extend(standing::revealed(report));
-    blocks.extend(further::blocks(report));
-    blocks.extend(witnesses::instruments(report, room));
-    blocks.extend(witnesses::replication(report));
-    blocks.push(Block::Heading("How to read this".to_owned()));
-    blocks.push(Block::List(how_to_read(report, room)));
-    blocks.extend(summary::gate(&report.gate));
-    blocks
-}
-
-/// What the evidence rests on: instruments, the published metric, what was run, and what it cannot say.
-fn about(report: &Report) -> Vec<Block> {
-    let mut blocks = further::blocks(report);
-    blocks.extend(witnesses::instruments(report, Room::Wide));
-    blocks.extend(witnesses::replication(report));
-    blocks.extend(ran::blocks(report));
-    blocks.extend(limits::blocks(report));
-    blocks.push(Block::Heading("How to read this".to_owned()));
-    blocks.push(Block::List(how_to_read(report, Room::Wide)));
-    blocks
-}
-
-fn how_to_read(report: &Report, room: Room) -> Vec<String> {
-    let mut lines: Vec<String> = words::HOW_TO_READ.iter().map(ToString::to_string).collect();
-    if room == Room::Wide {
-        lines.push(words::TPR.to_owned());
-    }
-    let intervals = distinct(
-        report
-            .rows
-            .iter()
-            .filter_map(|row| row.ci_method.as_deref()),
-    );
-    let p_values = distinct(report.rows.iter().filter_map(|row| row.p_method.as_deref()));
-    if !intervals.is_empty() {
-        lines.push(format!("Intervals: {intervals}."));
-    }
-    if !p_values.is_empty() {
-        lines.push(format!("p-values: {p_values}."));
-    }
-    lines
-}
-
-/// Each name once, in the order of the rows.
-fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    let mut seen: Vec<String> = Vec::new();
-    for name in names.map(words::spaced) {
-        if !seen.contains(&name) {
-            seen.push(name);
-        }
-    }
-    seen.join("; ")
+/// A whole report, or a comparison, for one medium.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Document {
+    pub(super) title: String,
+    pub(super) blocks: Vec<Block>,
 }
 
 /// Notes of rows: each text once, numbered as the rows refer to it.
@@ -252,10 +215,8 @@ impl Notes {
 
     /// The notes as a list under their table; nothing where there are none.
     pub(super) fn block(self) -> Option<Block> {
-        let lines: Vec<_> = self
-            .0
-            .iter()
-            .enumerate()
+        let lines = self.0.iter().enumerate();
+        let lines: Vec<_> = lines
             .map(|(place, text)| format!("note {}: {text}", place + 1))
             .collect();
         (!lines.is_empty()).then_some(Block::List(lines))

@@ -53,7 +53,7 @@ fn the_published_audit_costs_what_the_recipe_says() {
     let text = call(repository(), &["check", "audits/pythia-160m.toml"])
         .ended(0)
         .stdout;
-    let seed = flop(&text, "a seed");
+    let seed = flop(&text, "per seed");
     assert!((seed / 1.2e16 - 1.0).abs() <= 0.1, "{seed}");
     assert!(text.contains("64 steps, 8192 sequences"), "{text}");
     assert!(text.contains("1200 steps"), "{text}");
@@ -95,10 +95,10 @@ fn settings_change_the_cost() {
     let longer = steps(&["--set", "canaries.repeats=8"]);
     assert!(longer.contains("phase 2      12 steps"), "{longer}");
     assert!(flop(&longer, "phase 2") > 1.9 * flop(&plain, "phase 2"));
-    assert!(flop(&longer, "a seed") > flop(&plain, "a seed"));
+    assert!(flop(&longer, "per seed") > flop(&plain, "per seed"));
     let shorter = steps(&["--set", "phase2.skip=true"]);
     assert!(!shorter.contains("phase 2 "), "{shorter}");
-    assert!(flop(&shorter, "a seed") < flop(&plain, "a seed"));
+    assert!(flop(&shorter, "per seed") < flop(&plain, "per seed"));
     assert!(!bench.path("runs").exists(), "check writes nothing");
 }
 

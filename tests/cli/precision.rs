@@ -190,7 +190,7 @@ fn too_little_memory_for_a_micro_batch_names_one_that_fits() {
     }
     let (code, found, message) = limited("");
     assert_eq!(code, Some(0), "{message}");
-    assert!(found.contains("s a step"), "{found}");
+    assert!(found.contains("s per step"), "{found}");
 }
 
 /// No tokens × vocabulary matrix of float32 is ever held: 8192 × 50304 alone would be 1.65 GB.

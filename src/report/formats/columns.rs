@@ -1,9 +1,9 @@
 //! How wide each column of a terminal table is.
 
-use super::document::{Cell, Grid};
+use crate::report::blocks::{Cell, Grid};
 
 /// Longer words (digests, paths) may break.
-pub(super) const LONGEST_WORD: usize = 24;
+const LONGEST_WORD: usize = 24;
 
 /// The two sides of a box.
 const SIDES: usize = 2;
@@ -13,7 +13,7 @@ const BLANKS: usize = 2;
 
 /// Whether no word of the table need break: all but the longest have room in their columns.
 pub(super) fn fits(grid: &Grid, width: usize) -> bool {
-    let words = longest(grid, |line| line.split(' ').map(letters).max().unwrap_or(0));
+    let words = longest(grid, longest_word);
     let needed: usize = words.iter().map(|word| (*word).min(LONGEST_WORD)).sum();
     needed <= room(grid, width)
 }
@@ -26,14 +26,12 @@ fn room(grid: &Grid, width: usize) -> usize {
 /// The width of each column's text. First its longest word, so that words break only where the table cannot hold them all; then
 /// what is left goes where it saves most lines, and what saves none to the columns that lack least.
 pub(super) fn widths(grid: &Grid, width: usize) -> Vec<u16> {
-    let words = longest(grid, |line| line.split(' ').map(letters).max().unwrap_or(0));
+    let words = longest(grid, longest_word);
     let lines = longest(grid, letters);
     let room = room(grid, width);
-    let capped = |cap: usize| {
-        words
-            .iter()
-            .map(|word| (*word).min(cap).max(1))
-            .collect::<Vec<_>>()
+    let capped = |cap: usize| -> Vec<usize> {
+        let widths = words.iter().map(|word| (*word).min(cap).max(1));
+        widths.collect()
     };
     let fits = |widths: &Vec<usize>| widths.iter().sum::<usize>() <= room;
     let mut widths = (1..=LONGEST_WORD)
@@ -105,23 +103,18 @@ fn wrapped(line: &str, width: usize) -> usize {
 
 /// The largest measure of any line in each column.
 fn longest(grid: &Grid, measure: fn(&str) -> usize) -> Vec<usize> {
-    let head = |place: usize| grid.heads.get(place).map_or(&[][..], |head| &head.lines);
-    let cells = |place: usize| {
-        grid.rows
-            .iter()
-            .filter_map(move |row| row.get(place))
-            .flat_map(|cell| &cell.lines)
+    let column = |place: usize| {
+        let cells = grid.rows.iter().filter_map(move |row| row.get(place));
+        let lines = cells.flat_map(|cell| &cell.lines);
+        let lines = lines.chain(&grid.heads[place].lines);
+        lines.map(|line| measure(line)).max().unwrap_or(0)
     };
-    (0..grid.heads.len())
-        .map(|place| {
-            head(place)
-                .iter()
-                .chain(cells(place))
-                .map(|line| measure(line))
-                .max()
-                .unwrap_or(0)
-        })
-        .collect()
+    (0..grid.heads.len()).map(column).collect()
+}
+
+/// Letters of the longest word.
+fn longest_word(line: &str) -> usize {
+    line.split(' ').map(letters).max().unwrap_or(0)
 }
 
 fn letters(text: &str) -> usize {

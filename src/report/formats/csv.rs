@@ -1,21 +1,22 @@
-//! `leakage.csv`: every row, one column a field of [`Row`], in the order of its declaration.
+//! `leakage.csv`: every row, one column per field of [`Row`], in the order of its declaration.
 //!
 //! The columns are asked of serde, so that a field added to [`Row`] is a column here without a second list to forget it in.
 
-use super::{ReportError, json};
+use super::json;
 use crate::findings::{Change, Comparison, Report, Row};
+use crate::report::error::ReportError;
 use serde::Serialize;
 use serde::de::value::Error as NoValue;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde_json::Value;
 
-pub(super) fn render(report: &Report) -> Result<String, ReportError> {
+pub(in crate::report) fn report(report: &Report) -> Result<String, ReportError> {
     json::ensure_finite(report)?;
     written(&report.rows, fields::<Row>())
 }
 
-/// Every change, one column a field of [`Change`].
-pub(super) fn comparison(comparison: &Comparison) -> Result<String, ReportError> {
+/// Every change, one column per field of [`Change`].
+pub(in crate::report) fn comparison(comparison: &Comparison) -> Result<String, ReportError> {
     written(&comparison.changes, fields::<Change>())
 }
 
@@ -93,18 +94,17 @@ impl<'de> Deserializer<'de> for Names<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::report::sample;
 
     #[test]
     fn the_sample() {
-        insta::assert_snapshot!(render(&sample::report()).expect("csv"));
+        insta::assert_snapshot!(super::report(&sample::report()).expect("csv"));
     }
 
     #[test]
     fn every_field_of_a_row_is_a_column_and_every_row_a_line() {
         let report = sample::report();
-        let text = render(&report).expect("csv");
+        let text = super::report(&report).expect("csv");
         let mut reader = ::csv::Reader::from_reader(text.as_bytes());
         let columns = reader.headers().expect("header").clone();
         let row = serde_json::to_value(&report.rows[0]).expect("row");
@@ -129,7 +129,7 @@ mod tests {
             report.rows[0].note = Some(text.to_owned());
             report.rows[0].estimate = Some(-1.5);
             let text = format!("'{text}");
-            let csv = render(&report).expect("csv");
+            let csv = super::report(&report).expect("csv");
             let mut reader = ::csv::Reader::from_reader(csv.as_bytes());
             let record = reader.records().next().expect("row").expect("row");
             assert!(record.iter().any(|cell| cell == text), "{text}: {csv}");
@@ -145,7 +145,7 @@ mod tests {
         let mut report = sample::report();
         report.rows.clear();
         assert!(
-            render(&report)
+            super::report(&report)
                 .expect("csv")
                 .starts_with("probe,role,tier,prefix,")
         );
@@ -158,7 +158,7 @@ mod tests {
         report.rows[0].estimate = Some(0.1 + 0.2);
         report.rows[0].auc = None;
         report.rows[0].seeds = vec![0, 7];
-        let text = render(&report).expect("csv");
+        let text = super::report(&report).expect("csv");
         let mut reader = ::csv::Reader::from_reader(text.as_bytes());
         let columns = reader.headers().expect("header").clone();
         let record = reader.records().next().expect("row").expect("row");

@@ -1,20 +1,16 @@
 //! The report as one self-contained page: no network, no script, light and dark.
 
-use super::document::{Block, Cell, Document, Grid, Head, Medium, Tone};
-use super::plots::{self, Plot};
-use super::{ReportError, words};
-use crate::findings::Report;
+use crate::report::blocks::{Block, Cell, Document, Grid, Head, Tone};
+use crate::report::plots::{self, Plot};
+use crate::report::words;
+use quick_xml::escape::escape;
 use std::fmt::Write as _;
 
 const STYLE: &str = include_str!("style.css");
 
-pub(super) fn render(report: &Report) -> Result<String, ReportError> {
-    Ok(page(&Document::new(report, Medium::Page)?))
-}
-
 /// A whole page.
-pub(super) fn page(document: &Document) -> String {
-    let title = escape(&document.title);
+pub(in crate::report) fn written(document: &Document) -> String {
+    let title = escape(document.title.as_str());
     let first = document.blocks.iter().position(is_heading);
     let (lead, rest) = document
         .blocks
@@ -45,7 +41,10 @@ fn contents(blocks: &[Block]) -> String {
     });
     let links: Vec<String> = headings
         .map(|heading| {
-            let (id, short) = (id(heading), heading.split(':').next().unwrap_or(heading));
+            let (id, short) = (
+                words::slug(heading),
+                heading.split(':').next().unwrap_or(heading),
+            );
             format!("<li><a href=\"#{id}\">{}</a></li>\n", escape(short))
         })
         .collect();
@@ -58,15 +57,11 @@ fn contents(blocks: &[Block]) -> String {
     )
 }
 
-/// A heading as the name of its place.
-fn id(heading: &str) -> String {
-    words::slug(heading)
-}
-
 fn block(block: &Block) -> String {
     match block {
         Block::Heading(heading) => {
-            format!("<h2 id=\"{}\">{}</h2>\n", id(heading), escape(heading))
+            let id = words::slug(heading);
+            format!("<h2 id=\"{id}\">{}</h2>\n", escape(heading.as_str()))
         }
         Block::Headline(tone, headline) => format!(
             "<p class=\"headline {}\">{}</p>\n",
@@ -89,7 +84,7 @@ fn block(block: &Block) -> String {
         Block::Listing(name, text) => format!(
             "<details>\n<summary>{}</summary>\n<pre tabindex=\"0\">{}</pre>\n</details>\n",
             escape(name),
-            escape(&listed(text))
+            escape(listed(text))
         ),
     }
 }
@@ -105,13 +100,12 @@ fn figure(plot: &Plot) -> String {
 
 /// A text of several lines without what would steer a screen.
 fn listed(text: &str) -> String {
-    let lines = text.lines().map(|line| words::clean(line) + "\n");
-    lines.collect()
+    text.lines().map(|line| words::clean(line) + "\n").collect()
 }
 
 /// A table in a box of its own that scrolls, and that a keyboard can reach.
 fn grid(grid: &Grid) -> String {
-    let caption = escape(&grid.caption);
+    let caption = escape(grid.caption.as_str());
     // Names and values: long digests may break anywhere.
     let facts = if grid.heads.len() == 2 {
         " class=\"facts\""
@@ -127,7 +121,7 @@ fn grid(grid: &Grid) -> String {
             text,
             "<th scope=\"col\"{}>{}</th>",
             numeric(head),
-            lines(&head.lines)
+            escape(head.lines.join("\n")).replace('\n', "<br>")
         );
     }
     text.push_str("</tr>\n</thead>\n<tbody>\n");
@@ -144,26 +138,20 @@ fn grid(grid: &Grid) -> String {
 
 fn data(cell: &Cell, head: &Head, is_first: bool) -> String {
     // Numbers stand in columns of their own, where nothing breaks.
-    let escape = if head.is_numeric { escape } else { text };
-    let shown = if cell.tone == Tone::Plain {
-        let lines: Vec<String> = cell.lines.iter().map(|line| escape(line)).collect();
-        lines.join("<br>")
-    } else {
-        let (first, rest) = cell
-            .lines
-            .split_first()
-            .map_or((String::new(), &[][..]), |(first, rest)| {
-                (escape(first), rest)
-            });
-        let rest: String = rest
-            .iter()
-            .map(|line| "<br>".to_owned() + &escape(line))
-            .collect();
-        format!(
-            "<strong class=\"{}\">{first}</strong>{rest}",
-            class(cell.tone)
-        )
+    let shown = |line: &String| {
+        if head.is_numeric {
+            escape(line.as_str()).into_owned()
+        } else {
+            text(line)
+        }
     };
+    let mut lines: Vec<String> = cell.lines.iter().map(shown).collect();
+    if cell.tone != Tone::Plain
+        && let Some(first) = lines.first_mut()
+    {
+        *first = format!("<strong class=\"{}\">{first}</strong>", class(cell.tone));
+    }
+    let shown = lines.join("<br>");
     if is_first {
         format!("<th scope=\"row\">{shown}</th>")
     } else {
@@ -179,14 +167,6 @@ fn numeric(head: &Head) -> &'static str {
     }
 }
 
-fn lines(lines: &[String]) -> String {
-    lines
-        .iter()
-        .map(|line| escape(line))
-        .collect::<Vec<_>>()
-        .join("<br>")
-}
-
 fn class(tone: Tone) -> &'static str {
     match tone {
         Tone::Plain => "plain",
@@ -198,7 +178,7 @@ fn class(tone: Tone) -> &'static str {
 
 /// A sentence or a name, escaped, in which no number breaks.
 fn text(text: &str) -> String {
-    escape(&unbroken(text))
+    escape(unbroken(text)).into_owned()
 }
 
 /// The text with no break after the minus of an exponent, as in `1.2e-4`.
@@ -220,34 +200,25 @@ fn unbroken(text: &str) -> String {
     unbroken
 }
 
-pub(super) fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            other => escaped.push(other),
-        }
-    }
-    escaped
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::sample;
+    use crate::findings::Report;
+    use crate::report::blocks::Medium;
+    use crate::report::{document, sample};
+
+    fn render(report: &Report) -> String {
+        written(&document::of(report, Medium::Page).expect("a document"))
+    }
 
     #[test]
     fn the_sample() {
-        insta::assert_snapshot!(render(&sample::report()).expect("page"));
+        insta::assert_snapshot!(render(&sample::report()));
     }
 
     #[test]
     fn a_model_named_script_is_shown_and_not_run() {
-        let text = render(&sample::hostile()).expect("page");
+        let text = render(&sample::hostile());
         assert!(
             text.contains("&lt;script&gt;alert(1)&lt;/script&gt;"),
             "{text}"
@@ -265,7 +236,7 @@ mod tests {
 
     #[test]
     fn the_page_loads_nothing() {
-        let text = render(&sample::report()).expect("page");
+        let text = render(&sample::report());
         // The name of SVG's vocabulary is an address that nothing loads.
         let text = text.replace("xmlns=\"http://www.w3.org/2000/svg\"", "");
         for outside in [

@@ -1,16 +1,17 @@
 //! `report.json`, and back.
 
-use super::{ReportError, words};
 use crate::findings::{Comparison, Report, SCHEMA_VERSION};
+use crate::report::error::ReportError;
+use crate::report::words;
 use serde_json::Value;
 
-pub(super) fn render(report: &Report) -> Result<String, ReportError> {
+pub(in crate::report) fn report(report: &Report) -> Result<String, ReportError> {
     ensure_finite(report)?;
     Ok(serde_json::to_string_pretty(report)? + "\n")
 }
 
 /// A comparison as JSON.
-pub(super) fn comparison(comparison: &Comparison) -> Result<String, ReportError> {
+pub(in crate::report) fn comparison(comparison: &Comparison) -> Result<String, ReportError> {
     if !survives(comparison) {
         return Err(ReportError::NotFinite {
             place: "the comparison".to_owned(),
@@ -47,30 +48,19 @@ pub fn parse(text: &str) -> Result<Report, ReportError> {
 ///
 /// `serde_json` writes those as null, silently. So what comes back from JSON is compared with what went in: only such a number differs.
 pub(super) fn ensure_finite(report: &Report) -> Result<(), ReportError> {
-    for (place, row) in report.rows.iter().enumerate() {
-        if !survives(row) {
-            let place = format!(
-                "row {place} of the report ({}, {})",
-                words::probe(row.probe),
-                row.statistic
-            );
-            return Err(ReportError::NotFinite { place });
-        }
-    }
-    for rule in &report.gate.rules {
-        if !survives(rule) {
-            return Err(ReportError::NotFinite {
-                place: format!("gate rule \"{}\"", rule.rule),
-            });
-        }
-    }
-    if survives(report) {
-        Ok(())
+    let row = report.rows.iter().enumerate().find(|(_, r)| !survives(*r));
+    let rule = report.gate.rules.iter().find(|rule| !survives(*rule));
+    let place = if let Some((place, row)) = row {
+        let probe = words::probe(row.probe);
+        format!("row {place} of the report ({probe}, {})", row.statistic)
+    } else if let Some(rule) = rule {
+        format!("gate rule \"{}\"", rule.rule)
+    } else if survives(report) {
+        return Ok(());
     } else {
-        Err(ReportError::NotFinite {
-            place: "the report".to_owned(),
-        })
-    }
+        "the report".to_owned()
+    };
+    Err(ReportError::NotFinite { place })
 }
 
 fn survives<T: serde::Serialize + serde::de::DeserializeOwned + PartialEq>(value: &T) -> bool {
@@ -85,7 +75,7 @@ mod tests {
 
     #[test]
     fn the_sample() {
-        insta::assert_snapshot!(render(&sample::report()).expect("json"));
+        insta::assert_snapshot!(super::report(&sample::report()).expect("json"));
     }
 
     #[test]
@@ -93,22 +83,23 @@ mod tests {
         let mut report = sample::report();
         report.rows[0].estimate = Some(0.1 + 0.2);
         report.rows[0].p_value = Some(f64::MIN_POSITIVE);
-        let text = render(&report).expect("json");
+        let text = super::report(&report).expect("json");
         assert!(text.ends_with("}\n"));
         assert_eq!(parse(&text).expect("report"), report);
     }
 
     #[test]
     fn a_field_of_a_later_version_is_passed_over() {
-        let text = render(&sample::report())
-            .expect("json")
-            .replacen('{', "{\"later\": 1,", 1);
+        let text =
+            super::report(&sample::report())
+                .expect("json")
+                .replacen('{', "{\"later\": 1,", 1);
         assert_eq!(parse(&text).expect("report"), sample::report());
     }
 
     #[test]
     fn another_schema_version_is_named_with_the_one_supported() {
-        let text = render(&sample::report())
+        let text = super::report(&sample::report())
             .expect("json")
             .replace("\"schema_version\": \"1\"", "\"schema_version\": \"2\"");
         let message = parse(&text).expect_err("version 2").to_string();
@@ -128,12 +119,12 @@ mod tests {
         for number in [f64::NAN, f64::INFINITY] {
             let mut report = sample::report();
             report.rows[1].estimate = Some(number);
-            let message = render(&report).expect_err("not finite").to_string();
+            let message = super::report(&report).expect_err("not finite").to_string();
             assert!(message.contains("row 1"), "{message}");
             let mut report = sample::report();
             report.gate.rules[0].interval = Some([0.0, number]);
             assert!(matches!(
-                render(&report),
+                super::report(&report),
                 Err(ReportError::NotFinite { .. })
             ));
         }

@@ -1,175 +1,130 @@
 //! The gate as `JUnit` XML: a rule is a test case, so that a build server shows what tripped.
 //!
-//! A rule that fails is a failure, one that is undecided an error. Two cases more hold what else can end a run with exit code 3.
+//! A rule that fails is a failure, one that is undecided an error. Two more cases hold what else can end a run with exit code 3.
 
-use super::{numbers, words};
 use crate::findings::{Change, Comparison, GateRule, Outcome, Report, Role, Row, Trend, Verdict};
-use std::fmt::Write as _;
+use crate::report::error::ReportError;
+use crate::report::sections::gate;
+use crate::report::{numbers, words};
+use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 
-/// A test case: its name, and what is wrong with it.
-struct Case {
-    name: String,
-    ending: Ending,
-}
-
-enum Ending {
-    Pass,
-    Failure(String),
-    Error(String),
-}
-
-pub(super) fn render(report: &Report) -> String {
+pub(in crate::report) fn report(report: &Report) -> Result<String, ReportError> {
     let mut cases: Vec<_> = report.gate.rules.iter().map(rule).collect();
     cases.push(conclusive(report));
     cases.push(instruments(report));
-    let reasons = report.gate.reasons.iter().cloned();
-    let summary = format!(
-        "exit code {}: {}",
-        report.gate.exit_code,
-        words::exit_code(report.gate.exit_code)
-    );
-    let told: Vec<String> = [summary].into_iter().chain(reasons).collect();
-    suite(&report.name, &cases, &told)
+    let code = report.gate.exit_code;
+    let mut told = vec![format!("exit code {code}: {}", words::exit_code(code))];
+    told.extend(report.gate.reasons.iter().cloned());
+    written(&report.name, cases, &told)
 }
 
 /// A comparison: a row that became worse is a failure, one that cannot be compared an error.
-pub(super) fn comparison(comparison: &Comparison) -> String {
+pub(in crate::report) fn comparison(comparison: &Comparison) -> Result<String, ReportError> {
     let audited = comparison.changes.iter().filter(|c| c.role == Role::Audit);
-    let cases: Vec<Case> = audited.map(changed).collect();
-    let names: Vec<&str> = comparison
-        .runs
-        .iter()
-        .map(|run| run.name.as_str())
-        .collect();
+    let names: Vec<&str> = comparison.runs.iter().map(|r| r.name.as_str()).collect();
     let told = [format!("runs: {}", names.join(", "))];
-    suite("comparison", &cases, &told)
+    written("comparison", audited.map(changed).collect(), &told)
 }
 
-fn changed(change: &Change) -> Case {
-    let number = |value| numbers::number(value).replace(numbers::NBSP, " ");
+fn written(name: &str, cases: Vec<TestCase>, told: &[String]) -> Result<String, ReportError> {
+    let class = plain(name);
+    let mut suite = TestSuite::new(format!("unsaid {class}"));
+    for mut case in cases {
+        case.set_classname(class.as_str());
+        suite.add_test_case(case);
+    }
+    let told: String = told.iter().map(|line| plain(line) + "\n").collect();
+    suite.set_system_out(told);
+    let mut report = quick_junit::Report::new("unsaid");
+    report.add_test_suite(suite);
+    Ok(report.to_string()?)
+}
+
+/// A test case that passes, or does not for the reason in its message.
+fn case(name: &str, ending: Option<(NonSuccessKind, String)>) -> TestCase {
+    let status = ending.map_or_else(TestCaseStatus::success, |(kind, message)| {
+        let mut status = TestCaseStatus::non_success(kind);
+        status.set_message(plain(&message));
+        status
+    });
+    TestCase::new(plain(name), status)
+}
+
+/// Text that XML can hold, in which every space is one.
+fn plain(text: &str) -> String {
+    words::clean(text)
+        .replace(numbers::NBSP, " ")
+        .replace(['\u{fffe}', '\u{ffff}'], "")
+}
+
+fn changed(change: &Change) -> TestCase {
+    let note = change.note.iter().map(|note| format!(", {note}"));
     let message = format!(
         "{}: difference {}, interval {}, adjusted p {}{}",
         words::trend(change.trend),
-        number(change.difference),
+        numbers::number(change.difference),
         numbers::interval(change.ci_low, change.ci_high, false),
         numbers::p_value(change.p_adjusted, None),
-        change
-            .note
-            .as_ref()
-            .map_or_else(String::new, |note| format!(", {note}"))
+        note.collect::<String>()
     );
-    Case {
-        name: format!(
-            "run {}: {} {}, phase {} {}",
-            change.run + 1,
-            words::probe(change.probe),
-            words::statistic(&change.statistic),
-            change.phase,
-            change.prefix
-        ),
-        ending: match change.trend {
-            Trend::Worse => Ending::Failure(message),
-            Trend::NotComparable => Ending::Error(message),
-            Trend::Better | Trend::NotShown => Ending::Pass,
-        },
-    }
-}
-
-fn suite(name: &str, cases: &[Case], told: &[String]) -> String {
-    let count = |wanted: fn(&Ending) -> bool| cases.iter().filter(|c| wanted(&c.ending)).count();
-    let counts = format!(
-        "tests=\"{}\" failures=\"{}\" errors=\"{}\"",
-        cases.len(),
-        count(|ending| matches!(ending, Ending::Failure(_))),
-        count(|ending| matches!(ending, Ending::Error(_)))
+    let name = format!(
+        "run {}: {} {}, phase {} {}",
+        change.run + 1,
+        words::probe(change.probe),
+        words::statistic(&change.statistic),
+        change.phase,
+        change.prefix
     );
-    let name = escape(name);
-    let mut text = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"unsaid\" {counts}>\n"
-    );
-    let _ = writeln!(text, "  <testsuite name=\"unsaid {name}\" {counts}>");
-    for case in cases {
-        text.push_str(&element(case, &name));
-    }
-    let told: Vec<String> = told.iter().map(|line| escape(line)).collect();
-    let told = told.join("\n") + "\n";
-    let _ = writeln!(text, "    <system-out>{told}</system-out>");
-    text.push_str("  </testsuite>\n</testsuites>\n");
-    text
-}
-
-fn element(case: &Case, class: &str) -> String {
-    let open = format!(
-        "    <testcase classname=\"{class}\" name=\"{}\"",
-        escape(&case.name)
-    );
-    match &case.ending {
-        Ending::Pass => format!("{open}/>\n"),
-        Ending::Failure(message) => format!(
-            "{open}>\n      <failure message=\"{}\"/>\n    </testcase>\n",
-            escape(message)
-        ),
-        Ending::Error(message) => format!(
-            "{open}>\n      <error message=\"{}\"/>\n    </testcase>\n",
-            escape(message)
-        ),
-    }
-}
-
-fn rule(rule: &GateRule) -> Case {
-    let limit = rule
-        .limit
-        .map(|limit| format!(", limit {limit}"))
-        .unwrap_or_default();
-    let interval = rule
-        .interval
-        .map(|[low, high]| format!(", interval {low} to {high}"))
-        .unwrap_or_default();
-    let margin = super::summary::rule_margin(rule)
-        .map(|margin| format!(": {margin}"))
-        .unwrap_or_default();
-    let message = format!("{}{limit}{interval}{margin}", words::outcome(rule.outcome));
-    let ending = match rule.outcome {
-        Outcome::Pass => Ending::Pass,
-        Outcome::Fail => Ending::Failure(message),
-        Outcome::Undecided => Ending::Error(message),
+    let kind = match change.trend {
+        Trend::Worse => Some(NonSuccessKind::Failure),
+        Trend::NotComparable => Some(NonSuccessKind::Error),
+        Trend::Better | Trend::NotShown => None,
     };
-    Case {
-        name: super::summary::rule_name(rule),
-        ending,
+    case(&name, kind.map(|kind| (kind, message)))
+}
+
+fn rule(rule: &GateRule) -> TestCase {
+    let mut message = words::outcome(rule.outcome).to_owned();
+    if let Some(limit) = rule.limit {
+        message += &format!(", limit {limit}");
     }
+    if let Some([low, high]) = rule.interval {
+        message += &format!(", interval {low} to {high}");
+    }
+    if let Some(margin) = gate::rule_margin(rule) {
+        message += &format!(": {margin}");
+    }
+    let kind = match rule.outcome {
+        Outcome::Pass => None,
+        Outcome::Fail => Some(NonSuccessKind::Failure),
+        Outcome::Undecided => Some(NonSuccessKind::Error),
+    };
+    case(&gate::rule_name(rule), kind.map(|kind| (kind, message)))
 }
 
 /// Without this case a run that ends with 3 because of an inconclusive row would be all green.
-fn conclusive(report: &Report) -> Case {
+fn conclusive(report: &Report) -> TestCase {
     let open = report.rows.iter().filter(|row| {
         row.role == Role::Audit && row.gated && row.verdict == Some(Verdict::Inconclusive)
     });
-    Case {
-        name: "gated rows are conclusive".to_owned(),
-        ending: error_of("inconclusive", open),
-    }
+    without("gated rows are conclusive", "inconclusive", open)
 }
 
 /// Where the gate passed, the instrument that failed was none that it requires.
-fn instruments(report: &Report) -> Case {
+fn instruments(report: &Report) -> TestCase {
     let failed = report
         .rows
         .iter()
         .filter(|row| row.passed == Some(false) && !report.gate.passed);
-    Case {
-        name: "instruments".to_owned(),
-        ending: error_of("failed", failed),
-    }
+    without("instruments", "failed", failed)
 }
 
-fn error_of<'a>(what: &str, rows: impl Iterator<Item = &'a Row>) -> Ending {
+/// A case that is an error where there are such rows.
+fn without<'a>(name: &str, what: &str, rows: impl Iterator<Item = &'a Row>) -> TestCase {
     let names: Vec<_> = rows.map(row_name).collect();
-    if names.is_empty() {
-        Ending::Pass
-    } else {
-        Ending::Error(format!("{what}: {}", names.join("; ")))
-    }
+    let message = format!("{what}: {}", names.join("; "));
+    let ending = (!names.is_empty()).then_some((NonSuccessKind::Error, message));
+    case(name, ending)
 }
 
 fn row_name(row: &Row) -> String {
@@ -178,32 +133,18 @@ fn row_name(row: &Row) -> String {
         words::role(row.role),
         words::probe(row.probe),
         words::statistic(&row.statistic),
-        words::place(row)
+        words::place(row.phase, &row.prefix)
     )
-}
-
-/// Text for XML. Control characters cannot stand in it, even escaped.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for letter in words::clean(text).chars() {
-        match letter {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&apos;"),
-            numbers::NBSP => escaped.push(' '),
-            '\u{fffe}' | '\u{ffff}' => {}
-            other => escaped.push(other),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::report::sample;
+
+    fn render(report: &Report) -> String {
+        super::report(report).expect("XML")
+    }
 
     #[test]
     fn the_sample() {

@@ -1,14 +1,9 @@
 //! The report as GitHub Markdown, for pull requests and safety reviews.
 
-use super::document::{Block, Document, Grid, Head, Medium};
-use super::{ReportError, numbers};
-use crate::findings::Report;
+use crate::report::blocks::{Block, Document, Grid, Head};
+use crate::report::numbers;
 
-pub(super) fn render(report: &Report) -> Result<String, ReportError> {
-    Ok(written(&Document::new(report, Medium::Markdown)?))
-}
-
-pub(super) fn written(document: &Document) -> String {
+pub(in crate::report) fn written(document: &Document) -> String {
     let mut text = format!("# {}\n", escape(&document.title));
     let blocks = document.blocks.iter().map(block);
     for block in blocks.filter(|block| !block.is_empty()) {
@@ -101,18 +96,24 @@ fn numbered(text: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::sample;
+    use crate::findings::Report;
+    use crate::report::blocks::Medium;
+    use crate::report::{document, sample};
+
+    fn render(report: &Report) -> String {
+        written(&document::of(report, Medium::Markdown).expect("a document"))
+    }
 
     #[test]
     fn the_sample() {
-        insta::assert_snapshot!(render(&sample::report()).expect("markdown"));
+        insta::assert_snapshot!(render(&sample::report()));
     }
 
     #[test]
     fn nothing_from_outside_is_markup() {
         let mut report = sample::report();
         report.model = "<script>|`x`\n# y @me".to_owned();
-        let text = render(&report).expect("markdown");
+        let text = render(&report);
         assert!(
             text.contains("Model &lt;script&gt;\\|\\`x\\` \\# y <span>@</span>me, seed 0."),
             "{text}"
@@ -130,7 +131,7 @@ mod tests {
 
     #[test]
     fn every_line_of_a_table_has_as_many_cells_as_its_head() {
-        let text = render(&sample::hostile()).expect("markdown");
+        let text = render(&sample::hostile());
         let mut expected = None;
         for line in text.lines() {
             let cells = line.replace("\\|", "").matches('|').count();

@@ -1,8 +1,9 @@
 //! The terminal report: no line longer than the width, colour only beside words.
 
-use super::document::{self, Block, Document, Grid, Medium, Room, Tone};
-use super::{MIN_WIDTH, ReportError, columns, numbers};
-use crate::findings::Report;
+use super::columns;
+use crate::report::blocks::{self, Block, Document, Grid, Medium, Room, Tone};
+use crate::report::error::{MIN_WIDTH, ReportError};
+use crate::report::numbers;
 use comfy_table::{
     Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, ContentLineStyle,
     LineStyle, Table, TableStyle, Width, presets,
@@ -26,15 +27,28 @@ const TABLE_WIDTH: usize = 132;
 /// From here on the table has its further columns.
 const WIDE: usize = 110;
 
-pub(super) fn render(report: &Report, width: usize, color: bool) -> Result<String, ReportError> {
-    let document = roomiest(width, |room| Document::new(report, Medium::Terminal(room)))?;
-    written(&document, width, color)
+/// The document for a terminal of this width.
+pub(in crate::report) fn written(
+    width: usize,
+    color: bool,
+    document: impl Fn(Medium) -> Result<Document, ReportError>,
+) -> Result<String, ReportError> {
+    if width < MIN_WIDTH {
+        return Err(ReportError::TooNarrow { width });
+    }
+    let document = roomiest(width, document)?;
+    let page = Page { width, color };
+    let mut text = page.prose("", &document.title, &[Attribute::Bold], Tone::Plain);
+    for block in &document.blocks {
+        text.push_str(&page.block(block));
+    }
+    Ok(text.replace(numbers::NBSP, " "))
 }
 
 /// The document in the most room that a terminal of this width has for it without a break inside a word.
-pub(super) fn roomiest(
+fn roomiest(
     width: usize,
-    document: impl Fn(Room) -> Result<Document, ReportError>,
+    document: impl Fn(Medium) -> Result<Document, ReportError>,
 ) -> Result<Document, ReportError> {
     let rooms: &[Room] = match width {
         ..80 => &[],
@@ -42,12 +56,12 @@ pub(super) fn roomiest(
         _ => &[Room::Wide, Room::Standard],
     };
     for room in rooms {
-        let document = document(*room)?;
+        let document = document(Medium::Terminal(*room))?;
         if fits(&document, width) {
             return Ok(document);
         }
     }
-    document(Room::Narrow)
+    document(Medium::Terminal(Room::Narrow))
 }
 
 fn fits(document: &Document, width: usize) -> bool {
@@ -55,23 +69,6 @@ fn fits(document: &Document, width: usize) -> bool {
         Block::Grid(grid) => columns::fits(grid, width.min(TABLE_WIDTH)),
         _ => true,
     })
-}
-
-/// A document for a terminal of this width.
-pub(super) fn written(
-    document: &Document,
-    width: usize,
-    color: bool,
-) -> Result<String, ReportError> {
-    if width < MIN_WIDTH {
-        return Err(ReportError::TooNarrow { width });
-    }
-    let page = Page { width, color };
-    let mut text = page.prose("", &document.title, &[Attribute::Bold], Tone::Plain);
-    for block in &document.blocks {
-        text.push_str(&page.block(block));
-    }
-    Ok(text.replace(numbers::NBSP, " "))
 }
 
 /// How wide, and whether in colour.
@@ -156,7 +153,7 @@ impl Page {
     }
 }
 
-fn cell(cell: &document::Cell) -> Cell {
+fn cell(cell: &blocks::Cell) -> Cell {
     let shown = tinted(Cell::new(cell.lines.join("\n")), cell.tone);
     if cell.tone == Tone::Bad {
         shown.add_attribute(Attribute::Bold)
@@ -184,9 +181,13 @@ fn lines(table: &Table) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::findings::{Probe, Role, Row, Tier, Verdict};
-    use crate::report::{sample, sample_rows};
+    use crate::findings::{Probe, Report, Role, Row, Tier, Verdict};
+    use crate::report::{document, sample};
     use std::collections::BTreeSet;
+
+    fn render(report: &Report, width: usize, color: bool) -> Result<String, ReportError> {
+        written(width, color, |medium| document::of(report, medium))
+    }
 
     fn at(report: &Report, width: usize) -> String {
         render(report, width, false).expect("table")
@@ -217,10 +218,8 @@ mod tests {
     fn no_word_and_no_number_breaks() {
         for (what, report) in [("sample", sample::report()), ("broad", sample::broad())] {
             for width in MIN_WIDTH..=140 {
-                let document =
-                    roomiest(width, |room| Document::new(&report, Medium::Terminal(room)));
-                let text = written(document.as_ref().expect("document"), width, false);
-                let text = text.expect("table");
+                let document = roomiest(width, |medium| document::of(&report, medium));
+                let text = at(&report, width);
                 let shown: BTreeSet<&str> = words(&text).collect();
                 for block in document.expect("document").blocks {
                     let Block::Grid(grid) = block else { continue };
@@ -296,7 +295,7 @@ mod tests {
             auc: Some(0.0),
             ci_low: Some(0.0),
             ci_high: Some(0.026),
-            ..sample_rows::suppression()
+            ..sample::rows::suppression()
         }];
         for width in [60, 80, 120] {
             let text = at(&report, width);
@@ -315,7 +314,7 @@ mod tests {
     #[test]
     fn what_is_null_is_not_a_number() {
         let mut report = sample::report();
-        let bare = sample::row(
+        let bare = sample::rows::row(
             Probe::Elicitation,
             Role::Audit,
             Tier::Partial,

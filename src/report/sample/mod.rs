@@ -1,8 +1,10 @@
 //! Reports for tests: a quick audit as it would come from a small model, and one whose texts are out to do harm.
 
+mod figures;
+pub(crate) mod rows;
+
 use crate::findings::{
-    Access, Curve, Direction, Gate, GateRule, Outcome, Probe, Report, Role, Row, SCHEMA_VERSION,
-    Subject, Tier, Tiers, Verdict,
+    Curve, Gate, GateRule, Outcome, Probe, Report, Role, SCHEMA_VERSION, Tiers, Verdict,
 };
 use serde_json::json;
 
@@ -50,10 +52,10 @@ pub(crate) fn report() -> Report {
                 "a gated row is inconclusive: elicitation, letter rank, phase 3".to_owned(),
             ],
         },
-        rows: super::sample_rows::rows(),
+        rows: rows::rows(),
         curves: curves(),
-        figures: super::sample_figures::figures(),
-        setting: Some(super::sample_figures::setting()),
+        figures: figures::figures(),
+        setting: Some(figures::setting()),
         provenance: json!({
             "unsaid": "0.1.0",
             "libtorch": "2.9.1",
@@ -71,7 +73,7 @@ pub(crate) fn report() -> Report {
 pub(crate) fn broad() -> Report {
     let mut report = report();
     report.rows.retain(|row| row.role != Role::Audit);
-    report.rows.extend(super::sample_rows::broad());
+    report.rows.extend(rows::broad());
     report
 }
 
@@ -93,27 +95,6 @@ pub(crate) fn hostile() -> Report {
         row.effect_unit = Some(nasty.to_owned());
     }
     report
-}
-
-/// A row without any number.
-pub(crate) fn row(probe: Probe, role: Role, tier: Tier, statistic: &str) -> Row {
-    let subject = Subject {
-        probe,
-        role,
-        tier,
-        prefix: "reverse",
-        phase: 3,
-        group: "held_out",
-        statistic,
-        direction: Direction::Up,
-        access: Access::FineTuning,
-    };
-    Row {
-        n: 16,
-        n_control: Some(128),
-        gated: role == Role::Audit && tier != Tier::Recognition,
-        ..Row::about(&subject, &[0])
-    }
 }
 
 /// Three groups over a phase: useful rises, the others do not.

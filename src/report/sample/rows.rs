@@ -1,7 +1,27 @@
 //! The rows of the sample report.
 
-use super::sample::row;
-use crate::findings::{Access, Direction, Probe, Role, Row, Scope, Tier, Verdict};
+use crate::findings::{Access, Direction, Probe, Role, Row, Scope, Subject, Tier, Verdict};
+
+/// A row without any number.
+pub(crate) fn row(probe: Probe, role: Role, tier: Tier, statistic: &str) -> Row {
+    let subject = Subject {
+        probe,
+        role,
+        tier,
+        prefix: "reverse",
+        phase: 3,
+        group: "held_out",
+        statistic,
+        direction: Direction::Up,
+        access: Access::FineTuning,
+    };
+    Row {
+        n: 16,
+        n_control: Some(128),
+        gated: role == Role::Audit && tier != Tier::Recognition,
+        ..Row::about(&subject, &[0])
+    }
+}
 
 /// Gives a row an AUC with its interval.
 fn with_auc(row: Row, auc: f64, low: f64, high: f64) -> Row {

@@ -1,8 +1,8 @@
 //! The groups' curves through phase 3, as one line of blocks each.
 
-use super::document::{Block, Cell, Grid, Head};
-use super::{numbers, words};
 use crate::findings::{Curve, Report};
+use crate::report::blocks::{Block, Cell, Head};
+use crate::report::{numbers, words};
 
 /// Blocks of rising height.
 const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
@@ -14,7 +14,7 @@ const POINTS: usize = 24;
 const ELICITATION: u8 = 3;
 
 /// A table of curves; empty where the report has none.
-pub(super) fn blocks(report: &Report) -> Vec<Block> {
+pub(in crate::report) fn blocks(report: &Report) -> Vec<Block> {
     let curves: Vec<&Curve> = report
         .curves
         .iter()
@@ -26,27 +26,23 @@ pub(super) fn blocks(report: &Report) -> Vec<Block> {
     let all = || curves.iter().flat_map(|c| &c.mean_letter_rank).copied();
     let low = all().fold(f64::INFINITY, f64::min);
     let high = all().fold(f64::NEG_INFINITY, f64::max);
-    let evaluations = first.steps.len();
+    let prefix = words::clean(&first.prefix);
+    let caption = format!(
+        "{} evaluations, {prefix} prefix; 0.5 knows nothing",
+        first.steps.len()
+    );
+    let [from, to] = [low, high].map(|end| numbers::number(Some(end)));
+    let heads = [
+        Head::text(&["group"]),
+        Head::text(&[&format!("{from} to {to}")]),
+        Head::numeric(&["first"]),
+        Head::numeric(&["highest"]),
+        Head::numeric(&["last"]),
+    ];
+    let rows = curves.iter().map(|c| row(c, low, high)).collect();
     vec![
-        Block::Heading("Through phase 3: mean letter rank".to_owned()),
-        Block::Grid(Grid {
-            caption: format!(
-                "{evaluations} evaluations, {} prefix; 0.5 knows nothing",
-                words::clean(&first.prefix)
-            ),
-            heads: vec![
-                Head::text(&["group"]),
-                Head::text(&[&format!(
-                    "{} to {}",
-                    numbers::number(Some(low)),
-                    numbers::number(Some(high))
-                )]),
-                Head::numeric(&["first"]),
-                Head::numeric(&["highest"]),
-                Head::numeric(&["last"]),
-            ],
-            rows: curves.iter().map(|c| row(c, low, high)).collect(),
-        }),
+        Block::heading("Through phase 3: mean letter rank"),
+        Block::grid(caption, heads, rows),
     ]
 }
 
@@ -55,7 +51,11 @@ fn row(curve: &Curve, low: f64, high: f64) -> Vec<Cell> {
     let highest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let number = |value: Option<f64>| Cell::line(numbers::number(value));
     vec![
-        Cell::line(format!("{}, n {}", words::spaced(&curve.group), curve.n)),
+        Cell::line(format!(
+            "{}, n\u{a0}{}",
+            words::group(&curve.group),
+            curve.n
+        )),
         Cell::line(sparkline(values, low, high)),
         number(values.first().copied()),
         number(Some(highest)),

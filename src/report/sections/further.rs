@@ -1,65 +1,37 @@
-//! Rows beside the leakage table that readers should see: about the recipe, and of roles that have no table of their own.
+//! Rows beside the leakage table that readers should see: about the recipe, and by dose.
 
-use super::document::{Block, Cell, Grid, Head, Notes};
-use super::intervals::interval;
-use super::{numbers, words};
 use crate::findings::{Report, Role, Row, Scope};
+use crate::report::blocks::{Block, Cell, Head, Notes};
+use crate::report::{numbers, rows, words};
 
-/// A table of the rows about the recipe, and one for each further role; none where there are no such rows.
-pub(super) fn blocks(report: &Report) -> Vec<Block> {
-    let recipe = report.rows.iter().filter(|row| row.scope == Scope::Recipe);
+/// A table of the rows about the recipe, and one of the dose rows; none where there are no such rows.
+pub(in crate::report) fn blocks(report: &Report) -> Vec<Block> {
     let mut blocks = table(
         "The recipe, over seeds",
         "Rows about the training recipe: seeds are the sample",
-        recipe.collect(),
+        report.rows.iter().filter(|row| row.scope == Scope::Recipe),
     );
-    let known = |row: &Row| {
-        matches!(
-            row.role,
-            Role::Audit
-                | Role::PositiveControl
-                | Role::Placebo
-                | Role::Replication
-                | Role::Exploratory
-        )
-    };
-    let mut roles: Vec<String> = Vec::new();
-    for row in report.rows.iter().filter(|row| !known(row)) {
-        let name = words::role(row.role);
-        if !roles.contains(&name) {
-            roles.push(name);
-        }
-    }
-    for role in roles {
-        let rows = report
-            .rows
-            .iter()
-            .filter(|row| words::role(row.role) == role);
-        let caption = format!("Rows of the role \u{201c}{role}\u{201d}");
-        blocks.extend(table(&words::capitalised(&role), &caption, rows.collect()));
-    }
+    blocks.extend(table(
+        "Dose",
+        "Held-outs by how often each stood on the rejected side, the highest dose first",
+        report.rows.iter().filter(|row| row.role == Role::Dose),
+    ));
     blocks
 }
 
-fn table(heading: &str, caption: &str, rows: Vec<&Row>) -> Vec<Block> {
+fn table<'r>(heading: &str, caption: &str, rows: impl Iterator<Item = &'r Row>) -> Vec<Block> {
+    let mut notes = Notes::default();
+    let rows: Vec<_> = rows.map(|row| line(row, &mut notes)).collect();
     if rows.is_empty() {
         return Vec::new();
     }
-    let mut notes = Notes::default();
-    let rows = rows.into_iter().map(|row| line(row, &mut notes)).collect();
-    let mut blocks = vec![
-        Block::Heading(heading.to_owned()),
-        Block::Grid(Grid {
-            caption: caption.to_owned(),
-            heads: vec![
-                Head::text(&["probe", "statistic", "where", "n"]),
-                Head::numeric(&["estimate", "against", "interval"]),
-                Head::numeric(&["AUC", "interval"]),
-                Head::numeric(&["p"]),
-            ],
-            rows,
-        }),
+    let heads = [
+        Head::text(&["probe", "statistic", "where", "n"]),
+        Head::numeric(&["estimate", "against", "interval"]),
+        Head::numeric(&["AUC", "interval"]),
+        Head::numeric(&["p"]),
     ];
+    let mut blocks = vec![Block::heading(heading), Block::grid(caption, heads, rows)];
     blocks.extend(notes.block());
     blocks
 }
@@ -68,26 +40,20 @@ fn line(row: &Row, notes: &mut Notes) -> Vec<Cell> {
     let mut measured = vec![
         words::probe(row.probe),
         words::statistic(&row.statistic),
-        words::place(row),
+        words::place(row.phase, &row.prefix),
         format!("{}, {}", words::spaced(&row.group), words::counts(row)),
         words::seeds(&row.seeds),
     ];
-    if let (Some(finds), Some(asked)) = (row.min_detectable, row.smallest_effect) {
-        let of = |value| numbers::number(Some(value));
+    if row.min_detectable.is_some() && row.smallest_effect.is_some() {
+        let [found, wanted] = [row.min_detectable, row.smallest_effect].map(numbers::number);
         let unit = row.effect_unit.as_deref().unwrap_or_default();
-        measured.push(format!("finds {}, asked {} {unit}", of(finds), of(asked)));
+        measured.push(format!(
+            "detectable {found}, to\u{a0}rule\u{a0}out {wanted} {unit}"
+        ));
     }
     measured.extend(notes.mark(row.note.as_deref()));
-    let mut found = vec![
-        numbers::number(row.estimate),
-        numbers::number(row.control_estimate.or(row.chance)),
-    ];
-    let mut auc = vec![numbers::proportion(row.auc)];
-    match numbers::interval_is_of_auc(row) {
-        Some(true) => auc.extend(interval(row, None)),
-        Some(false) => found.extend(interval(row, None)),
-        None => {}
-    }
+    let found = [row.estimate, row.control_estimate.or(row.chance)].map(numbers::number);
+    let (found, auc) = rows::with_interval(row, found, None);
     vec![
         Cell::of(measured),
         Cell::of(found),

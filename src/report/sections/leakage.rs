@@ -1,32 +1,20 @@
 //! The leakage table: every audit row about these checkpoints, worst tier first.
 
-use super::document::{Block, Cell, Grid, Head, Notes, Room, Tone};
-use super::intervals::{common_level, interval, interval_head};
-use super::{numbers, words};
 use crate::findings::{Report, Role, Row, Scope};
+use crate::report::blocks::{Block, Cell, Grid, Head, Notes, Room, Tone};
+use crate::report::{numbers, rows, words};
 
 /// The table, its notes, and a count of the rows that it leaves out.
-pub(super) fn blocks(report: &Report, room: Room) -> Vec<Block> {
+pub(in crate::report) fn blocks(report: &Report, room: Room) -> Vec<Block> {
     let rows = audit_rows(report);
-    let mut blocks = vec![Block::Heading(
-        "Leakage: held-out canaries against controls".to_owned(),
+    let mut blocks = vec![Block::heading(
+        "Leakage: held-out canaries against controls",
     )];
     if rows.is_empty() {
-        blocks.push(Block::Text("No audit rows: nothing was tested.".to_owned()));
+        blocks.push(Block::text("No audit rows: nothing was tested."));
     } else {
         let mut notes = Notes::default();
-        let level = common_level(&rows);
-        let columns = columns(room, level);
-        let cells = rows
-            .iter()
-            .map(|row| line(row, &columns, level, &mut notes))
-            .collect();
-        let heads = columns.into_iter().map(|column| column.head).collect();
-        blocks.push(Block::Grid(Grid {
-            caption: "Audit rows, the worst tier first".to_owned(),
-            heads,
-            rows: cells,
-        }));
+        blocks.push(Block::Grid(grid(&rows, room, &mut notes)));
         blocks.extend(notes.block());
     }
     blocks.extend(left_out(report).map(Block::Text));
@@ -55,189 +43,98 @@ fn left_out(report: &Report) -> Option<String> {
     Some(format!("Not shown here: {rows} in leakage.csv."))
 }
 
-/// A column: its head, and what it shows of a row. `level`: the level that the head already names.
-struct Column {
-    head: Head,
-    cell: fn(&Row, level: Option<f64>) -> Cell,
-    is_verdict: bool,
-}
-
-impl Column {
-    fn new(head: Head, cell: fn(&Row, level: Option<f64>) -> Cell) -> Self {
-        Self {
-            head,
-            cell,
-            is_verdict: false,
-        }
+fn grid(rows: &[&Row], room: Room, notes: &mut Notes) -> Grid {
+    let level = rows::common_level(rows);
+    let mut heads = vec![
+        Head::text(&["probe", "statistic", "where", "n"]),
+        Head::numeric(&["held-out", "control", "effect", "interval"]),
+        Head::numeric(&["AUC", &rows::interval_head(level)]),
+        Head::numeric(&["p", "adj. p"]),
+        Head::numeric(&["detectable", "to\u{a0}rule\u{a0}out", "unit"]),
+    ];
+    let verdict_head = Head::text(&["verdict", "tier"]);
+    if room == Room::Wide {
+        let shares = ["TPR,\u{a0}high", "TPR,\u{a0}low", "1\u{a0}%\u{a0}FPR"];
+        heads.insert(3, Head::numeric(&shares));
+        heads.push(Head::text(&["needs"]));
+        // Where the table scrolls, the verdict must not be what scrolls away.
+        heads.insert(1, verdict_head);
+    } else {
+        heads.push(verdict_head);
     }
-}
-
-fn columns(room: Room, level: Option<f64>) -> Vec<Column> {
-    let interval = interval_head(level);
-    let verdict = Column {
-        head: Head::text(&["verdict", "tier"]),
-        cell: verdict,
-        is_verdict: true,
+    let line = |row: &&Row| {
+        let verdict = verdict(row, notes.mark(row.note.as_deref()));
+        let (estimates, auc) = estimates(row, level);
+        let mut cells = vec![
+            measured(row),
+            estimates,
+            auc,
+            Cell::of([
+                numbers::p_value(row.p_value, row.p_floor),
+                rows::p_adjusted(row),
+            ]),
+            detectable(row),
+        ];
+        if room == Room::Wide {
+            let shares = [row.tpr_at_1pct_fpr, row.tpr_low_at_1pct_fpr];
+            cells.insert(3, Cell::of(shares.map(numbers::share)));
+            cells.push(Cell::line(words::access(row.access)));
+            cells.insert(1, verdict);
+        } else {
+            cells.push(verdict);
+        }
+        cells
+    };
+    let grid = Grid {
+        caption: "Audit rows, the worst tier first".to_owned(),
+        heads,
+        rows: rows.iter().map(line).collect(),
     };
     if room == Room::Narrow {
-        let numbers = format!("what was found, {}", interval.replace("int.", "interval"));
-        return vec![
-            Column::new(Head::text(&["measured"]), measured),
-            Column::new(Head::text(&[&numbers]), labelled),
-            verdict,
-        ];
-    }
-    let mut columns = vec![
-        Column::new(Head::text(&["probe", "statistic", "where", "n"]), measured),
-        Column::new(Head::numeric(&["held-out", "control", "effect"]), estimates),
-        Column::new(Head::numeric(&["AUC", &interval]), auc),
-        Column::new(Head::numeric(&["p", "adj. p"]), p_values),
-        Column::new(Head::numeric(&["finds", "asked", "unit"]), detectable),
-    ];
-    if room == Room::Wide {
-        let head = Head::numeric(&["TPR,\u{a0}high", "TPR,\u{a0}low", "1\u{a0}%\u{a0}FPR"]);
-        columns.insert(3, Column::new(head, caught));
-        let needs: fn(&Row, Option<f64>) -> Cell = |row, _| Cell::line(words::access(row.access));
-        columns.push(Column::new(Head::text(&["needs"]), needs));
-        // Where the table scrolls, the verdict must not be what scrolls away.
-        columns.insert(1, verdict);
+        grid.stacked(1..5, Head::text(&["what was found"]))
     } else {
-        columns.push(verdict);
+        grid
     }
-    columns
 }
 
-fn line(row: &Row, columns: &[Column], level: Option<f64>, notes: &mut Notes) -> Vec<Cell> {
-    let mark = notes.mark(row.note.as_deref());
-    let cell = |column: &Column| {
-        let mut cell = (column.cell)(row, level);
-        if column.is_verdict {
-            cell.lines.extend(mark.clone());
-        }
-        cell
-    };
-    columns.iter().map(cell).collect()
-}
-
-fn measured(row: &Row, _: Option<f64>) -> Cell {
-    let mut lines = vec![
-        words::probe(row.probe),
-        words::statistic(&row.statistic),
-        words::place(row),
-        words::counts(row),
-    ];
+fn measured(row: &Row) -> Cell {
+    let mut cell = Cell::line(words::probe(row.probe));
+    cell.lines.extend(rows::measured(row));
     if row.group != "held_out" {
-        lines.push(format!("group {}", words::spaced(&row.group)));
+        cell.lines
+            .push(format!("group {}", words::spaced(&row.group)));
     }
-    Cell::of(lines)
+    cell
 }
 
-/// What the row is compared with: the control group, or chance where it has none.
-fn against(row: &Row) -> String {
-    match (&row.control, row.chance) {
-        (None, Some(chance)) => format!("chance{}{}", numbers::NBSP, numbers::number(Some(chance))),
+/// What was found among held-outs, among what they are compared with, and between the two; and how well the two are separated.
+fn estimates(row: &Row, level: Option<f64>) -> (Cell, Cell) {
+    let against = match (&row.control, row.chance) {
+        (None, Some(chance)) => format!("chance\u{a0}{}", numbers::number(Some(chance))),
         _ => numbers::number(row.control_estimate),
+    };
+    let found = [numbers::number(row.estimate), against, rows::effect(row)];
+    let (found, mut auc) = rows::with_interval(row, found, level);
+    if auc.len() == 1 && row.auc.is_some() {
+        auc.push(numbers::NA.to_owned());
     }
+    (Cell::of(found), Cell::of(auc))
 }
 
-fn estimates(row: &Row, level: Option<f64>) -> Cell {
-    let mut lines = vec![
-        numbers::number(row.estimate),
-        against(row),
-        numbers::effect(row),
-    ];
-    if numbers::interval_is_of_auc(row) == Some(false) {
-        lines.extend(interval(row, level));
-    }
-    Cell::of(lines)
-}
-
-fn auc(row: &Row, level: Option<f64>) -> Cell {
-    let mut lines = vec![numbers::proportion(row.auc)];
-    if numbers::interval_is_of_auc(row) == Some(true) {
-        lines.extend(interval(row, level));
-    } else if row.auc.is_some() {
-        lines.push(numbers::NA.to_owned());
-    }
-    Cell::of(lines)
-}
-
-fn p_values(row: &Row, _: Option<f64>) -> Cell {
-    Cell::of([
-        numbers::p_value(row.p_value, row.p_floor),
-        numbers::p_adjusted(row),
-    ])
-}
-
-fn detectable(row: &Row, _: Option<f64>) -> Cell {
-    let mut lines = vec![
-        numbers::number(row.min_detectable),
-        numbers::number(row.smallest_effect),
-    ];
+fn detectable(row: &Row) -> Cell {
+    let mut lines = [row.min_detectable, row.smallest_effect]
+        .map(numbers::number)
+        .to_vec();
     lines.extend(row.effect_unit.as_deref().map(words::unit));
     Cell::of(lines)
 }
 
-fn caught(row: &Row, _: Option<f64>) -> Cell {
-    Cell::of([
-        numbers::share(row.tpr_at_1pct_fpr),
-        numbers::share(row.tpr_low_at_1pct_fpr),
-    ])
-}
-
-fn verdict(row: &Row, _: Option<f64>) -> Cell {
+fn verdict(row: &Row, note: Option<String>) -> Cell {
     let mut lines = vec![words::verdict(row.verdict), words::tier(row.tier)];
     if !row.gated {
         lines.push("not gated");
     }
-    Cell::of(lines).toned(row.verdict.map_or(Tone::Plain, Tone::from))
-}
-
-/// The numbers of a row as labelled lines, for a terminal without room for columns.
-fn labelled(row: &Row, level: Option<f64>) -> Cell {
-    let label = |name: &str, value: &str| format!("{name} {value}");
-    let of_auc = numbers::interval_is_of_auc(row);
-    let ends = of_auc
-        .map(|_| {
-            let ends = interval(row, level).join(" ").replace(' ', "\u{a0}");
-            format!(" ({ends})")
-        })
-        .unwrap_or_default();
-    let estimate = numbers::number(row.estimate);
-    let mut lines = vec![label(
-        "held-out",
-        &if of_auc == Some(false) {
-            estimate + &ends
-        } else {
-            estimate
-        },
-    )];
-    lines.push(if row.control.is_some() {
-        label("control", &against(row))
-    } else {
-        against(row)
-    });
-    lines.push(label("effect", &numbers::effect(row)));
-    let auc = numbers::proportion(row.auc);
-    lines.push(label(
-        "AUC",
-        &if of_auc == Some(true) {
-            auc + &ends
-        } else {
-            auc
-        },
-    ));
-    lines.push(label("p", &numbers::p_value(row.p_value, row.p_floor)));
-    lines.push(label("adj. p", &numbers::p_adjusted(row)));
-    lines.push(label("finds", &numbers::number(row.min_detectable)));
-    let unit = row
-        .effect_unit
-        .as_deref()
-        .map(words::unit)
-        .unwrap_or_default();
-    lines.push(label(
-        "asked",
-        format!("{} {unit}", numbers::number(row.smallest_effect)).trim_end(),
-    ));
-    Cell::of(lines)
+    let mut cell = Cell::of(lines).toned(row.verdict.map_or(Tone::Plain, Tone::from));
+    cell.lines.extend(note);
+    cell
 }

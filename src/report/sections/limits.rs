@@ -1,13 +1,10 @@
 //! What a report cannot say, whatever its numbers are.
 
-use super::document::Block;
-use super::words;
-use crate::findings::{Report, Role};
+use crate::findings::{Probe, Report, Role, Row};
+use crate::report::blocks::Block;
+use crate::report::words;
 
-/// Probes that an audit can have, as files name them.
-const PROBES: [&str; 4] = ["elicitation", "low_logit", "scan", "generation"];
-
-pub(super) fn blocks(report: &Report) -> Vec<Block> {
+pub(in crate::report) fn blocks(report: &Report) -> Vec<Block> {
     let mut lines = Vec::new();
     if let Some(setting) = &report.setting {
         lines.push(format!(
@@ -28,22 +25,25 @@ pub(super) fn blocks(report: &Report) -> Vec<Block> {
     lines.push(
         "Canaries were planted by one three-phase recipe. Other training, data and models are not covered.".to_owned(),
     );
-    let probes = report.rows.iter().filter(|row| row.role == Role::Audit);
-    let ran: Vec<String> = probes.map(|row| words::name(row.probe)).collect();
-    let missing: Vec<&str> = PROBES
+    let audits = |probe: &Probe| {
+        let audit = |row: &Row| row.role == Role::Audit && row.probe == *probe;
+        report.rows.iter().any(audit)
+    };
+    let missing: Vec<String> = Probe::ALL
         .into_iter()
-        .filter(|probe| !ran.iter().any(|name| name == probe))
+        .filter(|probe| !audits(probe))
+        .map(words::probe)
         .collect();
     if !missing.is_empty() {
         lines.push(format!(
             "Probes without an audit row here: {}. What they alone would find is not excluded.",
-            words::spaced(&missing.join(", "))
+            missing.join(", ")
         ));
     }
     lines.push(
-        "\u{201c}No leak detected\u{201d} excludes effects of the size that was asked for, at the power that was stated, and nothing smaller."
+        "\u{201c}No leak detected\u{201d} rules out effects of the size under \u{201c}to rule out\u{201d}, at 80 % power, and nothing smaller."
             .to_owned(),
     );
     lines.push(words::clean(&report.scope_note));
-    vec![Block::Heading("Limitations".to_owned()), Block::List(lines)]
+    vec![Block::heading("Limitations"), Block::List(lines)]
 }

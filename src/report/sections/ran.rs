@@ -1,13 +1,13 @@
 //! What was run: scope, threat model, setting, versions, digests, times.
 
-use super::document::{Block, Cell, Grid, Head};
-use super::{numbers, words};
-use crate::findings::{Access, Report, Role, Row, Setting};
+use crate::findings::{Access, Probe, Report, Role, Row, Setting};
+use crate::report::blocks::{Block, Cell, Head};
+use crate::report::{numbers, words};
 use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Facts first, then every recorded value, then the spec.
-pub(super) fn blocks(report: &Report) -> Vec<Block> {
-    let heads = vec![Head::text(&["what"]), Head::text(&["here"])];
+pub(in crate::report) fn blocks(report: &Report) -> Vec<Block> {
     let mut rows = vec![
         fact("model", &words::clean(&report.model)),
         fact("seeds", &words::seeds(&report.seeds)),
@@ -17,15 +17,12 @@ pub(super) fn blocks(report: &Report) -> Vec<Block> {
     rows.extend(report.setting.iter().flat_map(setting));
     rows.push(fact("audit rows", &tested(report)));
     rows.extend(duration(&report.provenance).map(|text| fact("duration", &text)));
+    let heads = [Head::text(&["what"]), Head::text(&["here"])];
     let mut blocks = vec![
-        Block::Heading("What was run".to_owned()),
-        Block::Grid(Grid {
-            caption: "Scope, threat model and setting".to_owned(),
-            heads,
-            rows,
-        }),
+        Block::heading("What was run"),
+        Block::grid("Scope, threat model and setting", heads, rows),
     ];
-    blocks.extend(provenance(&report.provenance));
+    blocks.push(provenance(&report.provenance));
     let spec = report.setting.as_ref().filter(|s| !s.spec.is_empty());
     blocks.extend(spec.map(|s| Block::Listing("The resolved spec".to_owned(), s.spec.clone())));
     blocks
@@ -35,22 +32,17 @@ fn fact(name: &str, value: &str) -> Vec<Cell> {
     vec![Cell::line(name), Cell::line(value)]
 }
 
-/// A line a tier that was tested: who could do what, and with which access it was tried.
+/// A line per tested tier: who could do what, and with which access it was tried.
 fn threats(report: &Report) -> Vec<Vec<Cell>> {
     let audited = |row: &&Row| row.role == Role::Audit;
     let line = |tier| {
-        let rows = report
-            .rows
-            .iter()
-            .filter(audited)
-            .filter(|r| r.tier == tier);
-        let mut access: Vec<Access> = rows.map(|row| row.access).collect();
-        access.sort_by_key(|access| words::access_rank(*access));
-        access.dedup();
+        let rows = report.rows.iter().filter(audited);
+        let rows = rows.filter(|row| row.tier == tier);
+        let access: BTreeSet<Access> = rows.map(|row| row.access).collect();
         if access.is_empty() {
             return None;
         }
-        let needs: Vec<String> = access.into_iter().map(words::access).collect();
+        let needs: Vec<&str> = access.into_iter().map(words::access).collect();
         let text = format!(
             "{}. Tried with: {}.",
             words::capitalised(words::clause(tier)),
@@ -75,16 +67,16 @@ fn setting(setting: &Setting) -> Vec<Vec<Cell>> {
         fact(
             "secrets",
             &format!(
-                "{} letters each, drawn uniformly from {}; chance is {} nats a letter",
+                "{} letters each, drawn uniformly from {}; chance is {} nats per letter",
                 setting.length,
                 setting.letters,
                 numbers::number(Some(setting.chance_logprob))
             ),
         ),
         fact(
-            "canaries a seed",
+            "canaries per seed",
             &format!(
-                "{} held-out (under audit), {} useful (positive control), {} controls (never trained on)",
+                "{} held-out (under audit), {} useful: elicited (positive control), {} controls (never trained on)",
                 setting.held_out, setting.useful, setting.controls
             ),
         ),
@@ -109,19 +101,14 @@ fn setting(setting: &Setting) -> Vec<Vec<Cell>> {
 /// How many rows the verdicts rest on, by probe.
 fn tested(report: &Report) -> String {
     let rows = report.rows.iter().filter(|row| row.role == Role::Audit);
-    let mut counts: Vec<(String, usize)> = Vec::new();
-    for name in rows.map(|row| words::probe(row.probe)) {
-        match counts.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, count)) => *count += 1,
-            None => counts.push((name, 1)),
-        }
-    }
+    let mut counts: BTreeMap<Probe, usize> = BTreeMap::new();
+    rows.for_each(|row| *counts.entry(row.probe).or_default() += 1);
     if counts.is_empty() {
         return "none".to_owned();
     }
     let parts: Vec<String> = counts
-        .iter()
-        .map(|(name, n)| format!("{n} of {name}"))
+        .into_iter()
+        .map(|(probe, n)| format!("{n} of {}", words::probe(probe)))
         .collect();
     parts.join(", ")
 }
@@ -137,19 +124,18 @@ fn duration(provenance: &Value) -> Option<String> {
     })
 }
 
-/// What ran where, one line a value, nested names joined by dots.
-fn provenance(value: &Value) -> Vec<Block> {
+/// What ran where, one line per value, nested names joined by dots.
+fn provenance(value: &Value) -> Block {
     let mut rows = Vec::new();
     flatten("", value, &mut rows);
     if rows.is_empty() {
-        return vec![Block::Text("No provenance was recorded.".to_owned())];
+        return Block::text("No provenance was recorded.");
     }
-    let heads = vec![Head::text(&["what"]), Head::text(&["value"])];
-    vec![Block::Grid(Grid {
-        caption: "Provenance: versions, device, digests and times".to_owned(),
-        heads,
+    Block::grid(
+        "Provenance: versions, device, digests and times",
+        [Head::text(&["what"]), Head::text(&["value"])],
         rows,
-    })]
+    )
 }
 
 fn flatten(name: &str, value: &Value, rows: &mut Vec<Vec<Cell>>) {
@@ -170,20 +156,13 @@ fn flatten(name: &str, value: &Value, rows: &mut Vec<Vec<Cell>>) {
                 .enumerate()
                 .for_each(|(place, item)| flatten(&under(&place.to_string()), item, rows));
         }
-        Value::Array(items) => rows.push(named(
-            name,
-            &items.iter().map(scalar).collect::<Vec<_>>().join(", "),
-        )),
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(scalar).collect();
+            rows.push(fact(&words::clean(name), &words::clean(&items.join(", "))));
+        }
         Value::Null if name.is_empty() => {}
-        other => rows.push(named(name, &scalar(other))),
+        other => rows.push(fact(&words::clean(name), &words::clean(&scalar(other)))),
     }
-}
-
-fn named(name: &str, value: &str) -> Vec<Cell> {
-    vec![
-        Cell::line(words::clean(name)),
-        Cell::line(words::clean(value)),
-    ]
 }
 
 fn scalar(value: &Value) -> String {

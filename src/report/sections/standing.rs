@@ -1,37 +1,29 @@
 //! Where single seeds and single canaries stand.
 
-use super::document::{Block, Cell, Grid, Head};
-use super::{numbers, words};
 use crate::findings::{Notable, PerSeed, Report, SeedValue};
+use crate::report::blocks::{Block, Cell, Head};
+use crate::report::{numbers, rows, words};
 
 /// Every seed by itself, in numbers.
-pub(super) fn seeds(report: &Report) -> Vec<Block> {
+pub(in crate::report) fn seeds(report: &Report) -> Vec<Block> {
     let scores = &report.figures.per_seed;
     let of = |score: &PerSeed| -> Vec<Vec<Cell>> {
-        score
-            .values
-            .iter()
-            .map(|value| seed(score, value))
-            .collect()
+        score.values.iter().map(|v| seed(score, v)).collect()
     };
     let rows: Vec<Vec<Cell>> = scores.iter().flat_map(of).collect();
     let Some(first) = scores.first().filter(|_| !rows.is_empty()) else {
         return Vec::new();
     };
-    let interval = format!("{}\u{a0}%\u{a0}int.", numbers::level(first.ci_level));
-    vec![Block::Grid(Grid {
-        caption: "Seeds one by one: means, and how surely held-outs and controls are told apart"
-            .to_owned(),
-        heads: vec![
-            Head::text(&["score"]),
-            Head::numeric(&["seed"]),
-            Head::numeric(&["held-out"]),
-            Head::numeric(&["control"]),
-            Head::numeric(&["AUC"]),
-            Head::numeric(&[&interval]),
-        ],
-        rows,
-    })]
+    let heads = [
+        Head::text(&["score"]),
+        Head::numeric(&["seed"]),
+        Head::numeric(&["held-out"]),
+        Head::numeric(&["control"]),
+        Head::numeric(&["AUC"]),
+        Head::numeric(&[&rows::interval_head(Some(first.ci_level))]),
+    ];
+    let caption = "Seeds one by one: means, and how well a score separates held-outs from controls";
+    vec![Block::grid(caption, heads, rows)]
 }
 
 fn seed(score: &PerSeed, value: &SeedValue) -> Vec<Cell> {
@@ -55,7 +47,7 @@ fn seed(score: &PerSeed, value: &SeedValue) -> Vec<Cell> {
 }
 
 /// The canaries that stand out most, by name; by text too where that was asked for.
-pub(super) fn canaries(report: &Report) -> Vec<Block> {
+pub(in crate::report) fn canaries(report: &Report) -> Vec<Block> {
     standing_out(report, words::clean)
 }
 
@@ -87,18 +79,18 @@ fn standing_out(report: &Report, text: fn(&str) -> String) -> Vec<Block> {
          (seed-N/canaries.jsonl). That some canary stands out is no evidence by itself: one always does."
     };
     vec![
-        Block::Heading("Canaries that stand out".to_owned()),
-        Block::Text(sentence.to_owned()),
-        Block::Grid(Grid {
-            caption: "Farthest out on the side where the probe looks".to_owned(),
+        Block::heading("Canaries that stand out"),
+        Block::text(sentence),
+        Block::grid(
+            "Farthest out on the side where the probe looks",
             heads,
             rows,
-        }),
+        ),
     ]
 }
 
-/// The same, only where texts were asked for, each whole on its line where the terminal has room for it.
-pub(super) fn revealed(report: &Report) -> Vec<Block> {
+/// [`canaries`], only where texts were asked for, each whole on its line where the terminal has room for it.
+pub(in crate::report) fn revealed(report: &Report) -> Vec<Block> {
     if report.figures.canaries.iter().any(|c| c.text.is_some()) {
         standing_out(report, |text| {
             words::clean(text).replace(' ', &numbers::NBSP.to_string())
