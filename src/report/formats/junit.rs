@@ -84,16 +84,14 @@ fn changed(change: &Change) -> TestCase {
 }
 
 fn rule(rule: &GateRule) -> TestCase {
-    let mut message = words::outcome(rule.outcome).to_owned();
-    if let Some(limit) = rule.limit {
-        message += &format!(", limit {limit}");
-    }
-    if let Some([low, high]) = rule.interval {
-        message += &format!(", interval {low} to {high}");
-    }
-    if let Some(margin) = gate::rule_margin(rule) {
-        message += &format!(": {margin}");
-    }
+    let parts = [
+        rule.limit.map(|limit| format!(", limit {limit}")),
+        rule.interval
+            .map(|[low, high]| format!(", interval {low} to {high}")),
+        gate::rule_margin(rule).map(|margin| format!(": {margin}")),
+    ];
+    let parts: String = parts.into_iter().flatten().collect();
+    let message = format!("{}{parts}", words::outcome(rule.outcome));
     let kind = match rule.outcome {
         Outcome::Pass => None,
         Outcome::Fail => Some(NonSuccessKind::Failure),

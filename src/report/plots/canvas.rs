@@ -54,7 +54,7 @@ impl Plot {
             " width=\"{WIDTH}\" height=\"{}\" class=\"plot\"",
             self.height
         );
-        let style = format!("<style>\n{}</style>\n", STYLE);
+        let style = format!("<style>\n{STYLE}</style>\n");
         self.element(&size, &style)
     }
 

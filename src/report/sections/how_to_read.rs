@@ -1,6 +1,6 @@
 //! What a reader must know to read the tables, one line each.
 
-use crate::findings::{Report, Row};
+use crate::findings::Report;
 use crate::report::blocks::{Block, Room};
 use crate::report::words;
 
@@ -25,25 +25,25 @@ pub(in crate::report) fn blocks(report: &Report, room: Room) -> [Block; 2] {
         lines.push(TPR);
     }
     let mut lines: Vec<String> = lines.into_iter().map(ToOwned::to_owned).collect();
-    let methods: [(&str, fn(&Row) -> Option<&str>); 2] = [
-        ("Intervals", |row| row.ci_method.as_deref()),
-        ("p-values", |row| row.p_method.as_deref()),
-    ];
-    for (what, method) in methods {
-        let mut names: Vec<String> = Vec::new();
-        for name in report.rows.iter().filter_map(method).map(words::spaced) {
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
-        if !names.is_empty() {
-            lines.push(format!("{what}: {}.", names.join("; ")));
-        }
-    }
+    let intervals = report.rows.iter().filter_map(|r| r.ci_method.as_deref());
+    let tests = report.rows.iter().filter_map(|r| r.p_method.as_deref());
+    lines.extend(named("Intervals", intervals));
+    lines.extend(named("p-values", tests));
     listed(lines)
 }
 
 /// Such lines under their heading.
 pub(in crate::report) fn listed(lines: Vec<String>) -> [Block; 2] {
     [Block::heading("How to read this"), Block::List(lines)]
+}
+
+/// Each method once, in the order of the rows; nothing where the rows name none.
+fn named<'r>(what: &str, methods: impl Iterator<Item = &'r str>) -> Option<String> {
+    let mut names: Vec<String> = Vec::new();
+    for name in methods.map(words::spaced) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    (!names.is_empty()).then(|| format!("{what}: {}.", names.join("; ")))
 }
