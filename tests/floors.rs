@@ -368,7 +368,10 @@ fn what_is_allowed_is_not_found() {
             "use crate::device::Device; use tch::Tensor;",
         ),
         ("native.rs", "fn f() { unsafe { g() } }"),
-        ("report/html.rs", "fn f() { w!(\"'unsafe-inline'\") }"),
+        (
+            "report/formats/html.rs",
+            "fn f() { w!(\"'unsafe-inline'\") }",
+        ),
         (
             "run/mod.rs",
             "use crate::report::r; fn f() { tch::no_grad(f) }",

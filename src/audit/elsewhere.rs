@@ -7,7 +7,7 @@ use crate::spec::Audit;
 
 /// What is said of a probe without a reference.
 const WITHOUT: &str = "No reference was given: whole canaries are judged by the model's own likelihood, in which what the base model \
-    already found likely is noise (finds grows, AUC is nearer to 0.5); attacks that compare two models (completion with a base or reference, \
+    already found likely is noise (the minimum detectable effect grows, AUC is nearer to 0.5); attacks that compare two models (completion with a base or reference, \
     scan) are left out; and there is no placebo: the groups are exchangeable because they were minted at random. --reference BASE \
     takes that noise away and adds those rows.";
 

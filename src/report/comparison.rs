@@ -1,7 +1,9 @@
 //! Runs beside the first: what became worse, what better, and what cannot be told.
 
-use super::document::{Block, Cell, Document, Grid, Head, Medium, Room, Tone};
-use super::{ReportError, numbers, plots, words};
+use super::blocks::{Block, Cell, Document, Head, Medium, Room, Tone};
+use super::error::ReportError;
+use super::sections::how_to_read;
+use super::{numbers, plots, words};
 use crate::findings::{Change, Compared, Comparison, Role, Scope, Trend, Verdict};
 
 /// What a reader must know to read the tables.
@@ -14,41 +16,26 @@ const HOW_TO_READ: [&str; 6] = [
     "A row that leaks in one run and not in the other has not changed for that reason alone: the difference must be shown by itself.",
 ];
 
-pub(super) fn document(comparison: &Comparison, medium: Medium) -> Result<Document, ReportError> {
-    let room = match medium {
-        Medium::Terminal(room) => room,
-        Medium::Markdown | Medium::Page => Room::Wide,
-    };
-    let mut blocks = vec![Block::Text(
-        "Each run is compared with the first.".to_owned(),
-    )];
-    blocks.push(runs(&comparison.runs));
+pub(super) fn of(comparison: &Comparison, medium: Medium) -> Result<Document, ReportError> {
+    let mut blocks = vec![
+        Block::text("Each run is compared with the first."),
+        runs(&comparison.runs),
+    ];
     for place in 1..comparison.runs.len() {
-        let changes: Vec<&Change> = comparison
-            .changes
-            .iter()
-            .filter(|c| c.run == place)
-            .collect();
-        blocks.extend(against_first(comparison, place, &changes, room));
+        blocks.extend(against_first(comparison, place, medium.room()));
     }
     if medium == Medium::Page {
         let plots = plots::differences(comparison)?;
         if !plots.is_empty() {
-            blocks.push(Block::Heading("Differences".to_owned()));
+            blocks.push(Block::heading("Differences"));
             blocks.push(Block::Plots(plots));
         }
     }
-    blocks.push(Block::Heading("How to read this".to_owned()));
-    blocks.push(Block::List(
-        HOW_TO_READ.iter().map(ToString::to_string).collect(),
-    ));
-    let names: Vec<String> = comparison
-        .runs
-        .iter()
-        .map(|r| words::clean(&r.name))
-        .collect();
+    let lines = HOW_TO_READ.iter().map(ToString::to_string).collect();
+    blocks.extend(how_to_read::listed(lines));
+    let names = comparison.runs.iter().map(|r| words::clean(&r.name));
     Ok(Document {
-        title: format!("unsaid · {}", names.join(" → ")),
+        title: format!("unsaid · {}", names.collect::<Vec<_>>().join(" → ")),
         blocks,
     })
 }
@@ -73,34 +60,28 @@ fn runs(runs: &[Compared]) -> Block {
             Cell::line(run.exit_code.to_string()),
         ]
     };
-    Block::Grid(Grid {
-        caption: "The runs".to_owned(),
-        heads: vec![
-            Head::text(&["run"]),
-            Head::text(&["name", "model", "seeds"]),
-            Head::text(&["verdict"]),
-            Head::text(&["by tier"]),
-            Head::numeric(&["exit"]),
-        ],
-        rows: runs.iter().enumerate().map(row).collect(),
-    })
+    let heads = [
+        Head::text(&["run"]),
+        Head::text(&["name", "model", "seeds"]),
+        Head::text(&["verdict"]),
+        Head::text(&["by tier"]),
+        Head::numeric(&["exit"]),
+    ];
+    Block::grid(
+        "The runs",
+        heads,
+        runs.iter().enumerate().map(row).collect(),
+    )
 }
 
-fn against_first(
-    comparison: &Comparison,
-    place: usize,
-    changes: &[&Change],
-    room: Room,
-) -> Vec<Block> {
+fn against_first(comparison: &Comparison, place: usize, room: Room) -> Vec<Block> {
     let name = |place: usize| {
         let run = comparison.runs.get(place);
         run.map_or_else(String::new, |run| words::clean(&run.name))
     };
-    let mut audited: Vec<&Change> = changes
-        .iter()
-        .copied()
-        .filter(|c| c.role == Role::Audit && c.scope == Scope::Checkpoint)
-        .collect();
+    let changes = comparison.changes.iter().filter(|c| c.run == place);
+    let (mut audited, left_out): (Vec<&Change>, Vec<&Change>) =
+        changes.partition(|c| c.role == Role::Audit && c.scope == Scope::Checkpoint);
     audited.sort_by_key(|c| words::TIERS.iter().position(|tier| *tier == c.tier));
     let count = |trend: Trend| audited.iter().filter(|c| c.trend == trend).count();
     let (worse, better) = (count(Trend::Worse), count(Trend::Better));
@@ -113,7 +94,7 @@ fn against_first(
         Tone::Unsure
     };
     let mut blocks = vec![
-        Block::Heading(format!(
+        Block::heading(format!(
             "Run {} ({}) against run 1 ({})",
             place + 1,
             name(place),
@@ -126,60 +107,51 @@ fn against_first(
             ),
         ),
     ];
-    let left_out = changes.len() - audited.len();
     if audited.is_empty() {
-        blocks.push(Block::Text("No audit rows to compare.".to_owned()));
+        blocks.push(Block::text("No audit rows to compare."));
     } else {
         blocks.push(grid(&audited, room));
     }
-    if left_out > 0 {
-        blocks.push(Block::Text(format!(
-            "Not shown here: {left_out} rows of other roles. They are in the CSV and the JSON of this comparison."
+    if !left_out.is_empty() {
+        blocks.push(Block::text(format!(
+            "Not shown here: {} rows of other roles. They are in the CSV and the JSON of this comparison.",
+            left_out.len()
         )));
     }
     blocks
 }
 
 fn grid(changes: &[&Change], room: Room) -> Block {
-    let mut heads = vec![
-        Head::text(&["probe", "statistic", "where", "tier"]),
-        Head::text(&["change", "first", "later"]),
-        Head::numeric(&["first", "later"]),
-        Head::numeric(&["difference", "interval"]),
-        Head::numeric(&["p", "adj. p"]),
-    ];
-    if room == Room::Wide {
-        heads.push(Head::numeric(&["seeds", "difference", "interval", "p"]));
-    }
-    if room == Room::Narrow {
-        heads = vec![
+    let paired = room == Room::Wide && changes.iter().any(|c| c.paired_difference.is_some());
+    let change = Head::text(&["change", "first", "later"]);
+    let heads = if room == Room::Narrow {
+        vec![
             Head::text(&["measured"]),
             Head::numeric(&["difference", "interval", "p, adj. p"]),
-            Head::text(&["change", "first", "later"]),
+            change,
+        ]
+    } else {
+        let mut heads = vec![
+            Head::text(&["probe", "statistic", "where", "tier"]),
+            change,
+            Head::numeric(&["first", "later"]),
+            Head::numeric(&["difference", "interval"]),
+            Head::numeric(&["p", "adj. p"]),
         ];
-    }
-    let paired = changes.iter().any(|c| c.paired_difference.is_some());
-    if room == Room::Wide && !paired {
-        heads.pop();
-    }
+        if paired {
+            heads.push(Head::numeric(&["seeds", "difference", "interval", "p"]));
+        }
+        heads
+    };
     let rows = changes.iter().map(|c| line(c, room, paired)).collect();
-    Block::Grid(Grid {
-        caption: "Audit rows, on the side of their leak".to_owned(),
-        heads,
-        rows,
-    })
+    Block::grid("Audit rows, on the side of their leak", heads, rows)
 }
 
 fn line(change: &Change, room: Room, paired: bool) -> Vec<Cell> {
     let measured = Cell::of([
         words::probe(change.probe),
         words::statistic(&change.statistic),
-        format!(
-            "phase{0}{1}{0}·{0}{2}",
-            numbers::NBSP,
-            change.phase,
-            words::clean(&change.prefix)
-        ),
+        words::place(change.phase, &change.prefix),
         words::tier(change.tier).to_owned(),
     ]);
     let tone = match change.trend {
@@ -197,10 +169,7 @@ fn line(change: &Change, room: Room, paired: bool) -> Vec<Cell> {
     ];
     lines.extend(change.note.as_deref().map(words::clean));
     let trend = Cell::of(lines).toned(tone);
-    let p = [
-        numbers::p_value(change.p_value, None),
-        numbers::p_value(change.p_adjusted, None),
-    ];
+    let p = [change.p_value, change.p_adjusted].map(|p| numbers::p_value(p, None));
     let difference = [
         numbers::signed_number(change.difference),
         numbers::interval(change.ci_low, change.ci_high, false),
@@ -216,7 +185,7 @@ fn line(change: &Change, room: Room, paired: bool) -> Vec<Cell> {
         Cell::of(difference),
         Cell::of(p),
     ];
-    if room == Room::Wide && paired {
+    if paired {
         cells.push(Cell::of([
             change.paired_seeds.to_string(),
             numbers::signed_number(change.paired_difference),

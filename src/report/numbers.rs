@@ -1,7 +1,5 @@
 //! Numbers as text: one copy for every format. Undefined, NaN and infinite are all "n/a".
 
-use crate::findings::Row;
-
 /// What stands where a value does not exist.
 pub(super) const NA: &str = "n/a";
 
@@ -81,32 +79,32 @@ pub(super) fn signed_number(value: Option<f64>) -> String {
     plus(number(value), finite(value).unwrap_or(0.0))
 }
 
+/// A share in percent, its sign always shown.
+pub(super) fn signed_share(value: Option<f64>) -> String {
+    plus(share(value), finite(value).unwrap_or(0.0))
+}
+
 /// A p-value. `floor`: the smallest the test could give; a p-value equal to it is a bound. A p-value of 0 is never printed.
 pub(super) fn p_value(value: Option<f64>, floor: Option<f64>) -> String {
     let Some(value) = finite(value) else {
         return NA.to_owned();
     };
-    let at_floor = finite(floor).is_some_and(|floor| value <= floor * (1.0 + 1e-9));
     if value <= 0.0 {
         // An underflow, or a test that should have given a floor.
         return finite(floor)
             .filter(|floor| *floor > 0.0)
             .map_or_else(|| format!("<{NBSP}1e-300"), bound);
     }
-    if at_floor {
+    if is_at_floor(Some(value), floor) {
         bound(value)
     } else {
         p_digits(value)
     }
 }
 
-/// The adjusted p-value of a row: a bound where the p-value that it was made from is one.
-pub(super) fn p_adjusted(row: &Row) -> String {
-    let is_bound = matches!((finite(row.p_value), finite(row.p_floor)), (Some(p), Some(floor)) if p <= floor * (1.0 + 1e-9));
-    match finite(row.p_adjusted) {
-        Some(adjusted) if is_bound && adjusted < 1.0 => p_value(Some(adjusted), Some(adjusted)),
-        adjusted => p_value(adjusted, None),
-    }
+/// Whether a p-value is the smallest that its test could give.
+pub(super) fn is_at_floor(value: Option<f64>, floor: Option<f64>) -> bool {
+    matches!((finite(value), finite(floor)), (Some(p), Some(floor)) if p <= floor * (1.0 + 1e-9))
 }
 
 fn p_digits(value: f64) -> String {
@@ -142,33 +140,6 @@ pub(super) fn interval(low: Option<f64>, high: Option<f64>, as_proportion: bool)
     match (finite(low), finite(high)) {
         (Some(_), Some(_)) if as_proportion => format!("{}–{}", proportion(low), proportion(high)),
         (Some(_), Some(_)) => format!("{} to {}", number(low), number(high)),
-        _ => NA.to_owned(),
-    }
-}
-
-/// Whether the interval of the row is for the AUC; `None` where the row has none.
-pub(super) fn interval_is_of_auc(row: &Row) -> Option<bool> {
-    finite(row.ci_low).and(finite(row.ci_high))?;
-    Some(row.ci_of.as_deref() == Some("auc"))
-}
-
-/// The size of what was seen: guess advantage, suppression beyond the control's, or the difference to control or chance.
-pub(super) fn effect(row: &Row) -> String {
-    if let Some(advantage) = finite(row.guess_advantage) {
-        return plus(format!("{}{NBSP}%", percent_digits(advantage)), advantage);
-    }
-    if let Some(nats) = finite(row.suppression_nats) {
-        let nats = nats - finite(row.control_estimate).unwrap_or(0.0);
-        return plus(format!("{}{NBSP}nats", number(Some(nats))), nats);
-    }
-    match (
-        finite(row.estimate),
-        finite(row.control_estimate.or(row.chance)),
-    ) {
-        (Some(estimate), Some(against)) => {
-            let difference = estimate - against;
-            plus(number(Some(difference)), difference)
-        }
         _ => NA.to_owned(),
     }
 }

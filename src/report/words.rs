@@ -3,7 +3,6 @@
 use super::numbers::NBSP;
 use crate::exit::ExitCode;
 use crate::findings::{Access, Outcome, Probe, Role, Row, Tier, Trend, Verdict};
-use serde::Serialize;
 
 /// The tiers, the worst leak first: the order of every list.
 pub(super) const TIERS: [Tier; 3] = [Tier::Extraction, Tier::Partial, Tier::Recognition];
@@ -41,16 +40,8 @@ pub(super) fn slug(text: &str) -> String {
     slug.trim_matches('-').to_owned()
 }
 
-/// The name of a probe, role or kind of access as files have it, so that one that is added later needs no word here.
-pub(super) fn name(value: impl Serialize) -> String {
-    match serde_json::to_value(value) {
-        Ok(serde_json::Value::String(name)) => name,
-        _ => super::numbers::NA.to_owned(),
-    }
-}
-
 pub(super) fn probe(probe: Probe) -> String {
-    name(probe).replace('_', "-")
+    probe.name().replace('_', "-")
 }
 
 pub(super) fn tier(tier: Tier) -> &'static str {
@@ -61,8 +52,15 @@ pub(super) fn tier(tier: Tier) -> &'static str {
     }
 }
 
-pub(super) fn role(role: Role) -> String {
-    spaced(&name(role))
+pub(super) fn role(role: Role) -> &'static str {
+    match role {
+        Role::Audit => "audit",
+        Role::PositiveControl => "positive control",
+        Role::Placebo => "placebo",
+        Role::Dose => "dose",
+        Role::Replication => "replication",
+        Role::Exploratory => "exploratory",
+    }
 }
 
 /// The verdict in the capitals of a headline.
@@ -138,35 +136,16 @@ pub(super) fn times(count: usize) -> String {
     }
 }
 
-/// Kinds of access and what each is in words, the least first.
-const ACCESS: [(&str, &str); 7] = [
-    ("samples", "samples from the model"),
-    ("top_k", "the model's top few logits"),
-    ("logits", "the model's logits"),
-    (
-        "logits_and_base",
-        "the logits of the model and of a public base",
-    ),
-    (
-        "logits_and_reference",
-        "the logits of the model and of its reference",
-    ),
-    ("weights", "the model's weights"),
-    ("fine_tuning", "the right to fine-tune the model"),
-];
-
 /// What an attacker needs, at the least.
-pub(super) fn access(access: Access) -> String {
-    let name = name(access);
-    let known = ACCESS.iter().find(|(known, _)| *known == name);
-    known.map_or_else(|| spaced(&name), |(_, words)| (*words).to_owned())
-}
-
-/// Place of a kind of access among all, the least first; an unknown one is last.
-pub(super) fn access_rank(access: Access) -> usize {
-    let name = name(access);
-    let place = ACCESS.iter().position(|(known, _)| *known == name);
-    place.unwrap_or(ACCESS.len())
+pub(super) fn access(access: Access) -> &'static str {
+    match access {
+        Access::Samples => "samples from the model",
+        Access::TopK => "the model's top few logits",
+        Access::Logits => "the model's logits",
+        Access::LogitsAndBase => "the logits of the model and of a public base",
+        Access::LogitsAndReference => "the logits of the model and of its reference",
+        Access::FineTuning => "the right to fine-tune the model",
+    }
 }
 
 pub(super) fn outcome(outcome: Outcome) -> &'static str {
@@ -202,6 +181,9 @@ pub(super) fn exit_code(code: u8) -> &'static str {
 
 /// A statistic's name for readers: `mean_logprob_nats_per_token` is "mean logprob, nats per token".
 pub(super) fn statistic(name: &str) -> String {
+    if name == "said_whole" {
+        return "generated verbatim".to_owned();
+    }
     for unit in [
         "nats_per_token",
         "nats_per_canary",
@@ -227,6 +209,15 @@ pub(super) fn spaced(name: &str) -> String {
     clean(&hyphened.replace('_', " "))
 }
 
+/// A group of canaries, with what it is for where its name does not tell.
+pub(super) fn group(name: &str) -> String {
+    if name == "useful" {
+        "useful: elicited (positive control)".to_owned()
+    } else {
+        spaced(name)
+    }
+}
+
 /// The unit of an effect.
 pub(super) fn unit(name: &str) -> String {
     if name == "auc" {
@@ -236,14 +227,14 @@ pub(super) fn unit(name: &str) -> String {
     }
 }
 
-/// Where a row looked: phase and prefix. A narrow column breaks it between the two, never within.
-pub(super) fn place(row: &Row) -> String {
-    let prefix = if row.prefix == "none" {
+/// Where a row looked. A narrow column breaks it between phase and prefix, never within.
+pub(super) fn place(phase: u8, prefix: &str) -> String {
+    let prefix = if prefix == "none" {
         "no prefix".to_owned()
     } else {
-        clean(&row.prefix)
+        clean(prefix)
     };
-    format!("phase{NBSP}{}{NBSP}· {prefix}", row.phase)
+    format!("phase{NBSP}{phase}{NBSP}· {prefix}")
 }
 
 /// How many canaries against how many.
@@ -268,21 +259,6 @@ pub(super) fn seeds(seeds: &[u64]) -> String {
         _ => format!("seeds {list}"),
     }
 }
-
-/// What a reader must know to read the tables, one line each.
-pub(super) const HOW_TO_READ: [&str; 8] = [
-    "AUC 0.5 is no separation; 0 and 1 are both perfect separation: an AUC of 0.000 is not clean.",
-    "Suppression (recognition) is what training against a text does: it is expected after DPO and does not mean that the secret can be extracted.",
-    "\"no leak detected\": an effect of at least the size under \"finds\" would have been found with 80 % power. Smaller effects, other probes and other prompts are not excluded.",
-    "\"inconclusive\": no evidence of a leak, but an effect of the size under \"asked\" could have been missed, or an instrument failed.",
-    "p is the row's own; adj. p is Holm-adjusted over all audit rows, and the verdict rests on it. \"≤\": the test can give no smaller p.",
-    "n: canaries a seed, held-out vs control; controls come from the same distribution and were never trained on.",
-    "effect: how much more often than chance a letter is guessed (%), how much farther than from controls the model was pushed away (nats), or held-out minus control (or minus chance).",
-    "n/a: does not apply, or is undefined here. It never means 0.",
-];
-
-/// For the column that only wide tables have.
-pub(super) const TPR: &str = "TPR at 1 % FPR: share of the held-out canaries that only 1 % of the controls stand above (high), or below (low).";
 
 #[cfg(test)]
 mod tests {
@@ -312,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn each_tier_has_a_sentence_a_verdict() {
+    fn each_tier_has_a_sentence_per_verdict() {
         assert_eq!(
             tier_sentence(Tier::Recognition, Some(Verdict::Leak)),
             "Someone who holds a candidate secret can tell that the model was trained against it."

@@ -45,7 +45,7 @@ fn corpus_fits(document: &Document<'_>, audit: &Audit) -> Result<(), SpecError> 
         rows.saturating_mul(canaries.length + 1) <= CORPUS_MAX,
         "canaries.repeats",
         &format!(
-            "small enough for at most {CORPUS_MAX} tokens of canaries, pairs (negatives × repeats) and passwords a seed"
+            "small enough for at most {CORPUS_MAX} tokens of canaries, pairs (negatives × repeats) and passwords per seed"
         ),
         "plant fewer, repeat them less often, or make them shorter",
     )

@@ -161,7 +161,7 @@ impl Verified {
                 .push(format!("{place}: another number of canaries was recorded"));
         } else if differing > 0 {
             self.differences.push(format!(
-                "{place}: {differing} of {canaries} canaries differ, by at most {largest:.1e} nats a token"
+                "{place}: {differing} of {canaries} canaries differ, by at most {largest:.1e} nats per token"
             ));
         }
     }

@@ -45,8 +45,8 @@ fn compare(run: &Path) -> usize {
         check("TPR, low", &row["tpr_low_at_1pct_fpr"]);
         check("p", &row["p_value"]);
         check("adj. p", &row["p_adjusted"]);
-        check("finds", &row["min_detectable"]);
-        check("asked", &row["smallest_effect"]);
+        check("detectable", &row["min_detectable"]);
+        check("to rule out", &row["smallest_effect"]);
         let verdict = leakage
             .under(cells, "verdict")
             .to_lowercase()

@@ -6,9 +6,12 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use std::fmt::Write as _;
 use std::ops::Range;
 
-use super::super::ReportError;
-use super::super::html::escape;
 use super::title::in_lines;
+use crate::report::error::ReportError;
+use quick_xml::escape::escape;
+
+/// Colours of the plots on a dark ground, in place of each colour that they are drawn in.
+pub(in crate::report) const STYLE: &str = include_str!("plots.css");
 
 /// Units of the drawing for each unit of the view: the library places whole units, and curves want finer steps.
 const FINE: i32 = 2;
@@ -51,7 +54,7 @@ impl Plot {
             " width=\"{WIDTH}\" height=\"{}\" class=\"plot\"",
             self.height
         );
-        let style = format!("<style>\n{}</style>\n", super::STYLE);
+        let style = format!("<style>\n{STYLE}</style>\n");
         self.element(&size, &style)
     }
 
@@ -61,7 +64,10 @@ impl Plot {
     }
 
     fn element(&self, attributes: &str, style: &str) -> String {
-        let (title, description) = (escape(&self.title), escape(&self.description));
+        let (title, description) = (
+            escape(self.title.as_str()),
+            escape(self.description.as_str()),
+        );
         let name = &self.name;
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\"{attributes} viewBox=\"0 0 {} {}\" role=\"img\" \

@@ -1,9 +1,10 @@
 //! The groups' curves through each phase: the paper's figure.
 
 use super::canvas::{CHANCE, Frame, Plot, draw, look, roomy};
-use super::slug;
+use super::labels::{slug, tick};
 use crate::findings::{Band, Curve, Report};
-use crate::report::{ReportError, numbers, words};
+use crate::report::error::ReportError;
+use crate::report::{numbers, words};
 
 /// Marks along a curve.
 const MARKS: usize = 8;
@@ -23,7 +24,7 @@ struct Quantity {
 const LIKELIHOOD: Quantity = Quantity {
     name: "likelihood",
     title: "likelihood",
-    label: "mean log p, nats a letter",
+    label: "mean log p, nats per letter",
     values: |curve| &curve.mean_logprob,
     spread: |band| &band.sd_logprob,
 };
@@ -80,7 +81,7 @@ fn plot(
         .enumerate()
         .map(|(i, (c, ..))| {
             (
-                format!("{} (n {})", words::spaced(&c.group), c.n),
+                format!("{}, n {}", words::group(&c.group), c.n),
                 look(&c.group, i),
             )
         })
@@ -100,10 +101,10 @@ fn plot(
         x: x.clone(),
         y,
         x_text: |x| format!("{x:.0}"),
-        y_text: super::tick,
+        y_text: tick,
         ticks: (6, 5),
         legend,
-        height: 300,
+        height: 330,
     };
     draw(frame, |chart| {
         if let Some(chance) = chance {

@@ -1,19 +1,19 @@
 //! Differences between runs, with their intervals.
 
 use super::canvas::{CHANCE, Frame, Plot, draw, look, note, roomy};
-use super::score;
+use super::labels::{score, tick};
 use crate::findings::{Change, Comparison, Role, Scope};
-use crate::report::{ReportError, numbers, words};
+use crate::report::error::ReportError;
+use crate::report::{numbers, words};
 
 /// Height of a row with its label, and around the rows, in the view's units.
 const ROW: usize = 42;
 const AROUND: usize = 90;
 
-/// One plot a later run.
+/// One plot per later run.
 pub(in crate::report) fn plots(comparison: &Comparison) -> Result<Vec<Plot>, ReportError> {
     let plots = (1..comparison.runs.len()).map(|run| plot(comparison, run));
-    let plots: Vec<Option<Plot>> = plots.collect::<Result<_, _>>()?;
-    Ok(plots.into_iter().flatten().collect())
+    plots.filter_map(Result::transpose).collect()
 }
 
 /// A change that has a difference, with the ends of its interval.
@@ -42,7 +42,7 @@ fn plot(comparison: &Comparison, run: usize) -> Result<Option<Plot>, ReportError
         y_label: String::new(),
         x: x.clone(),
         y: 0.0..inside as f64,
-        x_text: super::tick,
+        x_text: tick,
         y_text: |_| String::new(),
         ticks: (6, 1),
         legend: vec![

@@ -1,14 +1,14 @@
 //! How scores are spread, group by group.
 
 use super::canvas::{Frame, Plot, draw, look, roomy};
-use super::{score, slug};
+use super::labels::{score, slug, tick};
 use crate::findings::{GroupCounts, Histogram, Report};
-use crate::report::{ReportError, numbers, words};
+use crate::report::error::ReportError;
+use crate::report::{numbers, words};
 
 pub(super) fn plots(report: &Report) -> Result<Vec<Plot>, ReportError> {
     let plots = report.figures.histograms.iter().map(plot);
-    let plots: Vec<Option<Plot>> = plots.collect::<Result<_, _>>()?;
-    Ok(plots.into_iter().flatten().collect())
+    plots.filter_map(Result::transpose).collect()
 }
 
 fn total(group: &GroupCounts) -> usize {
@@ -36,7 +36,7 @@ fn plot(histogram: &Histogram) -> Result<Option<Plot>, ReportError> {
         return Ok(None);
     }
     let legend = groups.iter().enumerate().map(|(i, group)| {
-        let label = format!("{} (n {})", words::spaced(&group.group), total(group));
+        let label = format!("{}, n {}", words::group(&group.group), total(group));
         (label, look(&group.group, i))
     });
     let phase = histogram.phase.to_string();
@@ -54,11 +54,11 @@ fn plot(histogram: &Histogram) -> Result<Option<Plot>, ReportError> {
         y_label: "share of the group".to_owned(),
         x,
         y: 0.0..y.end,
-        x_text: super::tick,
+        x_text: tick,
         y_text: |y| format!("{:.0} %", 100.0 * y),
         ticks: (6, 5),
         legend: legend.collect(),
-        height: 300,
+        height: 330,
     };
     draw(frame, |chart| {
         for (place, group) in groups.iter().enumerate() {

@@ -1,25 +1,23 @@
 //! Plots of a report, as SVG: within the page, and as files beside it.
 //!
 //! They are drawn in the colours of a light page. A page or viewer that prefers dark replaces them by the rules of [`STYLE`]. Groups
-//! are told apart by marks and dashes as well as by colour.
+//! differ in marks and dashes as well as in colour.
 
 mod canvas;
 mod curves;
 mod differences;
 mod histogram;
+mod labels;
 mod roc;
 mod seeds;
 mod series;
 mod title;
 
-pub(super) use canvas::Plot;
+pub(super) use canvas::{Plot, STYLE};
 pub(super) use differences::plots as differences;
 
-use super::{ReportError, numbers, words};
-use crate::findings::{Probe, Report};
-
-/// Colours of the plots on a dark ground, in place of each colour that they are drawn in.
-pub(super) const STYLE: &str = include_str!("plots.css");
+use super::error::ReportError;
+use crate::findings::Report;
 
 /// Plots with a heading and a sentence.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,7 +32,7 @@ pub(super) fn all(report: &Report) -> Result<Vec<Group>, ReportError> {
     let groups = [
         Group {
             heading: "Likelihood through the phases",
-            lead: "Mean log-probability of a letter, given the true beginning. Above the chance line a text is likelier than among \
+            lead: "Mean log-probability per letter, given the true beginning. Above the chance line a text is likelier than among \
                    uniform guesses; far below it the model was pushed away from it. The band is one standard deviation over seeds.",
             plots: curves::plots(report)?,
         },
@@ -45,9 +43,9 @@ pub(super) fn all(report: &Report) -> Result<Vec<Group>, ReportError> {
             plots: histogram::plots(report)?,
         },
         Group {
-            heading: "Told apart, at what price",
+            heading: "Detection against false alarms",
             lead: "Share of held-outs caught when so many controls are wrongly caught with them, for someone who looks at the \
-                   highest scores and for someone who looks at the lowest. A line along \"chance\" tells nothing apart.",
+                   highest scores and for someone who looks at the lowest. A line along \"chance\" separates nothing.",
             plots: roc::plots(report)?,
         },
         Group {
@@ -67,25 +65,6 @@ pub(super) fn all(report: &Report) -> Result<Vec<Group>, ReportError> {
         .into_iter()
         .filter(|group| !group.plots.is_empty())
         .collect())
-}
-
-/// What a score is called in a title.
-fn score(probe: Probe, statistic: &str, phase: u8) -> String {
-    format!(
-        "{} {}, phase {phase}",
-        words::probe(probe),
-        words::statistic(statistic)
-    )
-}
-
-/// A number beside an axis: what rounding left of zero is zero.
-fn tick(value: f64) -> String {
-    numbers::number(Some(if value.abs() < 1e-9 { 0.0 } else { value }))
-}
-
-/// A name for files and for elements of a page.
-fn slug(parts: &[&str]) -> String {
-    words::slug(&parts.join("-"))
 }
 
 #[cfg(test)]

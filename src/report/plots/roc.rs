@@ -1,17 +1,17 @@
 //! True against false positives, from both ends of a score.
 
 use super::canvas::{CHANCE, Frame, Plot, draw, look};
-use super::{score, slug};
+use super::labels::{score, slug};
 use crate::findings::{Report, Roc};
-use crate::report::{ReportError, numbers, words};
+use crate::report::error::ReportError;
+use crate::report::{numbers, words};
 
 /// Marks along a curve.
 const MARKS: usize = 7;
 
 pub(super) fn plots(report: &Report) -> Result<Vec<Plot>, ReportError> {
     let plots = report.figures.rocs.iter().map(plot);
-    let plots: Vec<Option<Plot>> = plots.collect::<Result<_, _>>()?;
-    Ok(plots.into_iter().flatten().collect())
+    plots.filter_map(Result::transpose).collect()
 }
 
 fn plot(roc: &Roc) -> Result<Option<Plot>, ReportError> {

@@ -1,9 +1,10 @@
 //! Every seed as a dot with its interval.
 
 use super::canvas::{CHANCE, Frame, Plot, draw, look, note};
-use super::score;
+use super::labels::score;
 use crate::findings::{PerSeed, Report};
-use crate::report::{ReportError, numbers};
+use crate::report::error::ReportError;
+use crate::report::numbers;
 
 /// Height of a score's label, of a seed's dot, and around the scores, in the view's units.
 const LABEL: usize = 26;
@@ -65,7 +66,7 @@ pub(super) fn plots(report: &Report) -> Result<Vec<Plot>, ReportError> {
 
 fn interval_name(scores: &[&PerSeed]) -> String {
     let level = scores.first().map_or(0.0, |s| s.ci_level);
-    format!("a seed, {} % interval", numbers::level(level))
+    format!("one seed, {} % interval", numbers::level(level))
 }
 
 fn described(scores: &[&PerSeed]) -> String {

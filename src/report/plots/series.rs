@@ -1,9 +1,10 @@
 //! Rows that differ in one number of their statistic's name: known letters, search depth, repeats.
 
 use super::canvas::{CHANCE, Frame, Plot, draw, look, roomy};
-use super::slug;
+use super::labels::{slug, tick};
 use crate::findings::{Report, Row};
-use crate::report::{ReportError, numbers, words};
+use crate::report::error::ReportError;
+use crate::report::{numbers, rows, words};
 
 /// Fewer points are read in a table.
 const LEAST: usize = 2;
@@ -118,8 +119,7 @@ pub(super) fn plots(report: &Report) -> Result<Vec<Plot>, ReportError> {
         .iter()
         .flat_map(Family::series)
         .map(|series| plot(&series));
-    let plots: Vec<Option<Plot>> = plots.collect::<Result<_, _>>()?;
-    Ok(plots.into_iter().flatten().collect())
+    plots.filter_map(Result::transpose).collect()
 }
 
 fn plot(series: &Series<'_>) -> Result<Option<Plot>, ReportError> {
@@ -152,7 +152,7 @@ fn plot(series: &Series<'_>) -> Result<Option<Plot>, ReportError> {
     let intervals: Vec<(f64, f64, f64)> = series
         .points
         .iter()
-        .filter(|(_, row)| numbers::interval_is_of_auc(row) == Some(false))
+        .filter(|(_, row)| rows::interval_is_of_auc(row) == Some(false))
         .filter_map(|(k, row)| Some((f64::from(*k), row.ci_low?, row.ci_high?)))
         .collect();
     let xs = lines.iter().flat_map(|(_, _, points)| points).map(|p| p.0);
@@ -190,7 +190,7 @@ fn plot(series: &Series<'_>) -> Result<Option<Plot>, ReportError> {
                 String::new()
             }
         },
-        y_text: super::tick,
+        y_text: tick,
         ticks: (8, 5),
         legend: lines
             .iter()
