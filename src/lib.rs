@@ -22,6 +22,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! The [`guide`] explains what is planted, what counts as evidence and how to run it.
+//!
 //! # The house
 //!
 //! A module imports only from floors below its own; `tests/floors.rs` holds this table as data.
@@ -29,6 +31,7 @@
 //! | floor | module | what it is |
 //! |---|---|---|
 //! | 0 | [`units`], [`seed`], [`event`], [`bounded`] | newtypes; one root seed and its named streams; how lower floors tell of progress; files read up to a bound |
+//! | 0 | [`guide`] | text alone |
 //! | 1 | [`spec`] | TOML, checked and filled in with the recipe: an [`Audit`](spec::Audit) |
 //! | 1 | [`stats`] | pure statistics on `f64` |
 //! | 1 | [`score`] | the [`Scorer`](score::Scorer) trait: the only view that probes have of a model |
@@ -53,6 +56,7 @@ pub mod cli;
 pub mod device;
 pub mod event;
 pub mod findings;
+pub mod guide;
 pub mod model;
 mod native;
 pub mod probes;

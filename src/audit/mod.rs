@@ -54,7 +54,7 @@ use crate::spec::{Audit, to_toml};
 /// Version of the layout of the run directory.
 const FORMAT: u32 = 1;
 
-/// Canaries of a group that are scored at every evaluation. Source: recipe.md, Metric ("the first 128 of a group that is larger").
+/// Canaries of a group that are scored at every evaluation. Guide: recipe, "Metric".
 const EVALUATED: usize = 128;
 
 /// How a run is asked for, beside its spec.

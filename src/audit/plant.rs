@@ -1,4 +1,4 @@
-//! From a spec to the rows of every training step. Source: recipe.md, Data.
+//! From a spec to the rows of every training step. Guide: recipe, "Data".
 
 use std::collections::BTreeMap;
 

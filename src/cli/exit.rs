@@ -1,4 +1,4 @@
-//! Exit codes. Source: design.md, Command line; evidence.md, Gate and exit codes.
+//! Exit codes. Guide: evidence, "Gate and exit codes".
 
 use crate::audit::{self, AuditError};
 use crate::checkpoint::CheckpointError;

@@ -1,6 +1,6 @@
 //! What a user may type: every key of a spec, with its default. Nothing is checked here but TOML types.
 //!
-//! Defaults are the published recipe (recipe.md). Choices from a few words stay text until `validate`, whose messages
+//! Defaults are the published recipe ([`crate::guide::recipe`]). Choices from a few words stay text until `validate`, whose messages
 //! can say what is allowed and what is not built yet.
 
 mod canaries;
