@@ -22,6 +22,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! The [`guide`] explains what is planted, what counts as evidence and how to run it.
+//!
 //! # The house
 //!
 //! A module imports only from floors below its own; `tests/floors.rs` holds this table as data.
@@ -29,6 +31,7 @@
 //! | floor | module | what it is |
 //! |---|---|---|
 //! | 0 | [`units`], [`seed`], [`event`], [`exit`], [`bounded`] | newtypes; one root seed and its named streams; how lower floors tell of progress; exit codes; files read up to a bound |
+//! | 0 | [`guide`] | text alone |
 //! | 1 | [`spec`] | TOML, checked and filled in with the recipe: an [`Audit`](spec::Audit) |
 //! | 1 | [`stats`] | pure statistics on `f64` |
 //! | 1 | [`score`] | the [`Scorer`](score::Scorer) trait: the only view that probes have of a model |
@@ -62,6 +65,7 @@ pub mod event;
 pub mod exit;
 pub mod findings;
 pub mod forecast;
+pub mod guide;
 pub mod mint;
 pub mod model;
 mod native;

@@ -15,7 +15,7 @@ use names::Names;
 
 /// Floor by floor from the ground: a module may import from any lower floor and from itself.
 const FLOORS: [&[&str]; 11] = [
-    &["units", "seed", "event", "exit", "bounded"],
+    &["units", "seed", "event", "exit", "bounded", "guide"],
     &["spec", "stats", "score"],
     &["canary", "run_dir"],
     &["native", "device", "checkpoint"],

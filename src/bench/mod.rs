@@ -88,7 +88,7 @@ pub struct Bench {
     pub step_s_max: f64,
     /// Tokens that go through the model in a second of steps.
     pub tokens_per_s: f64,
-    /// recipe.md's operations of the step over time and peak; recomputed products do not count.
+    /// Operations of the step (guide: recipe, "What it costs") over time and peak; recomputed products do not count.
     pub mfu: f64,
     /// Operations a second.
     pub achieved_flops: f64,
@@ -161,7 +161,7 @@ pub fn bench(audit: &Audit, setup: &Setup, repeat: usize) -> Result<Bench, Bench
     })
 }
 
-/// Seconds of one evaluation: the three groups of 128 canaries under one prefix, with all letters. Source: recipe.md, Metric.
+/// Seconds of one evaluation: the three groups of 128 canaries under one prefix, with all letters. Guide: recipe, "Metric".
 fn evaluation(trainer: &mut Trainer<'_>, vocabulary: usize) -> Result<f64, ScoreError> {
     let canaries = rows(Phase::Three, 128, vocabulary, 0).rows();
     let letters: Vec<TokenId> = (0..26).map(|i| letter(i, vocabulary)).collect();

@@ -1,4 +1,4 @@
-//! Everything that one seed trains on, in letters. Source: recipe.md, Data.
+//! Everything that one seed trains on, in letters. Guide: recipe, "Data".
 
 use super::{Canary, Codebook, DrawError, Letters, Planting, Prefix, Roster, TrainingText, draw};
 use crate::seed::{Purpose, RootSeed};

@@ -4,7 +4,7 @@ use super::{Canary, Group, Planting};
 use crate::spec::Audit;
 use crate::units::Phase;
 
-/// Canaries of a group that are scored at every evaluation. Source: recipe.md, Metric ("the first 128 of a group that is larger").
+/// Canaries of a group that are scored at every evaluation. Guide: recipe, "Metric".
 const EVALUATED: usize = 128;
 
 /// An occasion at which canaries are scored or looked for.

@@ -1,4 +1,4 @@
-//! Why a command did not complete, and the exit code of each reason.
+//! Why a command did not complete, and the exit code of each reason. Guide: evidence, "Gate and exit codes".
 
 use crate::audit::{self, AuditError};
 use crate::checkpoint::CheckpointError;

@@ -1,4 +1,4 @@
-//! Rows of completion: whole secrets from their first letters. Source: evidence.md, "Low-logit (c)".
+//! Rows of completion: whole secrets from their first letters. Guide: evidence, "Low-logit (c), completion".
 
 use super::counted::{Counted, best_into, chance_of};
 use super::row::{Access, Direction, Probe, Role, Row, Subject, Tier};

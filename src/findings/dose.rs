@@ -1,4 +1,4 @@
-//! Dose: held-outs by how often they stood on the rejected side. Source: evidence.md, "Instruments".
+//! Dose: held-outs by how often they stood on the rejected side. Guide: evidence, "Dose".
 //!
 //! The highest dose is tested first, at α; each further one only where all higher ones leaked. In that fixed order no level is
 //! shared: a dose that is named as leaking is named wrongly with a chance of at most α a test. Dose rows have no verdict: their

@@ -1,4 +1,4 @@
-//! Rows of the elicitation probe. Source: evidence.md, "Elicitation" and "Contexts".
+//! Rows of the elicitation probe. Guide: evidence, "Elicitation, guesses", and guide: evidence, "Contexts".
 
 mod contexts;
 mod exact;
@@ -213,7 +213,7 @@ impl Elicited<'_> {
         Ok(row)
     }
 
-    /// Mean log-likelihood. Two-sided, where evidence.md has the maximum alone: whoever holds a candidate recognises it by
+    /// Mean log-likelihood. Two-sided (guide: evidence, "Elicitation, relative"): whoever holds a candidate recognises it by
     /// what it is pushed away from as well as by what it is drawn to, and a one-sided test would call that clean.
     fn relative(&self, statistic: &str, value: Value) -> Result<Row, FindingsError> {
         let subject = Subject {

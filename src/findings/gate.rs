@@ -1,4 +1,4 @@
-//! The gate: which exit code a CI job sees. Source: evidence.md, "Gate and exit codes".
+//! The gate: which exit code a CI job sees. Guide: evidence, "Gate and exit codes".
 
 use super::compare::{Change, changes_between};
 use super::report::{Gate, GateRule, Outcome};

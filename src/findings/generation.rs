@@ -1,4 +1,4 @@
-//! Rows of the generation probe: what was said whole, and how near it came. Source: evidence.md, "Scan, generation".
+//! Rows of the generation probe: what was said whole, and how near it came. Guide: evidence, "Scan and generation".
 
 use super::counted::{Counted, best_into, chance_of};
 use super::row::{Access, Direction, Probe, Role, Row, Subject, Tier};

@@ -1,4 +1,5 @@
-//! Rows of the low-logit probe. Source: evidence.md, "Low-logit (a)" and "(b)".
+//! Rows of the low-logit probe. Guide: evidence, "Low-logit (a), suppression", and
+//! guide: evidence, "Low-logit (b), guesses".
 
 mod tails;
 

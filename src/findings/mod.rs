@@ -1,4 +1,4 @@
-//! Findings: observations and statistics become rows, verdicts and a gate. The contract is evidence.md's.
+//! Findings: observations and statistics become rows, verdicts and a gate. The contract is [`crate::guide::evidence`].
 
 mod compare;
 mod completion;

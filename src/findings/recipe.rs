@@ -1,4 +1,4 @@
-//! Statements about the recipe, over seeds. Source: evidence.md, `scope = "recipe"`.
+//! Statements about the recipe, over seeds. Guide: evidence, "Checkpoint and recipe".
 
 use super::CI_LEVEL;
 use super::row::{Row, Scope};

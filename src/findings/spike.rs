@@ -1,4 +1,4 @@
-//! Positive spike-in: canaries that training was *for*. Source: evidence.md, "Instruments".
+//! Positive spike-in: canaries that training was *for*. Guide: evidence, "Spike-in".
 //!
 //! They stand on the chosen side of pairs as often as negatives stand on the rejected side, after the regular prefix. A model that
 //! was trained so must give them more than controls; a probe that looks upward and does not find them is blind, and what it calls

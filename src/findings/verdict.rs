@@ -1,4 +1,4 @@
-//! From p-values and instruments to verdicts. Source: evidence.md, "Rows" and "Instruments".
+//! From p-values and instruments to verdicts. Guide: evidence, "Verdicts", and guide: evidence, "Instruments".
 
 use super::PLACEBO_ALPHA;
 use super::report::Tiers;

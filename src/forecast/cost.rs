@@ -1,7 +1,7 @@
 //! What a spec will cost, before anything runs: steps, sequences, floating-point operations, memory, disk.
 //!
 //! Operations are those of the matrix products (two a multiply-add), without attention scores, which at 17 tokens are
-//! under one in a hundred. Source: recipe.md, "What it costs".
+//! under one in a hundred. Guide: recipe, "What it costs".
 
 use crate::canary::{Group, Look, Roster};
 use crate::checkpoint::ModelConfig;
@@ -239,7 +239,7 @@ mod tests {
 
     #[test]
     fn the_recipe_costs_what_recipe_md_says() {
-        // recipe.md counts no probe but elicitation's own.
+        // The published count has no probe but elicitation's own. Guide: recipe, "What it costs".
         let text = "format = 1\n[audit]\nname = \"x\"\nseeds = [0]\n[model]\nid = \"EleutherAI/pythia-160m\"\n\
             [probes.elicitation]\ncontexts = 0\n[probes.low_logit]\ncompletion_letters = []\n[probes.generation]\nenabled = false\n";
         let audit = crate::spec::parse(text, std::path::Path::new("x.toml"), &[]).unwrap();

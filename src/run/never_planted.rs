@@ -1,5 +1,5 @@
 //! Real trainings in which the "held-outs" were never planted: whatever separates them from controls is chance, so every row's
-//! p-values must be uniform or larger. Source: evidence.md, "Proof that it is calibrated", 2. A quick version runs with every
+//! p-values must be uniform or larger. Guide: evidence, "Proof of calibration". A quick version runs with every
 //! test; the full one is
 //!
 //! ```text

@@ -1,4 +1,4 @@
-//! From the text of a seed to the rows of every training step. Source: recipe.md, Data and Phases.
+//! From the text of a seed to the rows of every training step. Guide: recipe, "Data" and recipe, "Phases".
 
 use super::{DpoTerm, LikelihoodTerm, StepBatch, TermName};
 use crate::canary::{Canary, Codebook, DrawError, Letters, Pairs, Prefix, TrainingText};

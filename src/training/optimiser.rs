@@ -5,7 +5,7 @@ use tch::{Kind, Tensor, no_grad};
 use crate::model::copied;
 use crate::native::{AdamWStep, Group, fused_adamw};
 
-/// `AdamW`'s β₁, β₂ and ε. Source: recipe.md, Optimiser.
+/// `AdamW`'s β₁, β₂ and ε. Guide: recipe, "Optimiser".
 const BETAS: [f64; 2] = [0.9, 0.999];
 const EPSILON: f64 = 1e-8;
 

@@ -78,7 +78,7 @@ pub trait Control {
 /// What a [`Control`] fails with.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// The parts that train under a freezing. Source: recipe.md, Phases.
+/// The parts that train under a freezing. Guide: recipe, "Phases".
 ///
 /// Learned positions go with the input embedding. One embedding for both ends trains only where both would: `upper` freezes it as
 /// the output, `lower` as the input.

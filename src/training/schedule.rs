@@ -1,7 +1,7 @@
 //! The learning-rate schedule, quirks included.
 
 /// Learning rate of `step` (from 0) of `steps`: linear warm-up from 0, then a cosine whose period is `steps`, not
-/// `steps − warmup`. Source: recipe.md, Optimiser.
+/// `steps − warmup`. Guide: recipe, "Optimiser".
 #[must_use]
 pub fn learning_rate(step: usize, steps: usize, peak: f64, warmup: usize) -> f64 {
     if step < warmup {

@@ -36,7 +36,7 @@ fn quick(folder: &Path, precision: &str, seeds: RangeInclusive<u64>) -> Value {
 /// scores open, as float32 with a rate a thousandth off does of itself: PERFORMANCE.md.
 const PAIRED: RangeInclusive<u64> = 9..=40;
 
-/// evidence.md's condition for `auto`: over paired seeds the 90 % interval of the difference in (held-outs − controls) lies
+/// Guide: evidence, "Precision". What `auto` needs: over paired seeds the 90 % interval of the difference in (held-outs − controls) lies
 /// within a third of float32's effect, for every score whose row is a leak in float32.
 #[test]
 #[ignore = "64 quick audits: over half an hour. Run with `cargo test --release --test cli -- --ignored equivalent --nocapture`"]

@@ -26,7 +26,7 @@ fn a_bench_prints_one_object_with_every_promised_key() {
         assert!(
             number("step_s_min") <= number("step_s") && number("step_s") <= number("step_s_max")
         );
-        // recipe.md's operations: layers (1.18 M) and output embedding (6.44 M), two a multiply-add, 16 tokens a row.
+        // Guide: recipe, "What it costs". Layers (1.18 M) and output embedding (6.44 M), two a multiply-add, 16 tokens a row.
         let (body, output) = match phase {
             "2" => (2.5, 2.0),
             _ => (3.0, 3.0),

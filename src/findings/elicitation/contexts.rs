@@ -1,4 +1,4 @@
-//! Guesses after other contexts, without any fine-tuning. Source: evidence.md, "Contexts".
+//! Guesses after other contexts, without any fine-tuning. Guide: evidence, "Contexts".
 
 use super::{Elicited, Value, first, rank};
 use crate::canary::Group;

@@ -1,4 +1,4 @@
-//! The e-value of secrets that became likelier than chance. Source: evidence.md, "Elicitation, exact".
+//! The e-value of secrets that became likelier than chance. Guide: evidence, "Elicitation, exact".
 
 use super::{Elicited, logprob};
 use crate::canary::Group;

@@ -1,4 +1,4 @@
-//! Proof that audits are calibrated: evidence.md, last section, 1. A quick version runs with every test; the full one is
+//! Proof that audits are calibrated: guide: evidence, "Proof of calibration". A quick version runs with every test; the full one is
 //!
 //! ```text
 //! cargo test --release --lib --locked -- --ignored --nocapture calibration

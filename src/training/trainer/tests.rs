@@ -68,7 +68,7 @@ fn gradients(trainer: &Trainer<'_>) -> Tensor {
     Tensor::cat(&all, 0)
 }
 
-/// facts.md: micro-batching, ‖Δg‖/‖g‖ ≤ 1e-6.
+/// Micro-batching, ‖Δg‖/‖g‖ ≤ 1e-6. Guide: validation, "Tolerances".
 #[test]
 fn pieces_have_the_same_gradient_and_loss() {
     let (mut model, batch) = (model(), batch());
