@@ -35,7 +35,7 @@
 //! | 2 | [`canary`] | drawing, splitting and prefixing canaries, in token ids only |
 //! | 2 | [`run_dir`] | the run directory: paths, atomic writes, digests, provenance |
 //! | 3 | [`device`], [`checkpoint`] | a device or an error; Hugging Face folders to named tensors and back |
-//! | 4 | [`model`] | tokens in, log-probabilities out; one architecture a file |
+//! | 4 | [`model`] | tokens in, log-probabilities out; one file per architecture |
 //! | 5 | [`training`] | one loop in which a phase is data |
 //! | 5 | [`probes`] | a scorer in, observations out; one file a probe |
 //! | 6 | [`findings`] | observations and statistics to rows, verdicts and a gate |
@@ -50,10 +50,13 @@ pub mod bounded;
 pub mod canary;
 pub mod checkpoint;
 pub mod cli;
+#[cfg(feature = "torch")]
 pub mod device;
 pub mod event;
 pub mod findings;
+#[cfg(feature = "torch")]
 pub mod model;
+#[cfg(feature = "torch")]
 mod native;
 pub mod probes;
 pub mod report;
@@ -62,5 +65,6 @@ pub mod score;
 pub mod seed;
 pub mod spec;
 pub mod stats;
+#[cfg(feature = "torch")]
 pub mod training;
 pub mod units;

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use super::AuditError;
 use crate::canary::Codebook;
+use crate::checkpoint::shapes::like_pythia;
 use crate::checkpoint::{
     CheckpointError, Folder, Likeness, LocateError, Located, ModelConfig, Source, Tokenizer,
     locate, obtain,
 };
 use crate::device::{Arithmetic, Device};
 use crate::event::Observer;
-use crate::model::shapes::like_pythia;
 use crate::model::{Model, ModelError, check_weights};
 use crate::seed::RootSeed;
 use crate::spec::{Audit, Canaries, ModelSource, RandomShape};
@@ -68,8 +68,7 @@ impl Base {
         let folder = Folder::open_on(&located.path, audit.adapter_base.as_deref(), &mut find)?;
         let tokenizer = folder.tokenizer()?;
         let book = codebook(&audit.canaries, &folder.config, &tokenizer)?;
-        let weights = folder.weights()?;
-        check_weights(&folder, &weights)?;
+        check_weights(&folder)?;
         Ok(Self {
             likeness: Likeness::of(&folder)?,
             book,

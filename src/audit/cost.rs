@@ -4,8 +4,9 @@
 //! under one in a hundred. Source: recipe.md, "What it costs".
 
 use crate::checkpoint::ModelConfig;
-use crate::model::shapes::{matrix_parameters, parameters};
-use crate::model::{ACTIVATIONS, KEPT_LOGITS, activations_per_token};
+use crate::checkpoint::size::{
+    ACTIVATIONS, KEPT_LOGITS, activations_per_token, matrix_parameters, parameters,
+};
 use crate::probes::ROWS_AT_ONCE;
 use crate::spec::{Audit, Freeze};
 use crate::units::Phase;
@@ -242,9 +243,9 @@ mod tests {
     use super::*;
     use crate::audit::plant::{Batches, Corpus};
     use crate::canary::Codebook;
+    use crate::checkpoint::shapes::{like_pythia, published};
     use crate::device::{Arithmetic, Device};
     use crate::model::Model;
-    use crate::model::shapes::{like_pythia, published};
     use crate::training::{Control, PhasePlan, Settings, StepBatch, StepReport, run_phase};
     use crate::units::TokenId;
 

@@ -144,7 +144,8 @@ impl AuditError {
     #[must_use]
     pub fn is_input(&self) -> bool {
         match self {
-            Self::Checkpoint(e) | Self::Model(ModelError::Checkpoint(e)) => e.is_input(),
+            Self::Checkpoint(e) => e.is_input(),
+            Self::Model(e) => e.is_input(),
             Self::Codebook(_)
             | Self::TooLong { .. }
             | Self::OnlyMinted(_)

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::device::{DeviceError, Request};
 use crate::spec::{JOBS_MAX, Override, Precision};
+use crate::units::DeviceChoice;
 
 /// Audits what a language model learned from the text it was trained never to say.
 ///
@@ -135,7 +135,7 @@ pub(super) struct RunArgs {
     pub(super) out: Option<PathBuf>,
     /// auto, cpu, cuda or cuda:N. A device that is not there is an error
     #[arg(long, default_value = "auto", value_parser = parse_device)]
-    pub(super) device: Request,
+    pub(super) device: DeviceChoice,
     /// Arithmetic of training and scoring
     #[arg(long, value_enum)]
     pub(super) precision: Option<PrecisionArg>,
@@ -211,7 +211,7 @@ pub(super) struct ProbeArgs {
     pub(super) out: Option<PathBuf>,
     /// auto, cpu, cuda or cuda:N. A device that is not there is an error
     #[arg(long, default_value = "auto", value_parser = parse_device)]
-    pub(super) device: Request,
+    pub(super) device: DeviceChoice,
     /// Set a key of [gate] or [probes], as gate.alpha=0.01, and with --elicit of [phase3] (repeatable)
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = parse_override)]
     pub(super) overrides: Vec<Override>,
@@ -240,7 +240,7 @@ pub(super) struct ScoreArgs {
     pub(super) no_special_tokens: bool,
     /// auto, cpu, cuda or cuda:N
     #[arg(long, default_value = "auto", value_parser = parse_device)]
-    pub(super) device: Request,
+    pub(super) device: DeviceChoice,
     #[command(flatten)]
     pub(super) log: LogArgs,
 }
@@ -291,7 +291,7 @@ pub(super) struct VerifyArgs {
     pub(super) rerun_probes: bool,
     /// Where to score again: auto, cpu, cuda or cuda:N. Another device than the run's rounds otherwise
     #[arg(long, default_value = "auto", value_parser = parse_device)]
-    pub(super) device: Request,
+    pub(super) device: DeviceChoice,
     #[command(flatten)]
     pub(super) log: LogArgs,
 }
@@ -336,7 +336,7 @@ pub(super) struct BenchArgs {
     pub(super) repeat: usize,
     /// auto, cpu, cuda or cuda:N
     #[arg(long, default_value = "auto", value_parser = parse_device)]
-    pub(super) device: Request,
+    pub(super) device: DeviceChoice,
     /// How products are made
     #[arg(long, value_enum, default_value = "f32")]
     pub(super) precision: PrecisionArg,
@@ -352,10 +352,10 @@ pub(super) struct BenchArgs {
 pub(super) struct DoctorArgs {
     /// A device that must be there
     #[arg(long, default_value = "auto", value_parser = parse_device)]
-    pub(super) device: Request,
+    pub(super) device: DeviceChoice,
 }
 
-fn parse_device(text: &str) -> Result<Request, DeviceError> {
+fn parse_device(text: &str) -> Result<DeviceChoice, String> {
     text.parse()
 }
 

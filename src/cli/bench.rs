@@ -8,9 +8,9 @@ use super::args::{BenchArgs, ProbeArg};
 use super::exit::{ExitCode, Failure};
 use super::output;
 use crate::audit::bench::{Bench, ScanBench, Subject, bench, bench_scan};
+use crate::checkpoint::shapes::published;
 use crate::checkpoint::{Folder, ModelConfig};
 use crate::device::{self, Arithmetic};
-use crate::model::shapes::published;
 use crate::spec::{Override, parse};
 use crate::units::Phase;
 

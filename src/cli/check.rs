@@ -7,8 +7,8 @@ use super::exit::{ExitCode, Failure};
 use super::output;
 use super::run::spec;
 use crate::audit::{Cost, clean_run, cost};
+use crate::checkpoint::shapes::{like_pythia, published};
 use crate::checkpoint::{Folder, ModelConfig, Source, locate};
-use crate::model::shapes::{like_pythia, published};
 use crate::spec::{Audit, ModelSource};
 
 /// Below this chance that a clean model ends 0, a spec is warned about.

@@ -52,13 +52,13 @@ impl Failure {
     pub(super) fn code(&self) -> ExitCode {
         let input = match self {
             Self::Audit(e) => e.is_input(),
-            Self::Model(ModelError::Checkpoint(e)) => e.is_input(),
+            Self::Model(e) => e.is_input(),
             _ => false,
         };
         match self {
             _ if input => ExitCode::INPUT,
             Self::Audit(e) if e.is_interrupt() => ExitCode::INTERRUPTED,
-            Self::Model(ModelError::Checkpoint(e)) if e.is_interrupt() => ExitCode::INTERRUPTED,
+            Self::Model(e) if e.is_interrupt() => ExitCode::INTERRUPTED,
             Self::Audit(AuditError::Cells(failures)) => ExitCode(audit::code(failures)),
             Self::Report(ReportError::TooNarrow { .. } | ReportError::NotFinite { .. }) => {
                 ExitCode::FAILURE

@@ -4,11 +4,10 @@ use std::path::Path;
 
 use tch::{Tensor, no_grad};
 
-use super::architecture::{self, expected};
+use super::layout::{blueprint, expected};
 use super::{Model, ModelError};
 use crate::checkpoint::{
-    Adapter, CheckpointError, Folder, Likeness, ModelConfig, Onto, Verified, WeightsError,
-    WeightsFile,
+    Adapter, Folder, Likeness, ModelConfig, Onto, Verified, WeightsError, WeightsFile,
 };
 use crate::device::{Arithmetic, Device};
 
@@ -17,7 +16,7 @@ type Found<'w> = (Verified<'w>, Vec<(String, Vec<usize>)>);
 
 /// Some checkpoints leave out what stands before all names; some hold a tied embedding twice.
 fn verified<'w>(weights: &'w WeightsFile, config: &ModelConfig) -> Result<Found<'w>, WeightsError> {
-    let names = architecture::of(config).names();
+    let names = blueprint(config).names;
     let bare = names.input;
     let mut expected = expected(config);
     if weights.holds(bare)? {
@@ -37,12 +36,10 @@ fn verified<'w>(weights: &'w WeightsFile, config: &ModelConfig) -> Result<Found<
 }
 
 /// Checks that a folder's weights are those of its config, and numbers; and that an adapter fits them.
-pub fn check_weights(folder: &Folder, weights: &WeightsFile) -> Result<(), ModelError> {
-    let found = verified(weights, &folder.config).map_err(CheckpointError::from)?;
-    found
-        .0
-        .check_values(&found.1)
-        .map_err(CheckpointError::from)?;
+pub fn check_weights(folder: &Folder) -> Result<(), ModelError> {
+    let weights = folder.weights()?;
+    let found = verified(&weights, &folder.config)?;
+    found.0.check_values(&found.1)?;
     with_adapter(folder, &found, Adapter::check)
 }
 
@@ -51,13 +48,13 @@ pub fn check_weights(folder: &Folder, weights: &WeightsFile) -> Result<(), Model
 fn with_adapter(
     folder: &Folder,
     (weights, names): &Found<'_>,
-    with: impl FnOnce(&Adapter, &Onto<'_>) -> Result<(), CheckpointError>,
+    with: impl FnOnce(&Adapter, &Onto<'_>) -> Result<(), WeightsError>,
 ) -> Result<(), ModelError> {
     let Some(adapter) = folder.adapter() else {
         return Ok(());
     };
     let base = Onto {
-        folder: folder.base(),
+        folder,
         expected: &expected(&folder.config),
         weights,
         names,
@@ -74,7 +71,7 @@ impl Model {
     ) -> Result<Self, ModelError> {
         // Before memory is taken for what the config merely claims.
         let weights = folder.weights()?;
-        let found = verified(&weights, &folder.config).map_err(CheckpointError::from)?;
+        let found = verified(&weights, &folder.config)?;
         with_adapter(folder, &found, Adapter::check)?;
         let mut model = Self::zeros(folder.config.clone(), device, arithmetic)?;
         model.read_weights(folder)?;
@@ -84,13 +81,11 @@ impl Model {
     /// Replaces the weights by those of a folder of the same architecture.
     pub fn read_weights(&mut self, folder: &Folder) -> Result<(), ModelError> {
         let weights = folder.weights()?;
-        let found = verified(&weights, &self.config).map_err(CheckpointError::from)?;
+        let found = verified(&weights, &self.config)?;
+        let names = &found.1;
         found
             .0
-            .fill(&found.1, |place, from, rows| {
-                self.set_rows(place, from, rows)
-            })
-            .map_err(CheckpointError::from)?;
+            .fill(names, |place, from, rows| self.set_rows(place, from, rows))?;
         with_adapter(folder, &found, |adapter, base| {
             adapter.each(base, |place, sum| self.add(place, sum))
         })
@@ -118,7 +113,7 @@ impl Model {
         self.set_rows(place, 0, value)
     }
 
-    /// The same for the rows from `from` on: `rows` is `[rows, …]`.
+    /// Overwrites the rows from `from` on of the tensor at a place: `rows` is `[rows, …]`.
     fn set_rows(&mut self, place: usize, from: i64, rows: &Tensor) -> Result<(), tch::TchError> {
         match (&mut self.embedding, place) {
             (None, slot) => self.params.set_rows(slot, from, rows),
@@ -127,13 +122,17 @@ impl Model {
         }
     }
 
-    /// Names and tensors, as a checkpoint holds them. Training must have ended.
+    /// Names and tensors, as a checkpoint holds them.
+    ///
+    /// # Panics
+    ///
+    /// While training is on: the input embedding is not whole then.
     #[must_use]
     pub fn named_tensors(&self) -> Vec<(String, Tensor)> {
-        debug_assert!(self.input_leaf().is_none(), "training is on");
+        assert!(self.input_leaf().is_none(), "training is on");
         let input = self.embedding.iter().map(|e| e.table().shallow_clone());
         let others =
-            (0..self.params.slots().len()).map(|slot| self.params.tensor(slot).shallow_clone());
+            (0..self.params.tensors()).map(|slot| self.params.tensor(slot).shallow_clone());
         let names = expected(&self.config).into_iter().map(|(name, _)| name);
         names.zip(input.chain(others)).collect()
     }

@@ -137,7 +137,7 @@ fn to_slopes<T: Number>(row: &mut [T], normaliser: f32, slope: f32) {
     }
 }
 
-/// The same two functions for each set of instructions; the best that the processor has is taken.
+/// A function compiled for each set of instructions; the best that the processor has is taken.
 macro_rules! by_processor {
     ($name:ident($($arg:ident: $type:ty),*) = $body:ident) => {
         #[inline]
@@ -195,7 +195,7 @@ impl<T: Number> Matrix<T> {
 }
 
 impl<T> Matrix<T> {
-    /// A number a row.
+    /// One number per row.
     fn column(slice: &mut [T]) -> Self {
         Self {
             data: slice.as_mut_ptr(),
@@ -207,9 +207,9 @@ impl<T> Matrix<T> {
     /// One row. Callers take each row once at a time.
     #[allow(clippy::mut_from_ref)]
     fn row(&self, row: usize) -> &mut [T] {
-        debug_assert!(row < self.rows);
+        assert!(row < self.rows);
         // SAFETY: the tensor is contiguous and holds `rows · columns` numbers of this type (`of` asked for its kind),
-        // `row < rows`, and it outlives this view.
+        // `row < rows` was just asked, and it outlives this view.
         unsafe { std::slice::from_raw_parts_mut(self.data.add(row * self.columns), self.columns) }
     }
 }
@@ -297,7 +297,7 @@ fn turn<T: Number>(
 
 fn refuse_other_lengths(lengths: &[usize], rows: usize) -> Result<(), tch::TchError> {
     if lengths.iter().any(|&n| n != rows) {
-        return Err(tch::TchError::Shape("a number a row is needed".into()));
+        return Err(tch::TchError::Shape("one number per row is needed".into()));
     }
     Ok(())
 }

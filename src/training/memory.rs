@@ -2,7 +2,8 @@
 
 use super::TrainingError;
 use super::batch::StepBatch;
-use crate::model::{Model, activations_per_token};
+use crate::checkpoint::size::activations_per_token;
+use crate::model::Model;
 
 /// The last is oneDNN's, whose products make their code and buffers in memory of their own.
 const WORDS: [&str; 3] = [

@@ -10,7 +10,7 @@ mod trainer;
 pub use batch::{DpoTerm, LikelihoodTerm, StepBatch, TermName};
 pub use phase::{Control, Failure, PhasePlan, run_phase, trainable_parts};
 pub use schedule::learning_rate;
-pub use trainer::{Parts, Settings, StepReport, Trainer, TrainerState};
+pub use trainer::{Settings, StepReport, StepTimes, Trainer, TrainerState};
 
 use crate::units::Phase;
 
@@ -22,6 +22,7 @@ fn there(free: Option<u64>) -> String {
 
 /// Why training stopped.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message says what a field is")]
 pub enum TrainingError {
     /// libtorch failed: most often memory.
     #[error("libtorch failed in training: {0}")]
@@ -31,11 +32,9 @@ pub enum TrainingError {
     OutOfMemory {
         /// Rows of each loss term that were tried at once.
         rows: usize,
-        /// libtorch's own words.
         asked: String,
         /// What was free, bytes, where that is known.
         free: Option<u64>,
-        /// The mend.
         mend: String,
     },
     /// The loss or the gradient is no number any more.
@@ -45,9 +44,7 @@ pub enum TrainingError {
     NotFinite {
         /// `loss` or `gradient norm`.
         what: &'static str,
-        /// Its value.
         value: f64,
-        /// The phase.
         phase: Phase,
         /// The step, from 0.
         step: usize,
@@ -55,7 +52,6 @@ pub enum TrainingError {
     /// The user asked to stop.
     #[error("interrupted at phase {phase}, step {step}")]
     Interrupted {
-        /// The phase.
         phase: Phase,
         /// The first step that was not done.
         step: usize,
@@ -63,21 +59,17 @@ pub enum TrainingError {
     /// The state between two steps could not be saved or brought back.
     #[error("the state of phase {phase} before step {step}: {source}")]
     State {
-        /// The phase.
         phase: Phase,
         /// The step to come.
         step: usize,
-        /// What failed.
         source: Failure,
     },
     /// An evaluation during training failed.
     #[error("evaluation at phase {phase}, step {step} failed: {source}")]
     Evaluation {
-        /// The phase.
         phase: Phase,
         /// The step after whose update it was made.
         step: usize,
-        /// What failed.
         source: Failure,
     },
 }

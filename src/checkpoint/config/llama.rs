@@ -11,7 +11,7 @@ const HEADS_WIDTH: usize = 1 << 22;
 /// What only Llama and its relatives have.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LlamaConfig {
-    /// Its rotary embedding.
+    /// How heads rotate.
     pub rotary: Rotary,
     /// Queries, keys and values have biases.
     pub has_query_bias: bool,

@@ -10,7 +10,7 @@ use super::{ConfigError, Family, ModelConfig, Rotary, Scaling};
 /// What only a GPT-NeoX has.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NeoxConfig {
-    /// Its rotary embedding.
+    /// How heads rotate.
     pub rotary: Rotary,
     /// Attention and MLP read the same residual stream.
     pub parallel_residual: bool,
@@ -115,7 +115,7 @@ fn rotary(keys: &Keys, head_dims: usize) -> Result<Rotary, ConfigError> {
     })
 }
 
-/// See [`super::as_json`].
+/// As transformers' 4th version writes it.
 pub(super) fn as_json(config: &ModelConfig, neox: &NeoxConfig) -> Value {
     serde_json::json!({
         "architectures": ["GPTNeoXForCausalLM"],

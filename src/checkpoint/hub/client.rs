@@ -31,7 +31,7 @@ pub(super) struct Client<'a> {
     agent: Agent,
 }
 
-/// A success.
+/// The response of a request that succeeded.
 pub(super) struct Answer {
     pub(super) response: Response<Body>,
     /// Who gave it.

@@ -10,6 +10,7 @@ mod chunked;
 use tch::{Device, Kind, Tensor, no_grad};
 
 use super::params::operand;
+use crate::checkpoint::size::KEPT_LOGITS;
 use crate::device::Arithmetic;
 use crate::native;
 
@@ -19,18 +20,15 @@ const TILE: i64 = 2 << 20;
 /// Tokens of one tile.
 const TILE_TOKENS: i64 = 1024;
 
-/// Most logits that are kept for the backward pass (512 MiB of float32).
-pub const KEPT_LOGITS: usize = 128 << 20;
-
 /// [`KEPT_LOGITS`], as libtorch counts.
 #[allow(clippy::cast_possible_wrap)]
 const KEEP: i64 = KEPT_LOGITS as i64;
 
 /// What the forward pass leaves.
 #[derive(Debug)]
-pub struct TokenLogprobs {
+pub(crate) struct TokenLogprobs {
     /// Natural-log probability of each target. `[tokens]`
-    pub logprobs: Tensor,
+    pub(super) logprobs: Tensor,
     /// Log of the sum of the exponentials of each token's logits. `[tokens]`
     normalisers: Tensor,
     /// Whether the workspace still holds the logits.
