@@ -1,7 +1,7 @@
 //! Checks the libtorch that torch-sys was built with, and tells the linker and the crate where it is.
 //!
 //! Without the feature `torch` there is nothing to do. torch-sys looks only at a file `build-version`, which wheels lack; this looks at libtorch's own header. What is wrong is
-//! said as cargo's own errors, with the mend. Without any libtorch torch-sys fails before this runs: see `ci/no-libtorch/`.
+//! said as cargo's own errors, with the fix. Without any libtorch torch-sys fails before this runs: see `ci/no-libtorch/`.
 
 use std::env;
 use std::fs;

@@ -1,9 +1,9 @@
 //! Why a checkpoint cannot be used.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::adapter::AdapterError;
+use super::adapter::error::AdapterError;
 use super::config::ConfigError;
 use super::hub::HubError;
 use super::index::IndexError;
@@ -39,6 +39,12 @@ pub enum CheckpointError {
 }
 
 impl CheckpointError {
+    /// What makes the error of a file out of what the system said. `hint`: the fix.
+    pub(super) fn read(path: &Path, hint: &str) -> impl FnOnce(io::Error) -> Self {
+        let (path, hint) = (path.to_owned(), hint.to_owned());
+        move |source| Self::Read { path, hint, source }
+    }
+
     /// Whether what was asked for is at fault, not the network or the machine: no memory, no room, a file system that refuses.
     #[must_use]
     pub fn is_input(&self) -> bool {

@@ -1,11 +1,8 @@
-//! The files of a checkpoint: which there must be, which of them hold the weights, and how they are read and hashed.
+//! The files of a checkpoint: which there must be, and which of them hold the weights.
 
 use std::path::{Path, PathBuf};
 
-use super::error::CheckpointError;
 use super::index::{INDEX, Index, IndexError};
-use crate::bounded;
-use crate::run_dir::digest_file;
 
 pub(super) const CONFIG: &str = "config.json";
 pub(super) const TOKENIZER: &str = "tokenizer.json";
@@ -68,33 +65,4 @@ pub(super) fn conversion(source: &str, revision: Option<&str>) -> String {
         "python3 -c \"from transformers import AutoModelForCausalLM as M, AutoTokenizer as T; \
          [c.from_pretrained('{source}'{at}).save_pretrained('converted') for c in (M, T)]\""
     )
-}
-
-/// A text file of at most `most` bytes. `hint`: the mend where it cannot be read.
-pub(super) fn read(path: &Path, most: u64, hint: &str) -> Result<String, CheckpointError> {
-    bounded::read_text(path, most).map_err(|source| CheckpointError::Read {
-        path: path.to_owned(),
-        hint: hint.to_owned(),
-        source,
-    })
-}
-
-/// Name and SHA-256 of a file. `hint`: the mend where it cannot be read.
-pub(super) fn digest(path: &Path, hint: &str) -> Result<(String, String), CheckpointError> {
-    let name = path.file_name().unwrap_or_default();
-    match digest_file(path) {
-        Ok(digest) => Ok((name.to_string_lossy().into_owned(), digest)),
-        Err(source) => Err(CheckpointError::Read {
-            path: path.to_owned(),
-            hint: hint.to_owned(),
-            source,
-        }),
-    }
-}
-
-/// Name and SHA-256 of each file that holds a folder's weights.
-pub(super) fn weights_digests(folder: &Path) -> Result<Vec<(String, String)>, CheckpointError> {
-    let hint = without_weights(folder);
-    let files = weights(folder)?;
-    files.iter().map(|path| digest(path, &hint)).collect()
 }

@@ -11,6 +11,7 @@ use super::hub::Located;
 use super::locate::{LocateError, Source, locate};
 use super::tokenizer::Tokenizer;
 use crate::bounded;
+use crate::run_dir::digest_file;
 
 /// A checkpoint folder, its small files read, its weights not yet; with an adapter that is to be laid onto it, where one was named.
 #[derive(Debug)]
@@ -58,7 +59,8 @@ impl Folder {
         let file = path.join(CONFIG);
         let hint =
             "a checkpoint is a folder with config.json, tokenizer.json and model.safetensors";
-        let config_text = files::read(&file, bounded::CONFIG, hint)?;
+        let config_text = bounded::read_text(&file, bounded::CONFIG)
+            .map_err(CheckpointError::read(&file, hint))?;
         let config = ModelConfig::parse(&config_text, &file)?;
         Ok(Self {
             path: path.to_owned(),
@@ -92,7 +94,7 @@ impl Folder {
             return Ok(());
         };
         let weights = |folder: &Self| -> Result<Vec<String>, CheckpointError> {
-            let digests = files::weights_digests(&folder.path)?;
+            let digests = weights_digests(&folder.path)?;
             Ok(digests.into_iter().map(|(_, digest)| digest).collect())
         };
         if reference.adapter.is_none()
@@ -128,10 +130,24 @@ impl Folder {
     pub fn digests(&self) -> Result<BTreeMap<String, String>, CheckpointError> {
         let small = [self.path.join(CONFIG), self.tokenizer_path()];
         let adapter = self.adapter.iter().flat_map(Adapter::files);
-        let mut digests = files::weights_digests(&self.path)?;
+        let mut digests = weights_digests(&self.path)?;
         for path in small.into_iter().chain(adapter) {
-            digests.push(files::digest(&path, "it belongs to the checkpoint")?);
+            digests.push(digest(&path, "it belongs to the checkpoint")?);
         }
         Ok(digests.into_iter().collect())
     }
+}
+
+/// Name and SHA-256 of a file. `hint`: the fix where it cannot be read.
+fn digest(path: &Path, hint: &str) -> Result<(String, String), CheckpointError> {
+    let digest = digest_file(path).map_err(CheckpointError::read(path, hint))?;
+    let name = path.file_name().unwrap_or_default();
+    Ok((name.to_string_lossy().into_owned(), digest))
+}
+
+/// Name and SHA-256 of each file that holds a folder's weights.
+fn weights_digests(folder: &Path) -> Result<Vec<(String, String)>, CheckpointError> {
+    let hint = files::without_weights(folder);
+    let files = files::weights(folder)?;
+    files.iter().map(|path| digest(path, &hint)).collect()
 }

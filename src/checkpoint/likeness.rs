@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::config::{self, ModelConfig};
 use super::error::CheckpointError;
-use super::files::{self, CONFIG, TOKENIZER};
+use super::files::{CONFIG, TOKENIZER};
 use super::folder::Folder;
 use crate::bounded;
 use crate::units::TokenId;
@@ -20,8 +20,9 @@ pub struct Likeness {
 impl Likeness {
     /// Those of a folder; its config then says float32.
     pub fn of(folder: &Folder) -> Result<Self, CheckpointError> {
-        let (path, hint) = (folder.tokenizer_path(), "it belongs to the checkpoint");
-        let tokenizer = files::read(&path, bounded::TOKENIZER, hint)?;
+        let path = folder.tokenizer_path();
+        let tokenizer = bounded::read_text(&path, bounded::TOKENIZER)
+            .map_err(CheckpointError::read(&path, "it belongs to the checkpoint"))?;
         Ok(Self {
             files: vec![
                 (CONFIG, config::as_float32(&folder.config_text)),

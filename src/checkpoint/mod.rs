@@ -30,4 +30,4 @@ pub use likeness::Likeness;
 pub use locate::{LocateError, Source, locate, obtain};
 pub use tokenizer::{Tokenizer, TokenizerError};
 #[cfg(feature = "torch")]
-pub use weights::{LoraError, Onto, Verified, WeightsError, WeightsFile};
+pub use weights::{LoraError, Onto, VerifiedWeights, WeightsError, WeightsFile};

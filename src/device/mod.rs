@@ -63,7 +63,7 @@ pub enum DeviceError {
     NoCudaLibrary { asked: String, expected: PathBuf },
     /// The CUDA half of libtorch did not load.
     #[error(
-        "--device {asked}: libtorch's CUDA library does not load: {message}. Use --device cpu, or mend the CUDA installation"
+        "--device {asked}: libtorch's CUDA library does not load: {message}. Use --device cpu, or repair the CUDA installation"
     )]
     CudaUnusable { asked: String, message: String },
     /// TF32 without a GPU.

@@ -21,14 +21,17 @@ pub(super) trait Architecture: std::fmt::Debug + Send + Sync {
 
 /// All that an architecture says of itself.
 pub(super) struct Blueprint {
-    pub(super) names: Names,
+    pub(super) names: TensorNames,
     /// The tensors of a layer, in the order of their slots.
     pub(super) tensors: Tensors,
     pub(super) architecture: Box<dyn Architecture>,
 }
 
+/// Lists the tensors of a norm of one kind, by its name and width.
+pub(super) type ListNorm = fn(&mut Tensors, &str, usize) -> Norm;
+
 /// Names of a checkpoint's tensors outside the layers.
-pub(super) struct Names {
+pub(super) struct TensorNames {
     /// What stands before all names but the output embedding's; some checkpoints leave it out.
     pub(super) base: &'static str,
     /// The input embedding, after the base.
@@ -38,7 +41,7 @@ pub(super) struct Names {
     /// The layers, after the base.
     pub(super) layers: &'static str,
     /// The final norm, after the base, and its kind.
-    pub(super) final_norm: (&'static str, fn(&mut Tensors, &str, usize) -> Norm),
+    pub(super) final_norm: (&'static str, ListNorm),
     /// The output embedding.
     pub(super) output: &'static str,
 }

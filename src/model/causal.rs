@@ -7,7 +7,7 @@ use super::architecture::Architecture;
 use super::embedding::{Embedding, UsedRows};
 use super::layout::{Places, blueprint, layout};
 use super::params::{Params, Part, Trainable, operand};
-use super::vocabulary::{self, Head, Workspace};
+use super::vocabulary::{self, LmHead, Workspace};
 use crate::checkpoint::ModelConfig;
 use crate::checkpoint::size::{ACTIVATIONS, KEPT_LOGITS, activations_per_token};
 use crate::device::{Arithmetic, Device};
@@ -215,8 +215,8 @@ impl Model {
         &'a self,
         hidden: &Tensor,
         targets: &'a Tensor,
-    ) -> Result<Head<'a>, tch::TchError> {
-        Ok(Head {
+    ) -> Result<LmHead<'a>, tch::TchError> {
+        Ok(LmHead {
             hidden: operand(hidden, self.arithmetic)?,
             output: self
                 .params

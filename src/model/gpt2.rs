@@ -2,7 +2,7 @@
 
 use tch::{Kind, TchError, Tensor};
 
-use super::architecture::{Architecture, Attend, Blueprint, Names, Tensors};
+use super::architecture::{Architecture, Attend, Blueprint, TensorNames, Tensors};
 use super::layer::{Heads, Layer, Linear, Norm};
 use crate::checkpoint::{Gelu, Gpt2Config, ModelConfig};
 use crate::units::to_i64;
@@ -36,7 +36,7 @@ pub(super) fn blueprint(config: &ModelConfig, gpt2: &Gpt2Config) -> Blueprint {
             Gelu::Tanh => "tanh",
         },
     };
-    let names = Names {
+    let names = TensorNames {
         base: "transformer.",
         input: "wte.weight",
         positions: Some("wpe.weight"),

@@ -2,7 +2,7 @@
 
 use tch::{Kind, TchError, Tensor};
 
-use super::architecture::{Architecture, Attend, Blueprint, Names, Tensors};
+use super::architecture::{Architecture, Attend, Blueprint, TensorNames, Tensors};
 use super::layer::{Heads, Layer, Linear, Norm};
 use crate::checkpoint::{HeadNorms, LlamaConfig, ModelConfig, NormPlace};
 
@@ -61,7 +61,7 @@ pub(super) fn blueprint(config: &ModelConfig, llama: &LlamaConfig) -> Blueprint 
         mlp_norm: t.rms_norm(mlp_norm, h),
         norms: llama.norms,
     };
-    let names = Names {
+    let names = TensorNames {
         base: "model.",
         input: "embed_tokens.weight",
         positions: None,

@@ -2,7 +2,7 @@
 
 use tch::{Kind, TchError, Tensor};
 
-use super::architecture::{Architecture, Attend, Blueprint, Names, Tensors};
+use super::architecture::{Architecture, Attend, Blueprint, TensorNames, Tensors};
 use super::layer::{Heads, Layer, Linear, Norm};
 use crate::checkpoint::{ModelConfig, NeoxConfig};
 use crate::units::to_i64;
@@ -33,7 +33,7 @@ pub(super) fn blueprint(config: &ModelConfig, neox: &NeoxConfig) -> Blueprint {
         down: t.linear("mlp.dense_4h_to_h", i, h, true),
         parallel_residual: neox.parallel_residual,
     };
-    let names = Names {
+    let names = TensorNames {
         base: "gpt_neox.",
         input: "embed_in.weight",
         positions: None,

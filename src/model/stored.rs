@@ -7,15 +7,22 @@ use tch::{Tensor, no_grad};
 use super::layout::{blueprint, expected};
 use super::{Model, ModelError};
 use crate::checkpoint::{
-    Adapter, Folder, Likeness, ModelConfig, Onto, Verified, WeightsError, WeightsFile,
+    Adapter, Folder, Likeness, ModelConfig, Onto, VerifiedWeights, WeightsError, WeightsFile,
 };
 use crate::device::{Arithmetic, Device};
 
-/// The weights of a folder, held against its config; and their names there.
-type Found<'w> = (Verified<'w>, Vec<(String, Vec<usize>)>);
+/// The weights of a folder, held against its config.
+struct Stored<'w> {
+    weights: VerifiedWeights<'w>,
+    /// Names and shapes of the tensors, as its files have them.
+    names: Vec<(String, Vec<usize>)>,
+}
 
 /// Some checkpoints leave out what stands before all names; some hold a tied embedding twice.
-fn verified<'w>(weights: &'w WeightsFile, config: &ModelConfig) -> Result<Found<'w>, WeightsError> {
+fn verified<'w>(
+    weights: &'w WeightsFile,
+    config: &ModelConfig,
+) -> Result<Stored<'w>, WeightsError> {
     let names = blueprint(config).names;
     let bare = names.input;
     let mut expected = expected(config);
@@ -26,28 +33,31 @@ fn verified<'w>(weights: &'w WeightsFile, config: &ModelConfig) -> Result<Found<
             }
         }
     }
-    let verified = if config.is_tied {
+    let weights = if config.is_tied {
         let input = expected.last().map_or("", |(name, _)| name.as_str());
         weights.verify_with_copy(&expected, input, names.output)?
     } else {
         weights.verify(&expected)?
     };
-    Ok((verified, expected))
+    Ok(Stored {
+        weights,
+        names: expected,
+    })
 }
 
 /// Checks that a folder's weights are those of its config, and numbers; and that an adapter fits them.
 pub fn check_weights(folder: &Folder) -> Result<(), ModelError> {
     let weights = folder.weights()?;
-    let found = verified(&weights, &folder.config)?;
-    found.0.check_values(&found.1)?;
-    with_adapter(folder, &found, Adapter::check)
+    let stored = verified(&weights, &folder.config)?;
+    stored.weights.check_values(&stored.names)?;
+    with_adapter(folder, &stored, Adapter::check)
 }
 
 /// What `with` makes of a folder's adapter, where there is one. An adapter's names are the whole ones, whatever those of its
 /// base's file are.
 fn with_adapter(
     folder: &Folder,
-    (weights, names): &Found<'_>,
+    stored: &Stored<'_>,
     with: impl FnOnce(&Adapter, &Onto<'_>) -> Result<(), WeightsError>,
 ) -> Result<(), ModelError> {
     let Some(adapter) = folder.adapter() else {
@@ -56,8 +66,8 @@ fn with_adapter(
     let base = Onto {
         folder,
         expected: &expected(&folder.config),
-        weights,
-        names,
+        weights: &stored.weights,
+        names: &stored.names,
     };
     Ok(with(adapter, &base)?)
 }
@@ -71,8 +81,8 @@ impl Model {
     ) -> Result<Self, ModelError> {
         // Before memory is taken for what the config merely claims.
         let weights = folder.weights()?;
-        let found = verified(&weights, &folder.config)?;
-        with_adapter(folder, &found, Adapter::check)?;
+        let stored = verified(&weights, &folder.config)?;
+        with_adapter(folder, &stored, Adapter::check)?;
         let mut model = Self::zeros(folder.config.clone(), device, arithmetic)?;
         model.read_weights(folder)?;
         Ok(model)
@@ -81,12 +91,11 @@ impl Model {
     /// Replaces the weights by those of a folder of the same architecture.
     pub fn read_weights(&mut self, folder: &Folder) -> Result<(), ModelError> {
         let weights = folder.weights()?;
-        let found = verified(&weights, &self.config)?;
-        let names = &found.1;
-        found
-            .0
-            .fill(names, |place, from, rows| self.set_rows(place, from, rows))?;
-        with_adapter(folder, &found, |adapter, base| {
+        let stored = verified(&weights, &self.config)?;
+        stored.weights.fill(&stored.names, |place, from, rows| {
+            self.set_rows(place, from, rows)
+        })?;
+        with_adapter(folder, &stored, |adapter, base| {
             adapter.each(base, |place, sum| self.add(place, sum))
         })
     }

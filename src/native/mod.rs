@@ -4,7 +4,7 @@
 mod rows;
 mod torch;
 
-pub(crate) use rows::{take_tile, tile_to_slopes};
+pub(crate) use rows::{Gathered, take_tile, tile_to_slopes};
 pub(crate) use torch::{
     AdamWSlice, AdamWStep, allow_tf32, fused_adamw, has_bf16_products, peak_cuda_memory,
 };

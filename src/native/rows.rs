@@ -214,19 +214,26 @@ impl<T> Matrix<T> {
     }
 }
 
-/// Takes a tile of logits `[rows, columns]` (float32 or bfloat16), which begins at token `from` of the vocabulary, into the
-/// running `max` and `sum` of exponentials `[rows]`, and notes the logit of each row's target `[rows]` where it lies in the tile.
+/// What a pass over tiles gathers of each row. `[rows]` each.
+pub(crate) struct Gathered<'a> {
+    /// The largest logit so far.
+    pub(crate) max: &'a mut [f32],
+    /// The sum of exponentials so far, below `max`.
+    pub(crate) sum: &'a mut [f32],
+    /// The logit of the row's target, once its tile has come.
+    pub(crate) target_logits: &'a mut [f32],
+}
+
+/// Takes in a tile of logits `[rows, columns]` (float32 or bfloat16), which begins at token `from` of the vocabulary.
 pub(crate) fn take_tile(
     tile: &Tensor,
     from: usize,
     targets: &[i64],
-    max: &mut [f32],
-    sum: &mut [f32],
-    target_logits: &mut [f32],
+    gathered: Gathered<'_>,
 ) -> Result<(), tch::TchError> {
     match tile.kind() {
-        Kind::BFloat16 => take::<Bf16>(tile, from, targets, max, sum, target_logits),
-        _ => take::<f32>(tile, from, targets, max, sum, target_logits),
+        Kind::BFloat16 => take::<Bf16>(tile, from, targets, gathered),
+        _ => take::<f32>(tile, from, targets, gathered),
     }
 }
 
@@ -234,18 +241,13 @@ fn take<T: Number>(
     tile: &Tensor,
     from: usize,
     targets: &[i64],
-    max: &mut [f32],
-    sum: &mut [f32],
-    target_logits: &mut [f32],
+    gathered: Gathered<'_>,
 ) -> Result<(), tch::TchError> {
     let tile = Matrix::<T>::of(tile)?;
-    let lengths = [targets.len(), max.len(), sum.len(), target_logits.len()];
+    let [max, sum, target_logits] =
+        [gathered.max, gathered.sum, gathered.target_logits].map(Matrix::column);
+    let lengths = [targets.len(), max.rows, sum.rows, target_logits.rows];
     refuse_other_lengths(&lengths, tile.rows)?;
-    let (max, sum, target_logits) = (
-        Matrix::column(max),
-        Matrix::column(sum),
-        Matrix::column(target_logits),
-    );
     parallel_for(tile.rows, 8, &|start, end| {
         for (row, &target) in (start..end).zip(&targets[start..end]) {
             let logits = tile.row(row);

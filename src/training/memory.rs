@@ -37,7 +37,7 @@ pub(super) fn error(
         rows,
         asked: first_line(&error.to_string()),
         free,
-        mend: match fits {
+        fix: match fits {
             0 => "not even one row of each term fits: use a smaller model or a machine with more memory".to_owned(),
             rows => format!("set run.micro_batch = {rows}, or \"auto\""),
         },

@@ -28,14 +28,14 @@ pub enum TrainingError {
     #[error("libtorch failed in training: {0}")]
     Torch(#[from] tch::TchError),
     /// A step does not fit into memory.
-    #[error("out of memory in a step of {rows} rows of each term at once: {asked}{}; {mend}", there(*free))]
+    #[error("out of memory in a step of {rows} rows of each term at once: {asked}{}; {fix}", there(*free))]
     OutOfMemory {
         /// Rows of each loss term that were tried at once.
         rows: usize,
         asked: String,
         /// What was free, bytes, where that is known.
         free: Option<u64>,
-        mend: String,
+        fix: String,
     },
     /// The loss or the gradient is no number any more.
     #[error(

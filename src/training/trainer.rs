@@ -49,7 +49,7 @@ pub struct Trainer<'m> {
     grad_views: Vec<Tensor>,
     moments: Moments,
     /// The used rows of the input embedding, where it trains.
-    input: Option<Input>,
+    input: Option<InputRows>,
     steps: u32,
     /// Memory was too short for fewer.
     least_pieces: usize,
@@ -57,7 +57,7 @@ pub struct Trainer<'m> {
 
 /// Gradient and moments of the used rows of the input embedding: `[used, hidden]`.
 #[derive(Debug)]
-struct Input {
+struct InputRows {
     grad: Tensor,
     moments: Moments,
 }
@@ -89,7 +89,7 @@ impl<'m> Trainer<'m> {
         let grad = parameters.f_zeros_like()?;
         let input = match model.input_leaf() {
             None => None,
-            Some(leaf) => Some(Input {
+            Some(leaf) => Some(InputRows {
                 grad: leaf.f_zeros_like()?,
                 moments: Moments::new(leaf)?,
             }),

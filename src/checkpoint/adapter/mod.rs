@@ -3,7 +3,7 @@
 //! A matrix W of the base becomes W + s · B · A with s = α / r, or α / √r where the config says `use_rslora`. Source: Hu et al. 2021
 //! (arXiv 2106.09685); Kalajdzievski 2023 (arXiv 2312.03732). Whatever of PEFT would change a number in another way is refused by name.
 
-mod error;
+pub(super) mod error;
 mod refusals;
 
 pub use error::AdapterError;
@@ -48,7 +48,9 @@ impl Adapter {
         if whole.iter().any(|name| folder.join(name).exists()) {
             return Err(AdapterError::Ambiguous(folder.to_owned()).into());
         }
-        let text = files::read(&path, bounded::CONFIG, "it belongs to the adapter")?;
+        let hint = "it belongs to the adapter";
+        let text = bounded::read_text(&path, bounded::CONFIG)
+            .map_err(CheckpointError::read(&path, hint))?;
         let keys = Keys::parse(&text, &path)?;
         refusals::refuse_unsupported(&keys)?;
         let rank = keys.count("r", RANK_BITS)?;

@@ -93,13 +93,13 @@ impl Repo {
     }
 
     /// The snapshot of the revision, and what it still lacks to be used.
-    pub(super) fn cached(&self) -> Result<Cached, HubError> {
+    pub(super) fn cached(&self) -> Result<Snapshot, HubError> {
         let commit = self.commit();
         let path = commit.as_deref().map(|c| self.snapshot(c));
         match (path, commit) {
             (Some(path), Some(commit)) if path.join(CONFIG).exists() => {
                 let missing = files::missing(&path)?;
-                Ok(Cached {
+                Ok(Snapshot {
                     path,
                     commit,
                     missing,
@@ -212,7 +212,7 @@ impl Repo {
 
 /// A snapshot in the cache.
 #[derive(Debug)]
-pub(super) struct Cached {
+pub(super) struct Snapshot {
     pub(super) path: PathBuf,
     pub(super) commit: String,
     /// A file that is not there although the checkpoint needs it.

@@ -8,7 +8,7 @@ use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 use super::cache::Repo;
-use super::client::{Answer, Client, Outcome, TRIES, range_start, wait};
+use super::client::{Answer, Client, Reply, TRIES, range_start, wait};
 use super::error::HubError;
 use super::listing::{Hash, RemoteFile};
 use crate::event::{Event, Observer};
@@ -247,13 +247,13 @@ fn stream(
         let at = partial.done;
         let from = (at > 0).then_some(at);
         let mut answer = match client.get(&url, &what, from, observer)? {
-            Outcome::Answer(answer) => answer,
+            Reply::Answer(answer) => answer,
             // The part that is here is beyond what the server has.
-            Outcome::Refusal(refusal) if refusal.status() == 416 && at > 0 => {
+            Reply::Refusal(refusal) if refusal.status() == 416 && at > 0 => {
                 partial.restart(entry)?;
                 continue;
             }
-            Outcome::Refusal(refusal) => {
+            Reply::Refusal(refusal) => {
                 return Err(refusal.of_model(hub, &repo.id, commit, &what));
             }
         };

@@ -1,4 +1,4 @@
-//! What can go wrong between a model's name and its files, each with the mend.
+//! What can go wrong between a model's name and its files, each with the fix.
 
 use std::path::PathBuf;
 

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::cache::is_commit;
-use super::client::{Client, Outcome};
+use super::client::{Client, Reply};
 use super::error::HubError;
 use crate::checkpoint::files::{CONFIG, TOKENIZER, WEIGHTS, conversion};
 use crate::checkpoint::index::INDEX;
@@ -93,8 +93,8 @@ impl Listing {
             message,
         };
         let mut answer = match client.get(&url, &what, None, observer)? {
-            Outcome::Answer(answer) => answer,
-            Outcome::Refusal(refusal) => {
+            Reply::Answer(answer) => answer,
+            Reply::Refusal(refusal) => {
                 return Err(refusal.of_model(hub, id, revision, &what));
             }
         };

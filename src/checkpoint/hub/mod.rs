@@ -51,7 +51,7 @@ impl Hub {
     /// `revision`: a branch, a tag or a commit. A branch or tag is asked for anew, so that a moved one is noticed; where the hub
     /// cannot be reached, the last fetched commit serves, and a note says so.
     ///
-    /// Errors: see [`HubError`]; each names the mend.
+    /// Errors: see [`HubError`]; each names the fix.
     pub fn fetch(
         &self,
         id: &str,

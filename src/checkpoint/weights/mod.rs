@@ -47,7 +47,7 @@ pub struct WeightsFile {
 }
 
 /// Weights whose names, shapes and types are those that were expected.
-pub struct Verified<'a> {
+pub struct VerifiedWeights<'a> {
     weights: &'a WeightsFile,
     files: Vec<SafeTensors<'a>>,
     /// Tensor → its shard.
@@ -133,7 +133,10 @@ impl WeightsFile {
     ///
     /// `expected`: names and shapes. Errors: a file that is not whole, a tensor missing, twice, of another shape or type, or not
     /// expected.
-    pub fn verify(&self, expected: &[(String, Vec<usize>)]) -> Result<Verified<'_>, WeightsError> {
+    pub fn verify(
+        &self,
+        expected: &[(String, Vec<usize>)],
+    ) -> Result<VerifiedWeights<'_>, WeightsError> {
         self.verify_beside(expected, &[])
     }
 
@@ -145,7 +148,7 @@ impl WeightsFile {
         expected: &[(String, Vec<usize>)],
         original: &str,
         copy: &str,
-    ) -> Result<Verified<'_>, WeightsError> {
+    ) -> Result<VerifiedWeights<'_>, WeightsError> {
         let verified = self.verify_beside(expected, &[copy])?;
         match (verified.view(original), verified.view(copy)) {
             (Some((_, one)), Some((shard, other)))
@@ -168,13 +171,13 @@ impl WeightsFile {
         &self,
         expected: &[(String, Vec<usize>)],
         allowed: &[&str],
-    ) -> Result<Verified<'_>, WeightsError> {
+    ) -> Result<VerifiedWeights<'_>, WeightsError> {
         let files = self
             .shards
             .iter()
             .map(Shard::parse)
             .collect::<Result<Vec<_>, _>>()?;
-        let verified = Verified {
+        let verified = VerifiedWeights {
             places: self.places(&files)?,
             weights: self,
             files,
@@ -237,7 +240,7 @@ impl Folder {
     }
 }
 
-impl Verified<'_> {
+impl VerifiedWeights<'_> {
     fn view(&self, name: &str) -> Option<(usize, TensorView<'_>)> {
         let &shard = self.places.get(name)?;
         Some((shard, self.files[shard].tensor(name).ok()?))

@@ -7,11 +7,11 @@ pub use error::LoraError;
 
 use tch::Tensor;
 
-use super::{Verified, WeightsError, WeightsFile};
+use super::{VerifiedWeights, WeightsError, WeightsFile};
 use crate::checkpoint::adapter::{Adapter, WEIGHTS};
 use crate::checkpoint::config::Family;
 use crate::checkpoint::folder::Folder;
-use pairs::{Found, Pair};
+use pairs::{AdapterTensors, LoraPair};
 
 /// An adapter's base, its weights, and what they are called.
 pub struct Onto<'a> {
@@ -20,7 +20,7 @@ pub struct Onto<'a> {
     /// Whole names and shapes of the base's tensors.
     pub expected: &'a [(String, Vec<usize>)],
     /// The base's weights, verified.
-    pub weights: &'a Verified<'a>,
+    pub weights: &'a VerifiedWeights<'a>,
     /// Names of the tensors in the base's files, in the same order.
     pub names: &'a [(String, Vec<usize>)],
 }
@@ -70,7 +70,7 @@ impl Adapter {
     }
 
     /// What a pair adds.
-    fn sum(&self, pair: &Pair, verified: &Verified<'_>) -> Result<Tensor, WeightsError> {
+    fn sum(&self, pair: &LoraPair, verified: &VerifiedWeights<'_>) -> Result<Tensor, WeightsError> {
         let [(a, _), (b, _)] = &pair.wanted;
         let (a, b) = (verified.tensor(a)?, verified.tensor(b)?);
         let sum = b
@@ -90,9 +90,9 @@ impl Adapter {
     fn verified<'w>(
         &self,
         weights: &'w WeightsFile,
-        found: &Found,
+        found: &AdapterTensors,
         base: &Onto<'_>,
-    ) -> Result<Verified<'w>, WeightsError> {
+    ) -> Result<VerifiedWeights<'w>, WeightsError> {
         let wanted: Vec<_> = found.pairs.iter().flat_map(|p| p.wanted.clone()).collect();
         let copies: Vec<&str> = found.copies.iter().map(|c| c.name.as_str()).collect();
         let verified = weights.verify_beside(&wanted, &copies)?;

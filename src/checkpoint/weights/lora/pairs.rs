@@ -10,7 +10,7 @@ use crate::checkpoint::weights::{WeightsError, WeightsFile};
 const WRAPPED: &str = "base_model.model.";
 
 /// A pair of matrices, and what of the base they change.
-pub(super) struct Pair {
+pub(super) struct LoraPair {
     pub(super) place: usize,
     pub(super) is_transposed: bool,
     /// Names and shapes of A and B.
@@ -24,20 +24,20 @@ pub(super) struct Copied {
 }
 
 /// All of an adapter's file.
-pub(super) struct Found {
-    pub(super) pairs: Vec<Pair>,
+pub(super) struct AdapterTensors {
+    pub(super) pairs: Vec<LoraPair>,
     pub(super) copies: Vec<Copied>,
 }
 
 /// What a name says that its tensor is.
-enum Role<'n> {
+enum LoraName<'n> {
     /// A half of a module's pair; the other half's name.
     Half(&'n str, String),
     /// A copy of a module's matrix.
     Copy(&'n str),
 }
 
-impl Pair {
+impl LoraPair {
     pub(super) fn torch(&self, source: tch::TchError) -> WeightsError {
         WeightsError::Torch {
             name: self.wanted[0].0.clone(),
@@ -46,21 +46,21 @@ impl Pair {
     }
 }
 
-impl Role<'_> {
-    fn of(name: &str) -> Option<Role<'_>> {
+impl LoraName<'_> {
+    fn of(name: &str) -> Option<LoraName<'_>> {
         let bare = name.strip_prefix(WRAPPED).unwrap_or(name);
         let other = |ending: &str, its: &str| Some(format!("{}{its}", name.strip_suffix(ending)?));
         let (a, b) = (".lora_A.weight", ".lora_B.weight");
         if let (Some(module), Some(other)) = (bare.strip_suffix(a), other(a, b)) {
-            return Some(Role::Half(module, other));
+            return Some(LoraName::Half(module, other));
         }
         if let (Some(module), Some(other)) = (bare.strip_suffix(b), other(b, a)) {
-            return Some(Role::Half(module, other));
+            return Some(LoraName::Half(module, other));
         }
         let module = bare
             .strip_suffix(".base_layer.weight")
             .or_else(|| bare.strip_suffix(".weight"))?;
-        (!bare.contains(".lora_")).then_some(Role::Copy(module))
+        (!bare.contains(".lora_")).then_some(LoraName::Copy(module))
     }
 
     fn module(&self) -> &str {
@@ -75,22 +75,22 @@ impl Adapter {
         &self,
         weights: &WeightsFile,
         base: &Onto<'_>,
-    ) -> Result<Found, WeightsError> {
+    ) -> Result<AdapterTensors, WeightsError> {
         let path = || self.path().join(WEIGHTS);
         let shapes = weights.shapes()?;
         let places: BTreeMap<&str, usize> = (0..)
             .zip(base.expected)
             .map(|(place, (name, _))| (name.as_str(), place))
             .collect();
-        let mut found = Found {
+        let mut found = AdapterTensors {
             pairs: Vec::new(),
             copies: Vec::new(),
         };
         // The output embedding last: of another base the layers say more.
         let mut names: Vec<&String> = shapes.keys().collect();
-        names.sort_by_key(|name| Role::of(name).is_some_and(|kind| is_output(kind.module())));
+        names.sort_by_key(|name| LoraName::of(name).is_some_and(|kind| is_output(kind.module())));
         for name in names {
-            let Some(kind) = Role::of(name) else {
+            let Some(kind) = LoraName::of(name) else {
                 return Err(LoraError::NotLora {
                     path: path(),
                     name: name.clone(),
@@ -102,23 +102,23 @@ impl Adapter {
                 return Err(self.no_matrix(name, module, base).into());
             };
             match kind {
-                Role::Copy(_) => found.copies.push(Copied {
+                LoraName::Copy(_) => found.copies.push(Copied {
                     name: name.clone(),
                     place,
                 }),
-                Role::Half(_, other) if !shapes.contains_key(&other) => {
+                LoraName::Half(_, other) if !shapes.contains_key(&other) => {
                     return Err(LoraError::Half {
                         path: path(),
                         name: name.clone(),
                     }
                     .into());
                 }
-                Role::Half(_, other) if *name < other => {
+                LoraName::Half(_, other) if *name < other => {
                     found
                         .pairs
                         .push(self.pair([name, &other], place, &shapes, base)?);
                 }
-                Role::Half(..) => {}
+                LoraName::Half(..) => {}
             }
         }
         if found.pairs.is_empty() {
@@ -148,7 +148,7 @@ impl Adapter {
         place: usize,
         shapes: &BTreeMap<String, Vec<usize>>,
         base: &Onto<'_>,
-    ) -> Result<Pair, WeightsError> {
+    ) -> Result<LoraPair, WeightsError> {
         let (whole, matrix) = &base.expected[place];
         let &[rows, columns] = matrix.as_slice() else {
             return Err(self.no_matrix(names[0], whole, base).into());
@@ -174,7 +174,7 @@ impl Adapter {
                 .into());
             }
         }
-        Ok(Pair {
+        Ok(LoraPair {
             place,
             is_transposed,
             wanted,
