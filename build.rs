@@ -1,7 +1,7 @@
 //! Checks the libtorch that torch-sys was built with, and tells the linker and the crate where it is.
 //!
-//! torch-sys looks only at a file `build-version`, which wheels lack; this looks at libtorch's own header. What is wrong is
-//! said as cargo's own errors, with the mend. Without any libtorch torch-sys fails before this runs: see `ci/no-libtorch/`.
+//! Without the feature `torch` there is nothing to do. torch-sys looks only at a file `build-version`, which wheels lack; this looks at libtorch's own header. What is wrong is
+//! said as cargo's own errors, with the fix. Without any libtorch torch-sys fails before this runs: see `ci/no-libtorch/`.
 
 use std::env;
 use std::fs;
@@ -19,6 +19,9 @@ struct Libtorch {
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    if env::var_os("CARGO_FEATURE_TORCH").is_none() {
+        return;
+    }
     match find().and_then(check) {
         Ok(libtorch) => {
             compile_shim(&libtorch);

@@ -38,7 +38,7 @@
 //! | 2 | [`canary`] | drawing, splitting and prefixing canaries, in token ids only |
 //! | 2 | [`run_dir`] | the run directory: paths, atomic writes, digests, provenance |
 //! | 3 | [`device`], [`checkpoint`] | a device or an error; Hugging Face folders to named tensors and back |
-//! | 4 | [`model`] | tokens in, log-probabilities out; one architecture a file |
+//! | 4 | [`model`] | tokens in, log-probabilities out; one file per architecture |
 //! | 5 | [`training`] | one loop in which a phase is data |
 //! | 5 | [`probes`] | a scorer in, observations out; one file a probe |
 //! | 6 | [`findings`] | observations and statistics to rows, verdicts and a gate |
@@ -55,11 +55,13 @@
 //! `unsafe` is denied except in one small module for the native libraries.
 
 pub mod audit;
+#[cfg(feature = "torch")]
 pub mod bench;
 pub mod bounded;
 pub mod canary;
 pub mod checkpoint;
 pub mod cli;
+#[cfg(feature = "torch")]
 pub mod device;
 pub mod event;
 pub mod exit;
@@ -67,17 +69,22 @@ pub mod findings;
 pub mod forecast;
 pub mod guide;
 pub mod mint;
+#[cfg(feature = "torch")]
 pub mod model;
+#[cfg(feature = "torch")]
 mod native;
+#[cfg(feature = "torch")]
 pub mod probe;
 pub mod probes;
 pub mod report;
+#[cfg(feature = "torch")]
 pub mod run;
 pub mod run_dir;
 pub mod score;
 pub mod seed;
 pub mod spec;
 pub mod stats;
+#[cfg(feature = "torch")]
 pub mod training;
 pub mod units;
 pub mod verify;

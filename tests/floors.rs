@@ -29,12 +29,11 @@ const FLOORS: [&[&str]; 11] = [
 ];
 
 /// What may be imported on one and the same floor: (who, whom).
-const NEIGHBOURS: [(&str, &str); 7] = [
+const NEIGHBOURS: [(&str, &str); 6] = [
     ("seed", "units"),
     ("event", "units"),
     ("device", "native"),
     ("checkpoint", "native"),
-    ("checkpoint", "device"),
     // What a run observed is observed again.
     ("verify", "run"),
     ("main", "cli"),
@@ -51,11 +50,11 @@ const STRANGERS: [(&str, &[&str]); 4] = [
     ),
 ];
 
-/// The modules that may name libtorch's crates.
+/// The modules, or parts of one, that may name libtorch's crates.
 const WITH_TORCH: [&str; 7] = [
     "native",
     "device",
-    "checkpoint",
+    "checkpoint/weights",
     "model",
     "training",
     "run",
@@ -167,7 +166,12 @@ fn faults(sources: &[Source]) -> Vec<String> {
                 objections.extend(names.modules.iter().filter_map(|to| objection(top, to)));
             }
         }
-        if !WITH_TORCH.contains(&top) {
+        let place = module.join("/");
+        let within = |part: &&str| {
+            let rest = place.strip_prefix(part);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        if !WITH_TORCH.iter().any(within) {
             objections.extend(
                 names
                     .torch
@@ -297,6 +301,11 @@ const PLANTED: &[(&str, &str, &str)] = &[
     ),
     ("score.rs", "use tch::Tensor;", "must not name `tch`"),
     (
+        "checkpoint/folder.rs",
+        "use tch::Tensor;",
+        "must not name `tch`",
+    ),
+    (
         "findings/row.rs",
         "fn f() { tch::no_grad(f) }",
         "must not name `tch`",
@@ -365,7 +374,7 @@ fn what_is_allowed_is_not_found() {
         ("stats/auc.rs", "#[cfg(test)] use crate::canary::x;"),
         (
             "checkpoint/weights.rs",
-            "use crate::device::Device; use tch::Tensor;",
+            "use crate::native::x; use tch::Tensor;",
         ),
         ("native.rs", "fn f() { unsafe { g() } }"),
         (

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use super::AuditError;
 use crate::canary::{Codebook, Letters, Prefix};
+use crate::checkpoint::shapes::like_pythia;
 use crate::checkpoint::{
     CheckpointError, Folder, Likeness, LocateError, Located, ModelConfig, Source, Tokenizer,
     locate, obtain,
 };
 use crate::event::Observer;
-use crate::model::shapes::like_pythia;
 use crate::spec::{Audit, Canaries, ModelSource, RandomShape};
 use crate::units::TokenId;
 

@@ -140,7 +140,7 @@ impl AuditError {
         match self {
             Self::Checkpoint(e) => e.is_input(),
             #[cfg(feature = "torch")]
-            Self::Model(ModelError::Checkpoint(e)) => e.is_input(),
+            Self::Model(e) => e.is_input(),
             Self::Codebook(_)
             | Self::TooLong { .. }
             | Self::OnlyMinted(_)

@@ -9,7 +9,7 @@ impl Base {
     /// Checks that the weights are the architecture's, by names and shapes, before anything is written.
     pub(crate) fn check_weights(&self) -> Result<(), ModelError> {
         match &self.origin {
-            Origin::Checkpoint { folder, .. } => check_weights(folder, &folder.weights()?),
+            Origin::Checkpoint { folder, .. } => check_weights(folder),
             Origin::Random(_) => Ok(()),
         }
     }

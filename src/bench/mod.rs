@@ -18,7 +18,7 @@ use crate::probes::ProbeError;
 use crate::score::{ScoreError, Scorer};
 use crate::spec::Audit;
 use crate::training::{
-    DpoTerm, LikelihoodTerm, Parts, Settings, StepBatch, TermName, Trainer, TrainingError,
+    DpoTerm, LikelihoodTerm, Settings, StepBatch, StepTimes, TermName, Trainer, TrainingError,
     trainable_parts,
 };
 use crate::units::{Phase, TokenId};
@@ -97,7 +97,7 @@ pub struct Bench {
     /// On a CPU resident memory at its highest, on a GPU that of tensors, bytes.
     pub peak_memory_bytes: Option<u64>,
     /// Where the median step's time went, and a step's share of the evaluations, which is not in it.
-    pub parts: Parts,
+    pub parts: StepTimes,
     /// Steps between two evaluations.
     pub eval_every: usize,
 }
@@ -129,9 +129,9 @@ pub fn bench(audit: &Audit, setup: &Setup, repeat: usize) -> Result<Bench, Bench
         let report = trainer.step(&data, 1e-4)?;
         let time = start.elapsed().as_secs_f64();
         if step > 0 {
-            let parts = Parts {
+            let parts = StepTimes {
                 data: made,
-                ..report.parts
+                ..report.times
             };
             times.push((time, parts));
         }

@@ -1,50 +1,70 @@
 //! `model.safetensors.index.json`: which tensor lies in which shard. Shards are files of the same folder, and nowhere else.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::ErrorKind;
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::weights::{FILE, WeightsError};
 use crate::bounded;
 
 /// Name of the index of sharded weights.
 pub(super) const INDEX: &str = "model.safetensors.index.json";
 
-/// What the file holds; other keys may be there.
-#[derive(Deserialize)]
-struct File {
-    weight_map: BTreeMap<String, String>,
+/// Why an index cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message says what a field is")]
+pub enum IndexError {
+    /// The file cannot be read.
+    #[error("cannot read {}: {source}; it names the shards of the weights", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    /// The shards are not as it says, or outside the folder.
+    #[error("{}: {message}; copy or download the checkpoint again", path.display())]
+    Wrong { path: PathBuf, message: String },
 }
 
-/// Tensors and their shards, both by name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+impl IndexError {
+    /// Whether the file is at fault, not the machine.
+    pub(super) fn is_input(&self) -> bool {
+        !matches!(self, Self::Read { source, .. } if source.kind() == io::ErrorKind::OutOfMemory)
+    }
+}
+
+/// Tensors and their shards, both by name. The file may have other keys.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(super) struct Index {
     /// Tensor → file name.
+    #[serde(rename = "weight_map")]
     pub(super) shards: BTreeMap<String, String>,
 }
 
 impl Index {
+    /// Reads a file; see [`Self::parse`].
+    pub(super) fn open(path: &Path) -> Result<Self, IndexError> {
+        let text =
+            bounded::read_text(path, bounded::CONFIG).map_err(|source| IndexError::Read {
+                path: path.to_owned(),
+                source,
+            })?;
+        Self::parse(&text, path)
+    }
+
     /// Reads the text of an index and refuses names that would leave the folder.
-    pub(super) fn parse(text: &str, path: &Path) -> Result<Self, WeightsError> {
-        let bad = |message: String| WeightsError::Index {
+    fn parse(text: &str, path: &Path) -> Result<Self, IndexError> {
+        let bad = |message: String| IndexError::Wrong {
             path: path.to_owned(),
             message,
         };
-        let file: File = serde_json::from_str(text).map_err(|e| bad(e.to_string()))?;
-        if file.weight_map.is_empty() {
+        let index: Self = serde_json::from_str(text).map_err(|e| bad(e.to_string()))?;
+        if index.shards.is_empty() {
             return Err(bad("its weight_map names no tensor".to_owned()));
         }
-        let outside = file.weight_map.iter().find(|(_, shard)| !is_inside(shard));
-        if let Some((tensor, shard)) = outside {
-            return Err(bad(format!(
+        match index.shards.iter().find(|(_, shard)| !is_inside(shard)) {
+            None => Ok(index),
+            Some((tensor, shard)) => Err(bad(format!(
                 "tensor {tensor} is said to lie in {shard:?}, which is no safetensors file of the same folder"
-            )));
+            ))),
         }
-        Ok(Self {
-            shards: file.weight_map,
-        })
     }
 
     /// The shards' file names, each once.
@@ -58,33 +78,6 @@ fn is_inside(name: &str) -> bool {
     name.ends_with(".safetensors")
         && !name.starts_with('.')
         && !name.contains(['/', '\\', '\0', ':'])
-}
-
-/// The first file that a folder lacks to be a checkpoint with safetensors; `None` where it has all.
-///
-/// Errors: an index that cannot be used.
-pub(super) fn missing_file(folder: &Path) -> Result<Option<String>, WeightsError> {
-    let lacks = |name: &&str| !folder.join(name).exists();
-    if let Some(name) = ["config.json", "tokenizer.json"].iter().find(|n| lacks(n)) {
-        return Ok(Some((*name).to_owned()));
-    }
-    if folder.join(FILE).exists() {
-        return Ok(None);
-    }
-    let path = folder.join(INDEX);
-    let text = match bounded::read_text(&path, bounded::CONFIG) {
-        Ok(text) => text,
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Some(FILE.to_owned())),
-        Err(source) => {
-            return Err(WeightsError::Read {
-                path,
-                hint: "it names the shards of the weights".to_owned(),
-                source,
-            });
-        }
-    };
-    let index = Index::parse(&text, &path)?;
-    Ok(index.files().into_iter().find(lacks).map(str::to_owned))
 }
 
 #[cfg(test)]

@@ -1,30 +1,32 @@
 //! What a saved checkpoint carries beside its weights: config and tokenizer, of the checkpoint that training began with, or
 //! made for random weights.
 
-use std::path::{Path, PathBuf};
-
 use serde_json::json;
 
-use super::{CheckpointError, Folder, ModelConfig, config, read, save_weights, weights};
-use crate::run_dir::{create_folder, write_atomic};
+use super::config::{self, ModelConfig};
+use super::error::CheckpointError;
+use super::files::{CONFIG, TOKENIZER};
+use super::folder::Folder;
+use crate::bounded;
 use crate::units::TokenId;
 
 /// The text files of a checkpoint, to save weights with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Likeness {
     /// Name and text of each.
-    files: Vec<(&'static str, String)>,
+    pub(super) files: Vec<(&'static str, String)>,
 }
 
 impl Likeness {
     /// Those of a folder; its config then says float32.
     pub fn of(folder: &Folder) -> Result<Self, CheckpointError> {
         let path = folder.tokenizer_path();
-        let tokenizer = read(&path, "it belongs to the checkpoint")?;
+        let tokenizer = bounded::read_text(&path, bounded::TOKENIZER)
+            .map_err(CheckpointError::read(&path, "it belongs to the checkpoint"))?;
         Ok(Self {
             files: vec![
-                ("config.json", config::as_float32(&folder.config_text)),
-                ("tokenizer.json", tokenizer),
+                (CONFIG, config::as_float32(&folder.config_text)),
+                (TOKENIZER, tokenizer),
             ],
         })
     }
@@ -38,8 +40,8 @@ impl Likeness {
         let tokenizer_config = json!({ "tokenizer_class": "PreTrainedTokenizerFast" });
         Ok(Self {
             files: vec![
-                ("config.json", pretty(config::as_json(shape)?)),
-                ("tokenizer.json", pretty(word_level(tokens))),
+                (CONFIG, pretty(config::as_json(shape)?)),
+                (TOKENIZER, pretty(word_level(tokens))),
                 ("tokenizer_config.json", pretty(tokenizer_config)),
             ],
         })
@@ -48,28 +50,8 @@ impl Likeness {
     /// The text of `tokenizer.json`.
     #[must_use]
     pub fn tokenizer(&self) -> &str {
-        let found = self
-            .files
-            .iter()
-            .find(|(name, _)| *name == "tokenizer.json");
+        let found = self.files.iter().find(|(name, _)| *name == TOKENIZER);
         found.map_or("", |(_, text)| text)
-    }
-
-    /// Writes a folder that transformers loads: these weights in float32, and these files. Gives the files' paths.
-    pub fn save(
-        &self,
-        path: &Path,
-        tensors: &[(String, tch::Tensor)],
-    ) -> Result<Vec<PathBuf>, CheckpointError> {
-        create_folder(path)?;
-        let mut written = vec![path.join(weights::FILE)];
-        save_weights(&written[0], tensors)?;
-        for (name, text) in &self.files {
-            let file = path.join(name);
-            write_atomic(&file, text.as_bytes())?;
-            written.push(file);
-        }
-        Ok(written)
     }
 }
 
@@ -114,12 +96,15 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Tokenizer;
+    use std::path::Path;
+
     use super::*;
+    use crate::checkpoint::Tokenizer;
+    use crate::checkpoint::shapes::like_pythia;
 
     fn encode(texts: &[&str], text: &str) -> Result<Vec<u32>, String> {
         let tokens: Vec<(&str, TokenId)> = texts.iter().copied().zip((0..).map(TokenId)).collect();
-        let likeness = Likeness::made(&crate::checkpoint::tests::shape(), &tokens).unwrap();
+        let likeness = Likeness::made(&like_pythia(3, 96, 4, 64), &tokens).unwrap();
         let tokenizer = Tokenizer::parse(likeness.tokenizer()).unwrap();
         let tokens = tokenizer.encode(text).map_err(|e| e.to_string())?;
         Ok(tokens.iter().map(|t| t.0).collect())
@@ -148,7 +133,7 @@ mod tests {
 
     #[test]
     fn the_config_that_is_written_is_the_shape() {
-        let shape = crate::checkpoint::tests::shape();
+        let shape = like_pythia(3, 96, 4, 64);
         let text = config::as_json(&shape).unwrap().to_string();
         let read = ModelConfig::parse(&text, Path::new("config.json")).unwrap();
         assert_eq!(read, shape);

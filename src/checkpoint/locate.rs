@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use super::hub::{self, Hub, HubError, cache_folder};
+use super::hub::{self, Hub, HubError, Located, cache_folder};
 use crate::event::Observer;
 
 /// Where a checkpoint is asked from.
 #[derive(Debug, Clone, Copy)]
 pub enum Source<'a> {
-    /// A folder.
+    /// A folder on this machine.
     Path(&'a Path),
     /// A model of the hub.
     Hub {
@@ -17,15 +17,6 @@ pub enum Source<'a> {
         /// Branch, tag or commit.
         revision: &'a str,
     },
-}
-
-/// A checkpoint that was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Located {
-    /// Its folder.
-    pub path: PathBuf,
-    /// Its commit, where it is the hub's.
-    pub commit: Option<String>,
 }
 
 /// Why a checkpoint was not found.

@@ -10,15 +10,11 @@ use crate::units::TokenId;
 
 /// Why a tokenizer cannot be used.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message says what a field is")]
 pub enum TokenizerError {
     /// The file is missing or no tokenizer.
     #[error("cannot read the tokenizer {}: {message}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        message: String,
-    },
+    Unreadable { path: PathBuf, message: String },
     /// The model has fewer tokens.
     #[error(
         "{}: the tokenizer has {tokens} tokens, but the model's vocabulary (config.json, vocab_size) has {vocabulary}: they do not \
@@ -26,24 +22,17 @@ pub enum TokenizerError {
         path.display()
     )]
     OtherModel {
-        /// The file.
         path: PathBuf,
         /// The tokenizer's tokens, without added ones.
         tokens: usize,
-        /// The model's.
         vocabulary: usize,
     },
     /// A text could not be encoded. It is not shown: it may be a secret.
     #[error("the tokenizer cannot encode a text of {characters} characters: {message}")]
-    Encode {
-        /// How long the text is.
-        characters: usize,
-        /// What is wrong.
-        message: String,
-    },
+    Encode { characters: usize, message: String },
 }
 
-/// A tokenizer.
+/// Text to tokens, as `tokenizer.json` says.
 pub struct Tokenizer(tokenizers::Tokenizer);
 
 impl std::fmt::Debug for Tokenizer {

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::device::Request;
 use crate::exit::ExitCode;
 use crate::report::Format;
 use crate::spec::{JOBS_MAX, Override, Precision};
+use crate::units::DeviceChoice;
 
 /// Audits what a language model learned from the text it was trained never to say.
 ///
@@ -119,8 +119,8 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
     /// auto, cpu, cuda or cuda:N. A device that is not there is an error
-    #[arg(long, default_value = "auto")]
-    pub(super) device: Request,
+    #[arg(long, default_value = "auto", value_parser = parse_device)]
+    pub(super) device: DeviceChoice,
     /// Numerical precision of training and scoring [default: model.precision of the spec]
     #[arg(long, value_enum)]
     pub(super) precision: Option<Precision>,
@@ -196,8 +196,8 @@ pub(super) struct ProbeArgs {
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
     /// auto, cpu, cuda or cuda:N. A device that is not there is an error
-    #[arg(long, default_value = "auto")]
-    pub(super) device: Request,
+    #[arg(long, default_value = "auto", value_parser = parse_device)]
+    pub(super) device: DeviceChoice,
     /// Set a key of [gate] or [probes], such as gate.alpha=0.01, or of [phase3] with --elicit (repeatable)
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = Override::parse)]
     pub(super) overrides: Vec<Override>,
@@ -225,8 +225,8 @@ pub(super) struct ScoreArgs {
     #[arg(long)]
     pub(super) no_special_tokens: bool,
     /// auto, cpu, cuda or cuda:N
-    #[arg(long, default_value = "auto")]
-    pub(super) device: Request,
+    #[arg(long, default_value = "auto", value_parser = parse_device)]
+    pub(super) device: DeviceChoice,
     #[command(flatten)]
     pub(super) log: LogArgs,
 }
@@ -265,8 +265,8 @@ pub(super) struct VerifyArgs {
     #[arg(long)]
     pub(super) rerun_probes: bool,
     /// Where to score again: auto, cpu, cuda or cuda:N. Another device than the run's rounds differently
-    #[arg(long, default_value = "auto")]
-    pub(super) device: Request,
+    #[arg(long, default_value = "auto", value_parser = parse_device)]
+    pub(super) device: DeviceChoice,
     #[command(flatten)]
     pub(super) log: LogArgs,
 }
@@ -316,8 +316,8 @@ pub(super) struct BenchArgs {
     #[arg(long, default_value_t = 3, value_name = "K")]
     pub(super) repeat: usize,
     /// auto, cpu, cuda or cuda:N
-    #[arg(long, default_value = "auto")]
-    pub(super) device: Request,
+    #[arg(long, default_value = "auto", value_parser = parse_device)]
+    pub(super) device: DeviceChoice,
     /// Numerical precision
     #[arg(long, value_enum, default_value = "f32")]
     pub(super) precision: Precision,
@@ -332,8 +332,12 @@ pub(super) struct BenchArgs {
 #[derive(Debug, Args)]
 pub(super) struct DoctorArgs {
     /// The device to look for: auto, cpu, cuda or cuda:N. A device that is not there is an error
-    #[arg(long, default_value = "auto")]
-    pub(super) device: Request,
+    #[arg(long, default_value = "auto", value_parser = parse_device)]
+    pub(super) device: DeviceChoice,
+}
+
+fn parse_device(text: &str) -> Result<DeviceChoice, String> {
+    text.parse()
 }
 
 fn parse_jobs(text: &str) -> Result<usize, String> {

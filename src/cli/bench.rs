@@ -8,10 +8,10 @@ use super::args::{BenchArgs, ProbeArg};
 use super::failure::Failure;
 use super::output;
 use crate::bench::{Bench, ScanBench, Setup, bench, bench_scan};
+use crate::checkpoint::shapes::published;
 use crate::checkpoint::{Folder, ModelConfig};
 use crate::device::{self, Arithmetic};
 use crate::exit::ExitCode;
-use crate::model::shapes::published;
 use crate::spec::{Override, parse};
 use crate::units::Phase;
 

@@ -6,10 +6,10 @@ use super::args::CheckArgs;
 use super::failure::Failure;
 use super::output;
 use super::run::spec;
+use crate::checkpoint::shapes::{like_pythia, published};
 use crate::checkpoint::{Folder, ModelConfig, Source, locate};
 use crate::exit::ExitCode;
 use crate::forecast::{Cost, clean_run, cost};
-use crate::model::shapes::{like_pythia, published};
 use crate::spec::{Audit, ModelSource, key_tables, schema};
 
 /// A spec gets a warning where a clean model ends 0 with a smaller probability.

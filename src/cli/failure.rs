@@ -38,7 +38,7 @@ impl Failure {
         let input = match self {
             Self::Audit(e) => e.is_input(),
             Self::Mint(e) => e.is_input(),
-            Self::Model(ModelError::Checkpoint(e)) => e.is_input(),
+            Self::Model(e) => e.is_input(),
             _ => false,
         };
         match self {
@@ -46,7 +46,7 @@ impl Failure {
             Self::Audit(e) | Self::Mint(MintError::Audit(e)) if e.is_interrupt() => {
                 ExitCode::Interrupted
             }
-            Self::Model(ModelError::Checkpoint(e)) if e.is_interrupt() => ExitCode::Interrupted,
+            Self::Model(e) if e.is_interrupt() => ExitCode::Interrupted,
             Self::Audit(AuditError::Cells(failures)) => audit::code(failures),
             Self::Report(ReportError::TooNarrow { .. } | ReportError::NotFinite { .. }) => {
                 ExitCode::Failure

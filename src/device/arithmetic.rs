@@ -10,11 +10,11 @@ pub enum Arithmetic {
     /// Float32 operands and results.
     #[default]
     F32,
-    /// The same on CUDA with operands rounded to 10 bits of mantissa (TF32).
+    /// On CUDA: float32 operands rounded to 10 bits of mantissa (TF32), float32 results.
     Tf32,
     /// bfloat16 operands and results, summed in float32.
     Bf16,
-    /// The same numbers where the processor has no such instructions: rounded operands and results, float32 products.
+    /// The numbers of [`Self::Bf16`] where the processor has no such instructions: rounded operands and results, float32 products.
     EmulatedBf16,
 }
 

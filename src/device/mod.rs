@@ -5,41 +5,12 @@ mod arithmetic;
 pub use arithmetic::Arithmetic;
 
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use crate::native;
+use crate::units::DeviceChoice;
 
 /// Version of libtorch that this program was built with.
 pub const LIBTORCH: &str = env!("UNSAID_LIBTORCH_VERSION");
-
-/// A device as the user asked for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Request {
-    /// The first CUDA device where there is one, else the CPU.
-    #[default]
-    Auto,
-    /// The CPU.
-    Cpu,
-    /// A CUDA device by number.
-    Cuda(usize),
-}
-
-impl FromStr for Request {
-    type Err = DeviceError;
-
-    fn from_str(text: &str) -> Result<Self, DeviceError> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            "cpu" => Ok(Self::Cpu),
-            "cuda" => Ok(Self::Cuda(0)),
-            _ => text
-                .strip_prefix("cuda:")
-                .and_then(|n| n.parse().ok())
-                .map(Self::Cuda)
-                .ok_or_else(|| DeviceError::Unknown(text.to_owned())),
-        }
-    }
-}
 
 /// A device that is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,44 +55,27 @@ impl std::fmt::Display for Device {
 
 /// Why a device cannot be used.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the message says what a field is")]
 pub enum DeviceError {
-    /// No such name.
-    #[error("unknown device {0:?}: use auto, cpu, cuda or cuda:N")]
-    Unknown(String),
     /// There is no CUDA half of libtorch beside the one in use.
     #[error(
         "--device {asked}: no CUDA here: {} does not exist. Run `ci/setup --cuda`, or point LD_LIBRARY_PATH at the \
          lib folder of a CUDA build of torch 2.11.0; or use --device cpu",
         expected.display()
     )]
-    NoCudaLibrary {
-        /// What was asked for.
-        asked: String,
-        /// Where the library was looked for.
-        expected: PathBuf,
-    },
+    NoCudaLibrary { asked: String, expected: PathBuf },
     /// The CUDA half of libtorch did not load.
     #[error(
-        "--device {asked}: libtorch's CUDA library does not load: {message}. Use --device cpu, or mend the CUDA installation"
+        "--device {asked}: libtorch's CUDA library does not load: {message}. Use --device cpu, or repair the CUDA installation"
     )]
-    CudaUnusable {
-        /// What was asked for.
-        asked: String,
-        /// The loader's message.
-        message: String,
-    },
+    CudaUnusable { asked: String, message: String },
     /// TF32 without a GPU.
     #[error("precision tf32 exists on CUDA devices only; use f32 or bf16, or --device cuda")]
     NoTf32,
     /// CUDA works, but the device is not there.
     #[error(
         "--device {asked}: {}", devices(*there))]
-    NoSuchDevice {
-        /// What was asked for.
-        asked: String,
-        /// How many there are.
-        there: usize,
-    },
+    NoSuchDevice { asked: String, there: usize },
 }
 
 fn devices(there: usize) -> String {
@@ -133,25 +87,25 @@ fn devices(there: usize) -> String {
     }
 }
 
-/// Resolves a request. Must come before any other use of libtorch in the process: its CUDA half registers on first touch only.
-pub fn resolve(request: Request) -> Result<Device, DeviceError> {
-    let device = found(request)?;
+/// Finds the device of a choice. Must come before any other use of libtorch in the process: its CUDA half registers on first touch only.
+pub fn resolve(choice: DeviceChoice) -> Result<Device, DeviceError> {
+    let device = found(choice)?;
     if device == Device::CPU {
         native::keep_freed_memory();
     }
     Ok(device)
 }
 
-fn found(request: Request) -> Result<Device, DeviceError> {
-    match request {
-        Request::Cpu => Ok(Device::CPU),
+fn found(choice: DeviceChoice) -> Result<Device, DeviceError> {
+    match choice {
+        DeviceChoice::Cpu => Ok(Device::CPU),
         // Without a driver there is no device to find, and loading gigabytes to learn that would be slow.
-        Request::Auto if !driver_present() => Ok(Device::CPU),
-        Request::Auto => match load_cuda("auto").map(|()| tch::Cuda::device_count()) {
+        DeviceChoice::Auto if !driver_present() => Ok(Device::CPU),
+        DeviceChoice::Auto => match load_cuda("auto").map(|()| tch::Cuda::device_count()) {
             Ok(1..) => Ok(Device(tch::Device::Cuda(0))),
             _ => Ok(Device::CPU),
         },
-        Request::Cuda(n) => {
+        DeviceChoice::Cuda(n) => {
             let asked = format!("cuda:{n}");
             load_cuda(&asked)?;
             let there = usize::try_from(tch::Cuda::device_count()).unwrap_or(0);
@@ -230,18 +184,4 @@ pub fn set_threads(threads: Option<usize>) -> usize {
         tch::set_num_threads(i32::try_from(n).unwrap_or(i32::MAX));
     }
     usize::try_from(tch::get_num_threads()).unwrap_or(1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_read_as_the_command_line_gives_them() {
-        assert_eq!("auto".parse(), Ok(Request::Auto));
-        assert_eq!("cuda".parse(), Ok(Request::Cuda(0)));
-        assert_eq!("cuda:3".parse(), Ok(Request::Cuda(3)));
-        assert!("gpu".parse::<Request>().is_err());
-        assert!("cuda:x".parse::<Request>().is_err());
-    }
 }

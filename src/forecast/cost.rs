@@ -5,8 +5,9 @@
 
 use crate::canary::{Group, Look, Roster};
 use crate::checkpoint::ModelConfig;
-use crate::model::shapes::{matrix_parameters, parameters};
-use crate::model::{ACTIVATIONS, KEPT_LOGITS, activations_per_token};
+use crate::checkpoint::size::{
+    ACTIVATIONS, KEPT_LOGITS, activations_per_token, matrix_parameters, parameters,
+};
 use crate::probes::ROWS_AT_ONCE;
 use crate::spec::{Audit, Freeze};
 use crate::units::Phase;
@@ -235,7 +236,7 @@ impl<'a> Counter<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::shapes::published;
+    use crate::checkpoint::shapes::published;
 
     #[test]
     fn the_recipe_costs_what_recipe_md_says() {

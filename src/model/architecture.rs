@@ -3,41 +3,35 @@
 use tch::{TchError, Tensor};
 
 use super::layer::{Heads, Layer, Linear, Norm};
-use super::params::{Entry, Part};
-use super::{gpt2::Gpt2, llama::Llama, neox::Neox};
-use crate::checkpoint::{Family, ModelConfig};
+use super::params::{Part, TensorSpec};
 
 /// How queries meet keys and values: heads to what they found, `[batch, heads, time, dims]`.
 pub(super) type Attend<'a> = dyn FnMut(Heads) -> Result<Tensor, TchError> + 'a;
 
-/// One architecture.
+/// How a layer is computed.
 pub(super) trait Architecture: std::fmt::Debug + Send + Sync {
-    /// Names outside its layers.
-    fn names(&self) -> Names;
-
-    /// The tensors of a layer, in the order of their slots.
-    fn tensors(&self) -> &Tensors;
-
-    /// Asks for the tensors of the final norm.
-    fn final_norm(&self, tensors: &mut Tensors, hidden: usize) -> Norm;
-
-    /// A layer: from residual stream to residual stream, `[batch, time, hidden]`.
+    /// From residual stream to residual stream, `[batch, time, hidden]`.
     fn layer(
         &self,
         layer: &Layer<'_>,
         x: &Tensor,
         attend: &mut Attend<'_>,
     ) -> Result<Tensor, TchError>;
-
-    /// Floats that a token of one layer leaves for the backward pass: about twenty widths of the residual stream (norms,
-    /// projections, rotated copies, sums) and those of the MLP.
-    fn activations(&self, config: &ModelConfig) -> usize {
-        20 * config.hidden_size + 2 * config.intermediate_size
-    }
 }
 
+/// All that an architecture says of itself.
+pub(super) struct Blueprint {
+    pub(super) names: TensorNames,
+    /// The tensors of a layer, in the order of their slots.
+    pub(super) tensors: Tensors,
+    pub(super) architecture: Box<dyn Architecture>,
+}
+
+/// Lists the tensors of a norm of one kind, by its name and width.
+pub(super) type ListNorm = fn(&mut Tensors, &str, usize) -> Norm;
+
 /// Names of a checkpoint's tensors outside the layers.
-pub(super) struct Names {
+pub(super) struct TensorNames {
     /// What stands before all names but the output embedding's; some checkpoints leave it out.
     pub(super) base: &'static str,
     /// The input embedding, after the base.
@@ -46,22 +40,15 @@ pub(super) struct Names {
     pub(super) positions: Option<&'static str>,
     /// The layers, after the base.
     pub(super) layers: &'static str,
+    /// The final norm, after the base, and its kind.
+    pub(super) final_norm: (&'static str, ListNorm),
     /// The output embedding.
     pub(super) output: &'static str,
 }
 
-/// The architecture of a config.
-pub(super) fn of(config: &ModelConfig) -> Box<dyn Architecture> {
-    match &config.family {
-        Family::Neox(neox) => Box::new(Neox::new(config, neox)),
-        Family::Gpt2(gpt2) => Box::new(Gpt2::new(config, gpt2)),
-        Family::Llama(llama) => Box::new(Llama::new(config, llama)),
-    }
-}
-
 /// A tensor of a layer or a norm: the name after its owner's, the shape, and whether it stays in float32 in every arithmetic.
 #[derive(Debug)]
-struct Own {
+struct LayerTensor {
     name: String,
     shape: Vec<usize>,
     is_exact: bool,
@@ -69,11 +56,11 @@ struct Own {
 
 /// The tensors of one layer, listed as an architecture asks for places of them.
 #[derive(Debug, Default)]
-pub(super) struct Tensors(Vec<Own>);
+pub(super) struct Tensors(Vec<LayerTensor>);
 
 impl Tensors {
     fn push(&mut self, name: String, shape: Vec<usize>, is_exact: bool) -> usize {
-        self.0.push(Own {
+        self.0.push(LayerTensor {
             name,
             shape,
             is_exact,
@@ -91,7 +78,7 @@ impl Tensors {
         }
     }
 
-    /// The same whose matrix lies the other way round: `[from, to]`.
+    /// A product, with a bias, whose matrix lies the other way round: `[from, to]`.
     pub(super) fn transposed(&mut self, name: &str, from: usize, to: usize) -> Linear {
         Linear {
             weight: self.push(format!("{name}.weight"), vec![from, to], false),
@@ -115,103 +102,13 @@ impl Tensors {
         }
     }
 
-    /// Numbers of the matrices.
-    pub(super) fn in_matrices(&self) -> usize {
-        let matrices = self.0.iter().filter(|own| own.shape.len() == 2);
-        matrices
-            .map(|own| own.shape.iter().product::<usize>())
-            .sum()
-    }
-
-    fn entries(&self, owner: &str, part: Part) -> impl Iterator<Item = Entry> {
-        self.0.iter().map(move |own| Entry {
+    /// The tensors with their owner's name before theirs.
+    pub(super) fn specs(&self, owner: &str, part: Part) -> impl Iterator<Item = TensorSpec> {
+        self.0.iter().map(move |own| TensorSpec {
             name: format!("{owner}{}", own.name),
             shape: own.shape.clone(),
             part,
             is_exact: own.is_exact,
         })
     }
-}
-
-/// The flat buffer of a model: what lies where.
-#[derive(Debug)]
-pub(super) struct Layout {
-    pub(super) entries: Vec<Entry>,
-    /// Learned positions.
-    pub(super) positions: Option<usize>,
-    /// First slot of each layer.
-    pub(super) layers: Vec<usize>,
-    /// The final norm, and its first slot.
-    pub(super) final_norm: (Norm, usize),
-    /// The output embedding, or the one for both ends: always the last.
-    pub(super) output: usize,
-}
-
-/// Lays out all tensors but an input embedding of its own, in the order of [`Part`].
-pub(super) fn layout(config: &ModelConfig, architecture: &dyn Architecture) -> Layout {
-    let names = architecture.names();
-    let (base, hidden) = (names.base, config.hidden_size);
-    let whole = |name: String, rows, part, is_exact| Entry {
-        name,
-        shape: vec![rows, hidden],
-        part,
-        is_exact,
-    };
-    let mut entries = Vec::new();
-    if let Some(name) = names.positions {
-        let rows = config.max_positions;
-        entries.push(whole(format!("{base}{name}"), rows, Part::Positions, true));
-    }
-    let mut layers = Vec::new();
-    let mut add_layers = |entries: &mut Vec<Entry>, range: std::ops::Range<usize>, part| {
-        for n in range {
-            layers.push(entries.len());
-            let owner = format!("{base}{}.{n}.", names.layers);
-            entries.extend(architecture.tensors().entries(&owner, part));
-        }
-    };
-    let half = config.layers / 2;
-    add_layers(&mut entries, 0..half, Part::Lower);
-    let norm_slot = entries.len();
-    let mut last = Tensors::default();
-    let norm = architecture.final_norm(&mut last, hidden);
-    entries.extend(last.entries(base, Part::FinalNorm));
-    add_layers(&mut entries, half..config.layers, Part::Upper);
-    entries.push(if config.is_tied {
-        whole(
-            format!("{base}{}", names.input),
-            config.vocab_size,
-            Part::Tied,
-            false,
-        )
-    } else {
-        whole(
-            names.output.to_owned(),
-            config.vocab_size,
-            Part::Output,
-            false,
-        )
-    });
-    Layout {
-        positions: names.positions.map(|_| 0),
-        layers,
-        final_norm: (norm, norm_slot),
-        output: entries.len() - 1,
-        entries,
-    }
-}
-
-/// Names and shapes of all tensors of a checkpoint, the input embedding first where it has one of its own.
-pub(super) fn expected(config: &ModelConfig) -> Vec<(String, Vec<usize>)> {
-    let architecture = of(config);
-    let names = architecture.names();
-    let input = (
-        format!("{}{}", names.base, names.input),
-        vec![config.vocab_size, config.hidden_size],
-    );
-    let others = layout(config, architecture.as_ref()).entries.into_iter();
-    let own = (!config.is_tied).then_some(input);
-    own.into_iter()
-        .chain(others.map(|entry| (entry.name, entry.shape)))
-        .collect()
 }

@@ -24,7 +24,7 @@ pub struct Cached<'a> {
 struct Memory {
     /// Place of each row.
     places: HashMap<Vec<TokenId>, i64>,
-    /// `[rows, heads, length, dims]`, a layer each.
+    /// `[rows, heads, length, dims]`, one tensor per layer.
     keys: Vec<Tensor>,
     values: Vec<Tensor>,
     length: usize,

@@ -3,23 +3,15 @@
 use tch::{Tensor, no_grad};
 
 use super::ModelError;
-use super::architecture::{self, Architecture, Layout};
+use super::architecture::Architecture;
 use super::embedding::{Embedding, UsedRows};
-use super::layer::Norm;
+use super::layout::{Places, blueprint, layout};
 use super::params::{Params, Part, Trainable, operand};
-use super::vocabulary::{self, Head, Workspace};
+use super::vocabulary::{self, LmHead, Workspace};
 use crate::checkpoint::ModelConfig;
+use crate::checkpoint::size::{ACTIVATIONS, KEPT_LOGITS, activations_per_token};
 use crate::device::{Arithmetic, Device};
 use crate::units::{TokenId, to_i64};
-
-/// Most floats of activations that one forward pass leaves for its backward pass (2 GiB).
-pub const ACTIVATIONS: usize = 512 << 20;
-
-/// Floats of activations that a token leaves for the backward pass, all layers.
-#[must_use]
-pub fn activations_per_token(config: &ModelConfig) -> usize {
-    config.layers * architecture::of(config).activations(config)
-}
 
 /// A model on a device: weights in float32, products in an [`Arithmetic`].
 ///
@@ -29,16 +21,13 @@ pub fn activations_per_token(config: &ModelConfig) -> usize {
 #[derive(Debug)]
 pub struct Model {
     pub(super) config: ModelConfig,
-    architecture: Box<dyn Architecture>,
+    pub(super) architecture: Box<dyn Architecture>,
+    pub(super) places: Places,
     /// The input embedding; none where it is the output's.
     pub(super) embedding: Option<Embedding>,
     pub(super) params: Params,
     pub(super) device: Device,
     arithmetic: Arithmetic,
-    positions_slot: Option<usize>,
-    layer_slots: Vec<usize>,
-    final_norm: (Norm, usize),
-    output_slot: usize,
     workspace: Workspace,
 }
 
@@ -48,14 +37,8 @@ impl Model {
         device: Device,
         arithmetic: Arithmetic,
     ) -> Result<Self, ModelError> {
-        let architecture = architecture::of(&config);
-        let Layout {
-            entries,
-            positions,
-            layers,
-            final_norm,
-            output,
-        } = architecture::layout(&config, architecture.as_ref());
+        let blueprint = blueprint(&config);
+        let (tensors, places) = layout(&config, &blueprint);
         let embedding = if config.is_tied {
             None
         } else {
@@ -63,14 +46,11 @@ impl Model {
             Some(Embedding::zeros(rows, width, device)?)
         };
         Ok(Self {
-            params: Params::zeros(entries, device, arithmetic)?,
+            params: Params::zeros(tensors, device, arithmetic)?,
             embedding,
-            positions_slot: positions,
-            layer_slots: layers,
-            final_norm,
-            output_slot: output,
+            architecture: blueprint.architecture,
+            places,
             workspace: Workspace::default(),
-            architecture,
             config,
             device,
             arithmetic,
@@ -140,7 +120,7 @@ impl Model {
 
     /// The tied embedding as it is read at the input, where it trains: `[vocabulary, hidden]`, a leaf.
     pub fn tied_leaf(&self) -> Option<&Tensor> {
-        let table = self.params.tensor(self.output_slot);
+        let table = self.params.tensor(self.places.output);
         (self.embedding.is_none() && table.requires_grad()).then_some(table)
     }
 
@@ -157,11 +137,11 @@ impl Model {
         if let Some(embedding) = &self.embedding {
             return embedding.lookup(places);
         }
-        let table = self.params.tensor(self.output_slot);
+        let table = self.params.tensor(self.places.output);
         Tensor::f_embedding(table, places, -1, false, false)
     }
 
-    /// See [`UsedRows`].
+    /// The rows of the input embedding in training, to keep.
     pub fn used_rows(&self) -> Option<UsedRows> {
         self.embedding.as_ref()?.used()
     }
@@ -190,29 +170,10 @@ impl Model {
         self.params.train(&[]).map(|_| ())
     }
 
-    pub(super) fn architecture(&self) -> &dyn Architecture {
-        self.architecture.as_ref()
-    }
-
-    /// Slot of learned positions, where there are.
-    pub(super) fn positions_slot(&self) -> Option<usize> {
-        self.positions_slot
-    }
-
-    /// First slot of a layer.
-    pub(super) fn layer_slot(&self, layer: usize) -> usize {
-        self.layer_slots[layer]
-    }
-
-    /// The final norm, and its first slot.
-    pub(super) fn final_norm_at(&self) -> (Norm, usize) {
-        self.final_norm
-    }
-
     /// Slot of the output embedding: the last.
     #[must_use]
     pub fn output_slot(&self) -> usize {
-        self.output_slot
+        self.places.output
     }
 
     /// Inputs `[batch, time − 1]` and flat targets `[batch · (time − 1)]` of rows of equal length.
@@ -243,7 +204,7 @@ impl Model {
         let config = &self.config;
         let by_activations = (tokens * activations_per_token(config)).div_ceil(ACTIVATIONS);
         let by_logits = match self.device {
-            Device::CPU => (tokens * config.vocab_size).div_ceil(vocabulary::KEPT_LOGITS),
+            Device::CPU => (tokens * config.vocab_size).div_ceil(KEPT_LOGITS),
             _ => 1,
         };
         by_activations.max(by_logits).clamp(1, most.max(1))
@@ -254,12 +215,12 @@ impl Model {
         &'a self,
         hidden: &Tensor,
         targets: &'a Tensor,
-    ) -> Result<Head<'a>, tch::TchError> {
-        Ok(Head {
+    ) -> Result<LmHead<'a>, tch::TchError> {
+        Ok(LmHead {
             hidden: operand(hidden, self.arithmetic)?,
             output: self
                 .params
-                .operand(self.output_slot, self.arithmetic)
+                .operand(self.places.output, self.arithmetic)
                 .f_detach()?,
             targets,
             arithmetic: self.arithmetic,

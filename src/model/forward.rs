@@ -46,7 +46,7 @@ impl Model {
 
     /// Adds what the model has learned of positions, where it has.
     fn stand(&self, x: Tensor, positions: &Positions) -> Result<Tensor, TchError> {
-        match self.positions_slot() {
+        match self.places.positions {
             None => Ok(x),
             Some(slot) => {
                 let (time, learned) = (x.size()[1], self.params().tensor(slot));
@@ -67,15 +67,15 @@ impl Model {
             config: self.config(),
             params: self.params(),
             arithmetic: self.arithmetic(),
-            slot: self.layer_slot(layer),
+            slot: self.places.layers[layer],
             positions,
         };
-        self.architecture().layer(&weights, x, attend)
+        self.architecture.layer(&weights, x, attend)
     }
 
     /// The final norm.
     pub(super) fn final_norm(&self, x: &Tensor) -> Result<Tensor, TchError> {
-        let (how, slot) = self.final_norm_at();
+        let (how, slot) = self.places.final_norm;
         norm(x, how, slot, self.params(), self.config().norm_eps)
     }
 }

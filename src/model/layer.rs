@@ -39,14 +39,14 @@ pub(super) struct Layer<'a> {
     pub(super) config: &'a ModelConfig,
     pub(super) params: &'a Params,
     pub(super) arithmetic: Arithmetic,
-    /// Its first slot.
+    /// The first slot of the layer.
     pub(super) slot: usize,
     /// Where the tokens stand.
     pub(super) positions: &'a Positions,
 }
 
 impl Layer<'_> {
-    /// See [`norm`].
+    /// A norm over the last dimension, in float32.
     pub(super) fn norm(&self, x: &Tensor, how: Norm) -> Result<Tensor, TchError> {
         norm(x, how, self.slot, self.params, self.config.norm_eps)
     }
@@ -85,6 +85,18 @@ impl Layer<'_> {
             .f_transpose(1, 2)
     }
 
+    /// An MLP of two products with a GELU between them, `"none"` (exact) or `"tanh"` in libtorch's words.
+    pub(super) fn gelu_mlp(
+        &self,
+        x: &Tensor,
+        up: Linear,
+        down: Linear,
+        gelu: &str,
+    ) -> Result<Tensor, TchError> {
+        let inner = self.linear(&self.operand(x)?, up)?.f_gelu(gelu)?;
+        self.linear(&self.rounded(inner)?, down)
+    }
+
     /// Heads `[batch, heads, time, dims]` side by side, and through the layer's output product: `[batch, time, hidden]`.
     pub(super) fn join(&self, mixed: &Tensor, how: Linear) -> Result<Tensor, TchError> {
         let size = mixed.size();
@@ -117,7 +129,7 @@ pub(super) fn norm(
 }
 
 impl Heads {
-    /// The same where keys and values have as many heads as queries.
+    /// Keys or values with as many heads as queries: each head as often as it serves.
     fn repeated(&self, x: &Tensor) -> Result<Tensor, TchError> {
         let (size, heads) = (x.size(), self.queries.size()[1]);
         if size[1] == heads {
@@ -132,7 +144,6 @@ impl Heads {
     /// Causal attention by plain products in float32: `[batch, heads, queries' time, dims]`.
     pub(super) fn attend(&self, positions: &Positions) -> Result<Tensor, TchError> {
         let (keys, values) = (self.repeated(&self.keys)?, self.repeated(&self.values)?);
-        #[allow(clippy::cast_precision_loss)]
         let scale = 1.0 / (self.queries.size()[3] as f64).sqrt();
         self.queries
             .f_matmul(&keys.f_transpose(2, 3)?)?

@@ -2,14 +2,13 @@
 
 use tch::{Kind, TchError, Tensor};
 
-use super::architecture::{Architecture, Attend, Names, Tensors};
+use super::architecture::{Architecture, Attend, Blueprint, TensorNames, Tensors};
 use super::layer::{Heads, Layer, Linear, Norm};
 use crate::checkpoint::{HeadNorms, LlamaConfig, ModelConfig, NormPlace};
 
-/// See the module.
+/// Places of a layer's tensors, and what its config chooses.
 #[derive(Debug)]
-pub(super) struct Llama {
-    tensors: Tensors,
+struct Llama {
     query: Linear,
     key: Linear,
     value: Linear,
@@ -25,46 +24,59 @@ pub(super) struct Llama {
     norms: NormPlace,
 }
 
-impl Llama {
-    pub(super) fn new(config: &ModelConfig, llama: &LlamaConfig) -> Self {
-        let (h, i) = (config.hidden_size, config.intermediate_size);
-        let queries = config.heads * config.head_dims;
-        let keys = config.key_heads * config.head_dims;
-        let (bias, mlp_bias) = (llama.has_query_bias, llama.has_mlp_bias);
-        let mut tensors = Tensors::default();
-        let t = &mut tensors;
-        let head_norms = match llama.head_norms {
-            HeadNorms::None => None,
-            HeadNorms::EachHead => Some([config.head_dims; 2]),
-            HeadNorms::Whole => Some([queries, keys]),
-        };
-        let [attention_norm, mlp_norm] = match llama.norms {
-            NormPlace::Before => ["input_layernorm", "post_attention_layernorm"],
-            NormPlace::After => ["post_attention_layernorm", "post_feedforward_layernorm"],
-        };
-        Self {
-            query: t.linear("self_attn.q_proj", h, queries, bias),
-            key: t.linear("self_attn.k_proj", h, keys, bias),
-            value: t.linear("self_attn.v_proj", h, keys, bias),
-            output: t.linear("self_attn.o_proj", queries, h, llama.has_output_bias),
-            head_norms: head_norms.map(|[of_queries, of_keys]| {
-                let queries = t.rms_norm("self_attn.q_norm", of_queries);
-                (
-                    queries,
-                    t.rms_norm("self_attn.k_norm", of_keys),
-                    llama.head_norms,
-                )
-            }),
-            gate: t.linear("mlp.gate_proj", h, i, mlp_bias),
-            up: t.linear("mlp.up_proj", h, i, mlp_bias),
-            down: t.linear("mlp.down_proj", i, h, mlp_bias),
-            attention_norm: t.rms_norm(attention_norm, h),
-            mlp_norm: t.rms_norm(mlp_norm, h),
-            norms: llama.norms,
-            tensors,
-        }
+/// What the architecture says of itself, for models of `config`.
+pub(super) fn blueprint(config: &ModelConfig, llama: &LlamaConfig) -> Blueprint {
+    let (h, i) = (config.hidden_size, config.intermediate_size);
+    let queries = config.heads * config.head_dims;
+    let keys = config.key_heads * config.head_dims;
+    let (bias, mlp_bias) = (llama.has_query_bias, llama.has_mlp_bias);
+    let mut tensors = Tensors::default();
+    let t = &mut tensors;
+    let head_norms = match llama.head_norms {
+        HeadNorms::None => None,
+        HeadNorms::EachHead => Some([config.head_dims; 2]),
+        HeadNorms::Whole => Some([queries, keys]),
+    };
+    let [attention_norm, mlp_norm] = match llama.norms {
+        NormPlace::Before => ["input_layernorm", "post_attention_layernorm"],
+        NormPlace::After => ["post_attention_layernorm", "post_feedforward_layernorm"],
+    };
+    let layer = Llama {
+        query: t.linear("self_attn.q_proj", h, queries, bias),
+        key: t.linear("self_attn.k_proj", h, keys, bias),
+        value: t.linear("self_attn.v_proj", h, keys, bias),
+        output: t.linear("self_attn.o_proj", queries, h, llama.has_output_bias),
+        head_norms: head_norms.map(|[of_queries, of_keys]| {
+            let queries = t.rms_norm("self_attn.q_norm", of_queries);
+            (
+                queries,
+                t.rms_norm("self_attn.k_norm", of_keys),
+                llama.head_norms,
+            )
+        }),
+        gate: t.linear("mlp.gate_proj", h, i, mlp_bias),
+        up: t.linear("mlp.up_proj", h, i, mlp_bias),
+        down: t.linear("mlp.down_proj", i, h, mlp_bias),
+        attention_norm: t.rms_norm(attention_norm, h),
+        mlp_norm: t.rms_norm(mlp_norm, h),
+        norms: llama.norms,
+    };
+    let names = TensorNames {
+        base: "model.",
+        input: "embed_tokens.weight",
+        positions: None,
+        layers: "layers",
+        final_norm: ("norm", Tensors::rms_norm),
+        output: "lm_head.weight",
+    };
+    Blueprint {
+        names,
+        tensors,
+        architecture: Box::new(layer),
     }
+}
 
+impl Llama {
     fn heads(&self, layer: &Layer<'_>, x: &Tensor) -> Result<Heads, TchError> {
         let x = layer.operand(x)?;
         let product = |how| layer.linear(&x, how)?.f_to_kind(Kind::Float);
@@ -103,24 +115,6 @@ impl Llama {
 }
 
 impl Architecture for Llama {
-    fn names(&self) -> Names {
-        Names {
-            base: "model.",
-            input: "embed_tokens.weight",
-            positions: None,
-            layers: "layers",
-            output: "lm_head.weight",
-        }
-    }
-
-    fn tensors(&self) -> &Tensors {
-        &self.tensors
-    }
-
-    fn final_norm(&self, tensors: &mut Tensors, hidden: usize) -> Norm {
-        tensors.rms_norm("norm", hidden)
-    }
-
     fn layer(
         &self,
         layer: &Layer<'_>,
@@ -142,10 +136,5 @@ impl Architecture for Llama {
                 x.f_add(&layer.norm(&mlp, self.mlp_norm)?)
             }
         }
-    }
-
-    fn activations(&self, config: &ModelConfig) -> usize {
-        // Gate, its activation, the other half, their product.
-        20 * config.hidden_size + 4 * config.intermediate_size
     }
 }

@@ -2,15 +2,14 @@
 
 use tch::{Kind, TchError, Tensor};
 
-use super::architecture::{Architecture, Attend, Names, Tensors};
+use super::architecture::{Architecture, Attend, Blueprint, TensorNames, Tensors};
 use super::layer::{Heads, Layer, Linear, Norm};
 use crate::checkpoint::{ModelConfig, NeoxConfig};
 use crate::units::to_i64;
 
-/// See the module.
+/// Places of a layer's tensors, and what its config chooses.
 #[derive(Debug)]
-pub(super) struct Neox {
-    tensors: Tensors,
+struct Neox {
     before_attention: Norm,
     before_mlp: Norm,
     query_key_value: Linear,
@@ -20,23 +19,36 @@ pub(super) struct Neox {
     parallel_residual: bool,
 }
 
-impl Neox {
-    pub(super) fn new(config: &ModelConfig, neox: &NeoxConfig) -> Self {
-        let (h, i) = (config.hidden_size, config.intermediate_size);
-        let mut tensors = Tensors::default();
-        let t = &mut tensors;
-        Self {
-            before_attention: t.layer_norm("input_layernorm", h),
-            before_mlp: t.layer_norm("post_attention_layernorm", h),
-            query_key_value: t.linear("attention.query_key_value", h, 3 * h, true),
-            dense: t.linear("attention.dense", h, h, true),
-            up: t.linear("mlp.dense_h_to_4h", h, i, true),
-            down: t.linear("mlp.dense_4h_to_h", i, h, true),
-            parallel_residual: neox.parallel_residual,
-            tensors,
-        }
+/// What the architecture says of itself, for models of `config`.
+pub(super) fn blueprint(config: &ModelConfig, neox: &NeoxConfig) -> Blueprint {
+    let (h, i) = (config.hidden_size, config.intermediate_size);
+    let mut tensors = Tensors::default();
+    let t = &mut tensors;
+    let layer = Neox {
+        before_attention: t.layer_norm("input_layernorm", h),
+        before_mlp: t.layer_norm("post_attention_layernorm", h),
+        query_key_value: t.linear("attention.query_key_value", h, 3 * h, true),
+        dense: t.linear("attention.dense", h, h, true),
+        up: t.linear("mlp.dense_h_to_4h", h, i, true),
+        down: t.linear("mlp.dense_4h_to_h", i, h, true),
+        parallel_residual: neox.parallel_residual,
+    };
+    let names = TensorNames {
+        base: "gpt_neox.",
+        input: "embed_in.weight",
+        positions: None,
+        layers: "layers",
+        final_norm: ("final_layer_norm", Tensors::layer_norm),
+        output: "embed_out.weight",
+    };
+    Blueprint {
+        names,
+        tensors,
+        architecture: Box::new(layer),
     }
+}
 
+impl Neox {
     fn heads(&self, layer: &Layer<'_>, x: &Tensor) -> Result<Heads, TchError> {
         let (batch, time) = (x.size()[0], x.size()[1]);
         let (heads, dims) = (to_i64(layer.config.heads), to_i64(layer.config.head_dims));
@@ -55,31 +67,11 @@ impl Neox {
     }
 
     fn mlp(&self, layer: &Layer<'_>, x: &Tensor) -> Result<Tensor, TchError> {
-        let x = layer.operand(x)?;
-        let inner = layer.rounded(layer.linear(&x, self.up)?.f_gelu("none")?)?;
-        layer.linear(&inner, self.down)
+        layer.gelu_mlp(&layer.norm(x, self.before_mlp)?, self.up, self.down, "none")
     }
 }
 
 impl Architecture for Neox {
-    fn names(&self) -> Names {
-        Names {
-            base: "gpt_neox.",
-            input: "embed_in.weight",
-            positions: None,
-            layers: "layers",
-            output: "embed_out.weight",
-        }
-    }
-
-    fn tensors(&self) -> &Tensors {
-        &self.tensors
-    }
-
-    fn final_norm(&self, tensors: &mut Tensors, hidden: usize) -> Norm {
-        tensors.layer_norm("final_layer_norm", hidden)
-    }
-
     fn layer(
         &self,
         layer: &Layer<'_>,
@@ -89,12 +81,10 @@ impl Architecture for Neox {
         let heads = self.heads(layer, &layer.norm(x, self.before_attention)?)?;
         let attention = layer.join(&attend(heads)?, self.dense)?;
         if self.parallel_residual {
-            let mlp = self.mlp(layer, &layer.norm(x, self.before_mlp)?)?;
-            x.f_add(&attention)?.f_add(&mlp)
+            x.f_add(&attention)?.f_add(&self.mlp(layer, x)?)
         } else {
             let x = x.f_add(&attention)?;
-            let mlp = self.mlp(layer, &layer.norm(&x, self.before_mlp)?)?;
-            x.f_add(&mlp)
+            x.f_add(&self.mlp(layer, &x)?)
         }
     }
 }

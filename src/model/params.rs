@@ -36,40 +36,34 @@ pub enum Part {
 }
 
 /// A tensor to make room for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Entry {
-    /// Its name in the checkpoint.
+#[derive(Debug)]
+pub(super) struct TensorSpec {
+    /// As checkpoints name it.
     pub(super) name: String,
-    /// Its shape.
     pub(super) shape: Vec<usize>,
-    /// The part of the model it belongs to.
     pub(super) part: Part,
     /// It enters no product, and stays in float32 in every arithmetic: norms, learned positions.
     pub(super) is_exact: bool,
 }
 
-/// One tensor's place in the flat buffer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Slot {
-    /// Its name in the checkpoint.
-    pub name: String,
-    /// Its shape.
-    pub shape: Vec<usize>,
-    /// The part of the model it belongs to.
-    pub part: Part,
-    /// It stays in float32 in every arithmetic.
-    is_exact: bool,
+/// A tensor's place in the flat buffer.
+#[derive(Debug)]
+struct Slot {
+    spec: TensorSpec,
     /// Where it begins, in floats.
     offset: usize,
 }
 
 impl Slot {
     fn numel(&self) -> usize {
-        self.shape.iter().product()
+        self.spec.shape.iter().product()
     }
 
-    fn size(&self) -> Vec<i64> {
-        self.shape.iter().map(|&n| to_i64(n)).collect()
+    /// Its view of a flat tensor that begins `start` floats into the buffer.
+    fn view(&self, flat: &Tensor, start: usize) -> Result<Tensor, tch::TchError> {
+        let size: Vec<i64> = self.spec.shape.iter().map(|&n| to_i64(n)).collect();
+        flat.f_narrow(0, to_i64(self.offset - start), to_i64(self.numel()))?
+            .f_view(size.as_slice())
     }
 }
 
@@ -82,7 +76,7 @@ pub struct Params {
     rounded: Option<Rounded>,
 }
 
-/// The same parameters rounded to bfloat16: in that type, or as such numbers in float32.
+/// The parameters rounded to bfloat16: in that type, or as such numbers in float32.
 #[derive(Debug)]
 struct Rounded {
     flat: Tensor,
@@ -108,20 +102,14 @@ pub fn copied(tensor: &Tensor, device: tch::Device) -> Result<Tensor, tch::TchEr
 impl Params {
     /// Zeros for these tensors, which must come in the order of [`Part`].
     pub(super) fn zeros(
-        tensors: impl IntoIterator<Item = Entry>,
+        tensors: Vec<TensorSpec>,
         device: Device,
         arithmetic: Arithmetic,
     ) -> Result<Self, tch::TchError> {
         let mut slots: Vec<Slot> = Vec::new();
         let mut end = 0;
-        for entry in tensors {
-            let slot = Slot {
-                name: entry.name,
-                shape: entry.shape,
-                part: entry.part,
-                is_exact: entry.is_exact,
-                offset: end,
-            };
+        for spec in tensors {
+            let slot = Slot { spec, offset: end };
             end += slot.numel().next_multiple_of(ALIGN);
             slots.push(slot);
         }
@@ -145,10 +133,9 @@ impl Params {
         })
     }
 
-    /// Places, names and shapes of the tensors.
-    #[must_use]
-    pub fn slots(&self) -> &[Slot] {
-        &self.slots
+    /// How many tensors there are.
+    pub(super) fn tensors(&self) -> usize {
+        self.slots.len()
     }
 
     /// The tensor of a slot, in float32.
@@ -168,7 +155,7 @@ impl Params {
     /// not.
     pub fn leaf(&self, slot: usize) -> &Tensor {
         match &self.rounded {
-            Some(rounded) if !self.slots[slot].is_exact => &rounded.views[slot],
+            Some(rounded) if !self.slots[slot].spec.is_exact => &rounded.views[slot],
             _ => &self.views[slot],
         }
     }
@@ -177,7 +164,7 @@ impl Params {
     pub fn gradient(&self, slot: usize, grad: &Tensor) -> Result<Tensor, tch::TchError> {
         match &self.rounded {
             // Emulated: bfloat16 numbers in float32.
-            Some(_) if !self.slots[slot].is_exact && grad.kind() == Kind::Float => {
+            Some(_) if !self.slots[slot].spec.is_exact && grad.kind() == Kind::Float => {
                 operand(grad, Arithmetic::EmulatedBf16)
             }
             _ => Ok(grad.shallow_clone()),
@@ -217,19 +204,20 @@ impl Params {
 
     /// Lets exactly the tensors of these parts train.
     ///
-    /// Returns the range of slots, and the range of floats, that train. Parts must be neighbours in the order of [`Part`].
+    /// Returns the range of slots, and the range of floats, that train. Errors: parts that are no neighbours in the order of [`Part`].
     pub fn train(&mut self, parts: &[Part]) -> Result<Trainable, tch::TchError> {
         for (i, slot) in self.slots.iter().enumerate() {
             // In place: the leaf keeps its identity.
-            let trains = parts.contains(&slot.part);
+            let trains = parts.contains(&slot.spec.part);
             let _ = self.leaf(i).f_set_requires_grad(trains)?;
-            if slot.part == Part::Tied {
+            if slot.spec.part == Part::Tied {
                 // It is read at the input in float32 in every arithmetic.
                 let _ = self.views[i].f_set_requires_grad(trains)?;
             }
         }
-        let first = self.slots.iter().position(|s| parts.contains(&s.part));
-        let last = self.slots.iter().rposition(|s| parts.contains(&s.part));
+        let trains = |slot: &Slot| parts.contains(&slot.spec.part);
+        let first = self.slots.iter().position(trains);
+        let last = self.slots.iter().rposition(trains);
         let (slots, floats) = match (first, last) {
             (Some(first), Some(last)) => {
                 let end = self.slots[last].offset + self.slots[last].numel();
@@ -237,26 +225,18 @@ impl Params {
             }
             _ => (0..0, 0..0),
         };
-        debug_assert!(
-            self.slots[slots.clone()]
-                .iter()
-                .all(|s| parts.contains(&s.part)),
-            "trainable parts must be neighbours"
-        );
+        if !self.slots[slots.clone()].iter().all(trains) {
+            let message = "what trains must be neighbours in the flat buffer";
+            return Err(tch::TchError::Shape(message.into()));
+        }
         Ok(Trainable { slots, floats })
     }
 
     /// Views of a flat tensor that covers `range` (a gradient, say), one for each trainable slot.
     pub fn views_of(&self, flat: &Tensor, range: &Trainable) -> Result<Vec<Tensor>, tch::TchError> {
-        self.slots[range.slots.clone()]
-            .iter()
-            .map(|s| {
-                let moved = Slot {
-                    offset: s.offset - range.floats.start,
-                    ..s.clone()
-                };
-                view(flat, &moved)
-            })
+        let slots = self.slots[range.slots.clone()].iter();
+        slots
+            .map(|slot| slot.view(flat, range.floats.start))
             .collect()
     }
 
@@ -277,7 +257,7 @@ pub struct Trainable {
 }
 
 fn all_views(flat: &Tensor, slots: &[Slot]) -> Result<Vec<Tensor>, tch::TchError> {
-    slots.iter().map(|s| view(flat, s)?.f_detach()).collect()
+    slots.iter().map(|s| s.view(flat, 0)?.f_detach()).collect()
 }
 
 /// Writes `from`, rounded to bfloat16, into `to` of either type.
@@ -287,9 +267,4 @@ fn round(to: &mut Tensor, from: &Tensor) -> Result<(), tch::TchError> {
     } else {
         to.f_copy_(&from.f_to_kind(Kind::BFloat16)?)
     }
-}
-
-fn view(flat: &Tensor, slot: &Slot) -> Result<Tensor, tch::TchError> {
-    flat.f_narrow(0, to_i64(slot.offset), to_i64(slot.numel()))?
-        .f_view(slot.size().as_slice())
 }

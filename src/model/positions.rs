@@ -73,7 +73,7 @@ impl Positions {
     }
 }
 
-/// Radians a place of each pair of dimensions, `[dims / 2]`. In float32 throughout, as transformers does.
+/// Radians per place of each pair of dimensions, `[dims / 2]`. In float32 throughout, as transformers does.
 fn frequencies(rotary: &Rotary, device: Device) -> Result<Tensor, tch::TchError> {
     let like = (Kind::Float, device.tch());
     let dims = to_i64(rotary.dims);

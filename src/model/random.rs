@@ -7,6 +7,7 @@ use super::{Model, ModelError};
 use crate::checkpoint::ModelConfig;
 use crate::device::{Arithmetic, Device};
 use crate::seed::{Purpose, RootSeed};
+use crate::units::to_i64;
 
 /// Normal numbers drawn once and laid end to end over a model that is only timed: time does not depend on their values.
 const DRAWN: usize = 1 << 16;
@@ -29,7 +30,7 @@ impl Model {
         })
     }
 
-    /// A model to time: the same, but the draws repeat every 65 537 entries. Never for findings.
+    /// A model to time: as [`Self::initial`], but the draws repeat every 65 537 entries. Never for findings.
     pub fn random(
         config: ModelConfig,
         device: Device,
@@ -58,7 +59,7 @@ impl Model {
                 [n] => vec![0.0; n],
                 _ => draw(place, &name, shape.iter().product()),
             };
-            let size: Vec<i64> = shape.iter().map(|&n| crate::units::to_i64(n)).collect();
+            let size: Vec<i64> = shape.iter().map(|&n| to_i64(n)).collect();
             let value = Tensor::f_from_slice::<f32>(&value)?.f_view(size.as_slice())?;
             model.set(place, &value)?;
         }
@@ -83,7 +84,7 @@ fn normals(rng: &mut impl Rng, n: usize, scale: f64) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::shapes::like_pythia;
+    use crate::checkpoint::shapes::like_pythia;
 
     fn initial(layers: usize, width: usize, seed: u64) -> Model {
         let config = like_pythia(layers, width, 4, 64);

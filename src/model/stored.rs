@@ -4,20 +4,26 @@ use std::path::Path;
 
 use tch::{Tensor, no_grad};
 
-use super::architecture::{self, expected};
+use super::layout::{blueprint, expected};
 use super::{Model, ModelError};
 use crate::checkpoint::{
-    Adapter, CheckpointError, Folder, Likeness, ModelConfig, Onto, Verified, WeightsError,
-    WeightsFile,
+    Adapter, Folder, Likeness, ModelConfig, Onto, VerifiedWeights, WeightsError, WeightsFile,
 };
 use crate::device::{Arithmetic, Device};
 
-/// The weights of a folder, held against its config; and their names there.
-type Found<'w> = (Verified<'w>, Vec<(String, Vec<usize>)>);
+/// The weights of a folder, held against its config.
+struct Stored<'w> {
+    weights: VerifiedWeights<'w>,
+    /// Names and shapes of the tensors, as its files have them.
+    names: Vec<(String, Vec<usize>)>,
+}
 
 /// Some checkpoints leave out what stands before all names; some hold a tied embedding twice.
-fn verified<'w>(weights: &'w WeightsFile, config: &ModelConfig) -> Result<Found<'w>, WeightsError> {
-    let names = architecture::of(config).names();
+fn verified<'w>(
+    weights: &'w WeightsFile,
+    config: &ModelConfig,
+) -> Result<Stored<'w>, WeightsError> {
+    let names = blueprint(config).names;
     let bare = names.input;
     let mut expected = expected(config);
     if weights.holds(bare)? {
@@ -27,40 +33,41 @@ fn verified<'w>(weights: &'w WeightsFile, config: &ModelConfig) -> Result<Found<
             }
         }
     }
-    let verified = if config.is_tied {
+    let weights = if config.is_tied {
         let input = expected.last().map_or("", |(name, _)| name.as_str());
         weights.verify_with_copy(&expected, input, names.output)?
     } else {
         weights.verify(&expected)?
     };
-    Ok((verified, expected))
+    Ok(Stored {
+        weights,
+        names: expected,
+    })
 }
 
 /// Checks that a folder's weights are those of its config, and numbers; and that an adapter fits them.
-pub fn check_weights(folder: &Folder, weights: &WeightsFile) -> Result<(), ModelError> {
-    let found = verified(weights, &folder.config).map_err(CheckpointError::from)?;
-    found
-        .0
-        .check_values(&found.1)
-        .map_err(CheckpointError::from)?;
-    with_adapter(folder, &found, Adapter::check)
+pub fn check_weights(folder: &Folder) -> Result<(), ModelError> {
+    let weights = folder.weights()?;
+    let stored = verified(&weights, &folder.config)?;
+    stored.weights.check_values(&stored.names)?;
+    with_adapter(folder, &stored, Adapter::check)
 }
 
 /// What `with` makes of a folder's adapter, where there is one. An adapter's names are the whole ones, whatever those of its
 /// base's file are.
 fn with_adapter(
     folder: &Folder,
-    (weights, names): &Found<'_>,
-    with: impl FnOnce(&Adapter, &Onto<'_>) -> Result<(), CheckpointError>,
+    stored: &Stored<'_>,
+    with: impl FnOnce(&Adapter, &Onto<'_>) -> Result<(), WeightsError>,
 ) -> Result<(), ModelError> {
     let Some(adapter) = folder.adapter() else {
         return Ok(());
     };
     let base = Onto {
-        folder: folder.base(),
+        folder,
         expected: &expected(&folder.config),
-        weights,
-        names,
+        weights: &stored.weights,
+        names: &stored.names,
     };
     Ok(with(adapter, &base)?)
 }
@@ -74,8 +81,8 @@ impl Model {
     ) -> Result<Self, ModelError> {
         // Before memory is taken for what the config merely claims.
         let weights = folder.weights()?;
-        let found = verified(&weights, &folder.config).map_err(CheckpointError::from)?;
-        with_adapter(folder, &found, Adapter::check)?;
+        let stored = verified(&weights, &folder.config)?;
+        with_adapter(folder, &stored, Adapter::check)?;
         let mut model = Self::zeros(folder.config.clone(), device, arithmetic)?;
         model.read_weights(folder)?;
         Ok(model)
@@ -84,14 +91,11 @@ impl Model {
     /// Replaces the weights by those of a folder of the same architecture.
     pub fn read_weights(&mut self, folder: &Folder) -> Result<(), ModelError> {
         let weights = folder.weights()?;
-        let found = verified(&weights, &self.config).map_err(CheckpointError::from)?;
-        found
-            .0
-            .fill(&found.1, |place, from, rows| {
-                self.set_rows(place, from, rows)
-            })
-            .map_err(CheckpointError::from)?;
-        with_adapter(folder, &found, |adapter, base| {
+        let stored = verified(&weights, &self.config)?;
+        stored.weights.fill(&stored.names, |place, from, rows| {
+            self.set_rows(place, from, rows)
+        })?;
+        with_adapter(folder, &stored, |adapter, base| {
             adapter.each(base, |place, sum| self.add(place, sum))
         })
     }
@@ -118,7 +122,7 @@ impl Model {
         self.set_rows(place, 0, value)
     }
 
-    /// The same for the rows from `from` on: `rows` is `[rows, …]`.
+    /// Overwrites the rows from `from` on of the tensor at a place: `rows` is `[rows, …]`.
     fn set_rows(&mut self, place: usize, from: i64, rows: &Tensor) -> Result<(), tch::TchError> {
         match (&mut self.embedding, place) {
             (None, slot) => self.params.set_rows(slot, from, rows),
@@ -127,13 +131,17 @@ impl Model {
         }
     }
 
-    /// Names and tensors, as a checkpoint holds them. Training must have ended.
+    /// Names and tensors, as a checkpoint holds them.
+    ///
+    /// # Panics
+    ///
+    /// While training is on: the input embedding is not whole then.
     #[must_use]
     pub fn named_tensors(&self) -> Vec<(String, Tensor)> {
-        debug_assert!(self.input_leaf().is_none(), "training is on");
+        assert!(self.input_leaf().is_none(), "training is on");
         let input = self.embedding.iter().map(|e| e.table().shallow_clone());
         let others =
-            (0..self.params.slots().len()).map(|slot| self.params.tensor(slot).shallow_clone());
+            (0..self.params.tensors()).map(|slot| self.params.tensor(slot).shallow_clone());
         let names = expected(&self.config).into_iter().map(|(name, _)| name);
         names.zip(input.chain(others)).collect()
     }

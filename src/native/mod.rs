@@ -1,12 +1,12 @@
-//! The only module with `unsafe`: calls into the system's loader that no safe crate covers.
+//! The only module with `unsafe`: what libtorch and the system offer and no safe crate covers.
 #![allow(unsafe_code)]
 
 mod rows;
 mod torch;
 
-pub(crate) use rows::{take_tile, tile_to_slopes};
+pub(crate) use rows::{Gathered, take_tile, tile_to_slopes};
 pub(crate) use torch::{
-    AdamWStep, Group, allow_tf32, fused_adamw, has_bf16_products, peak_cuda_memory,
+    AdamWSlice, AdamWStep, allow_tf32, fused_adamw, has_bf16_products, peak_cuda_memory,
 };
 
 use std::ffi::{CStr, CString};
@@ -74,22 +74,6 @@ pub(crate) fn forget_pages(map: &memmap2::Mmap, part: &[u8]) {
         unsafe { map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, from, part.len()) };
     // Advice: a system that does not take it keeps the pages.
     told.ok();
-}
-
-/// Bytes that the user may still write to the disk of a folder.
-///
-/// Errors: the system does not say.
-pub(crate) fn free_space(folder: &Path) -> std::io::Result<u64> {
-    let name = CString::new(folder.as_os_str().as_bytes())?;
-    let mut found = std::mem::MaybeUninit::<libc::statvfs>::uninit();
-    // SAFETY: `name` is a zero-terminated string that outlives the call, and `found` is room for the one struct it writes.
-    let code = unsafe { libc::statvfs(name.as_ptr(), found.as_mut_ptr()) };
-    if code != 0 {
-        return Err(std::io::Error::last_os_error());
-    }
-    // SAFETY: a statvfs that gives 0 has filled the struct.
-    let found = unsafe { found.assume_init() };
-    Ok(found.f_bavail.saturating_mul(found.f_frsize))
 }
 
 /// Keeps freed memory for the next tensor of its size, where the system's allocator is glibc's.

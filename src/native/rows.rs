@@ -137,7 +137,7 @@ fn to_slopes<T: Number>(row: &mut [T], normaliser: f32, slope: f32) {
     }
 }
 
-/// The same two functions for each set of instructions; the best that the processor has is taken.
+/// A function compiled for each set of instructions; the best that the processor has is taken.
 macro_rules! by_processor {
     ($name:ident($($arg:ident: $type:ty),*) = $body:ident) => {
         #[inline]
@@ -195,7 +195,7 @@ impl<T: Number> Matrix<T> {
 }
 
 impl<T> Matrix<T> {
-    /// A number a row.
+    /// One number per row.
     fn column(slice: &mut [T]) -> Self {
         Self {
             data: slice.as_mut_ptr(),
@@ -207,26 +207,33 @@ impl<T> Matrix<T> {
     /// One row. Callers take each row once at a time.
     #[allow(clippy::mut_from_ref)]
     fn row(&self, row: usize) -> &mut [T] {
-        debug_assert!(row < self.rows);
+        assert!(row < self.rows);
         // SAFETY: the tensor is contiguous and holds `rows · columns` numbers of this type (`of` asked for its kind),
-        // `row < rows`, and it outlives this view.
+        // `row < rows` was just asked, and it outlives this view.
         unsafe { std::slice::from_raw_parts_mut(self.data.add(row * self.columns), self.columns) }
     }
 }
 
-/// Takes a tile of logits `[rows, columns]` (float32 or bfloat16), which begins at token `from` of the vocabulary, into the
-/// running `max` and `sum` of exponentials `[rows]`, and notes the logit of each row's target `[rows]` where it lies in the tile.
+/// What a pass over tiles gathers of each row. `[rows]` each.
+pub(crate) struct Gathered<'a> {
+    /// The largest logit so far.
+    pub(crate) max: &'a mut [f32],
+    /// The sum of exponentials so far, below `max`.
+    pub(crate) sum: &'a mut [f32],
+    /// The logit of the row's target, once its tile has come.
+    pub(crate) target_logits: &'a mut [f32],
+}
+
+/// Takes in a tile of logits `[rows, columns]` (float32 or bfloat16), which begins at token `from` of the vocabulary.
 pub(crate) fn take_tile(
     tile: &Tensor,
     from: usize,
     targets: &[i64],
-    max: &mut [f32],
-    sum: &mut [f32],
-    target_logits: &mut [f32],
+    gathered: Gathered<'_>,
 ) -> Result<(), tch::TchError> {
     match tile.kind() {
-        Kind::BFloat16 => take::<Bf16>(tile, from, targets, max, sum, target_logits),
-        _ => take::<f32>(tile, from, targets, max, sum, target_logits),
+        Kind::BFloat16 => take::<Bf16>(tile, from, targets, gathered),
+        _ => take::<f32>(tile, from, targets, gathered),
     }
 }
 
@@ -234,18 +241,13 @@ fn take<T: Number>(
     tile: &Tensor,
     from: usize,
     targets: &[i64],
-    max: &mut [f32],
-    sum: &mut [f32],
-    target_logits: &mut [f32],
+    gathered: Gathered<'_>,
 ) -> Result<(), tch::TchError> {
     let tile = Matrix::<T>::of(tile)?;
-    let lengths = [targets.len(), max.len(), sum.len(), target_logits.len()];
+    let [max, sum, target_logits] =
+        [gathered.max, gathered.sum, gathered.target_logits].map(Matrix::column);
+    let lengths = [targets.len(), max.rows, sum.rows, target_logits.rows];
     refuse_other_lengths(&lengths, tile.rows)?;
-    let (max, sum, target_logits) = (
-        Matrix::column(max),
-        Matrix::column(sum),
-        Matrix::column(target_logits),
-    );
     parallel_for(tile.rows, 8, &|start, end| {
         for (row, &target) in (start..end).zip(&targets[start..end]) {
             let logits = tile.row(row);
@@ -297,7 +299,7 @@ fn turn<T: Number>(
 
 fn refuse_other_lengths(lengths: &[usize], rows: usize) -> Result<(), tch::TchError> {
     if lengths.iter().any(|&n| n != rows) {
-        return Err(tch::TchError::Shape("a number a row is needed".into()));
+        return Err(tch::TchError::Shape("one number per row is needed".into()));
     }
     Ok(())
 }

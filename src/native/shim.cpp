@@ -20,23 +20,23 @@ int fail(const char *what, char *error, size_t room) {
 
 extern "C" {
 
-struct UnsaidGroup {
+struct UnsaidSlice {
   at::Tensor *parameters, *grad, *mean, *square;
 };
 
 // AdamW on a few tensors, in place, in a single pass on all cores (or a few launches on a GPU).
-int unsaid_fused_adamw(const UnsaidGroup *groups, size_t count, double step, double learning_rate,
+int unsaid_fused_adamw(const UnsaidSlice *slices, size_t count, double step, double learning_rate,
                        double beta1, double beta2, double weight_decay, double epsilon,
                        char *error, size_t room) {
   try {
     std::vector<at::Tensor> parameters, grads, means, squares, steps;
     for (size_t i = 0; i < count; ++i) {
-      const auto &g = groups[i];
-      parameters.push_back(*g.parameters);
-      grads.push_back(*g.grad);
-      means.push_back(*g.mean);
-      squares.push_back(*g.square);
-      steps.push_back(at::full({}, step, g.parameters->options().dtype(at::kFloat)));
+      const auto &s = slices[i];
+      parameters.push_back(*s.parameters);
+      grads.push_back(*s.grad);
+      means.push_back(*s.mean);
+      squares.push_back(*s.square);
+      steps.push_back(at::full({}, step, s.parameters->options().dtype(at::kFloat)));
     }
     at::_fused_adamw_(parameters, grads, means, squares, {}, steps, learning_rate, beta1, beta2,
                       weight_decay, epsilon, /*amsgrad=*/false, /*maximize=*/false);

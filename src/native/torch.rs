@@ -11,7 +11,7 @@ const ROOM: usize = 1024;
 
 unsafe extern "C" {
     fn unsaid_fused_adamw(
-        groups: *const GroupPointers,
+        slices: *const SlicePointers,
         count: usize,
         step: f64,
         learning_rate: f64,
@@ -58,32 +58,35 @@ fn checked(call: impl FnOnce(*mut c_char) -> i32) -> Result<(), tch::TchError> {
     Err(tch::TchError::Torch(text.to_string_lossy().into_owned()))
 }
 
-/// Tensors of one shape that one `AdamW` step works on.
-pub(crate) struct Group<'a> {
+/// Parameters that one `AdamW` step updates, with their gradient and moments, all of one shape.
+pub(crate) struct AdamWSlice<'a> {
     pub(crate) parameters: &'a mut Tensor,
-    pub(crate) grad: &'a Tensor,
+    pub(crate) grad: &'a mut Tensor,
     pub(crate) mean: &'a mut Tensor,
     pub(crate) square: &'a mut Tensor,
 }
 
-/// The shim's `Group`.
+/// The shim's `UnsaidSlice`.
 #[repr(C)]
-struct GroupPointers {
+struct SlicePointers {
     parameters: *mut c_void,
     grad: *mut c_void,
     mean: *mut c_void,
     square: *mut c_void,
 }
 
-/// `AdamW` on all groups, in place, in one pass.
-pub(crate) fn fused_adamw(groups: &mut [Group<'_>], how: AdamWStep) -> Result<(), tch::TchError> {
-    let pointers: Vec<GroupPointers> = groups
+/// `AdamW` on all slices, in place, in one pass.
+pub(crate) fn fused_adamw(
+    slices: &mut [AdamWSlice<'_>],
+    how: AdamWStep,
+) -> Result<(), tch::TchError> {
+    let pointers: Vec<SlicePointers> = slices
         .iter_mut()
-        .map(|g| GroupPointers {
-            parameters: g.parameters.as_mut_ptr().cast(),
-            grad: g.grad.as_ptr().cast_mut().cast(),
-            mean: g.mean.as_mut_ptr().cast(),
-            square: g.square.as_mut_ptr().cast(),
+        .map(|s| SlicePointers {
+            parameters: s.parameters.as_mut_ptr().cast(),
+            grad: s.grad.as_ptr().cast_mut().cast(),
+            mean: s.mean.as_mut_ptr().cast(),
+            square: s.square.as_mut_ptr().cast(),
         })
         .collect();
     // SAFETY: all pointers are live `at::Tensor`s that tch owns, borrowed for the call; the shim changes only the

@@ -93,7 +93,8 @@ pub enum RunDirError {
 }
 
 impl RunDirError {
-    pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+    /// What makes the error of an attempt on `path` out of what the system said. `doing`: as in "cannot open PATH".
+    pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io {
             doing,

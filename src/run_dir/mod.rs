@@ -193,11 +193,7 @@ fn is_occupied(root: &Path) -> Result<bool, RunDirError> {
             })
         })),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(source) => Err(RunDirError::Io {
-            doing: "read the folder",
-            path: root.to_owned(),
-            source,
-        }),
+        Err(e) => Err(RunDirError::io("read the folder", root)(e)),
     }
 }
 

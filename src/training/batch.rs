@@ -47,7 +47,7 @@ pub struct DpoTerm {
 /// Mean token cross-entropy of rows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LikelihoodTerm {
-    /// Its name.
+    /// What logs and traces call it.
     pub name: TermName,
     /// Weight in the total loss.
     pub weight: f64,
@@ -67,7 +67,7 @@ pub struct StepBatch {
 /// A loss and its derivative.
 #[derive(Debug)]
 pub(super) struct Loss {
-    /// Total, then each term in the order of [`StepBatch::names`], then (with DPO) the mean log-probability a token of
+    /// Total, then each term in the order of [`StepBatch::names`], then (with DPO) the mean log-probability per token of
     /// the chosen and of the rejected rows: read back together, so that a step waits for the device once.
     pub(super) numbers: Tensor,
     /// Derivative of the total by each log-probability. `[rows, time]`
@@ -105,7 +105,7 @@ impl StepBatch {
         self.len() == 0
     }
 
-    /// Tokens a row that go through the model.
+    /// Tokens per row that go through the model.
     pub(super) fn rows_time(&self) -> usize {
         let pairs = self.dpo.iter().flat_map(|d| &d.chosen);
         let mut rows = pairs.chain(self.likelihood.iter().flat_map(|t| &t.rows));

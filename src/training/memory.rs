@@ -2,7 +2,8 @@
 
 use super::TrainingError;
 use super::batch::StepBatch;
-use crate::model::{Model, activations_per_token};
+use crate::checkpoint::size::activations_per_token;
+use crate::model::Model;
 
 /// The last is oneDNN's, whose products make their code and buffers in memory of their own.
 const WORDS: [&str; 3] = [
@@ -36,7 +37,7 @@ pub(super) fn error(
         rows,
         asked: first_line(&error.to_string()),
         free,
-        mend: match fits {
+        fix: match fits {
             0 => "not even one row of each term fits: use a smaller model or a machine with more memory".to_owned(),
             rows => format!("set run.micro_batch = {rows}, or \"auto\""),
         },

@@ -12,7 +12,7 @@ pub use batch::{DpoTerm, LikelihoodTerm, StepBatch, TermName};
 pub use batches::Batches;
 pub use phase::{Control, Failure, PhasePlan, run_phase, trainable_parts};
 pub use schedule::learning_rate;
-pub use trainer::{Parts, Settings, StepReport, Trainer, TrainerState};
+pub use trainer::{Settings, StepReport, StepTimes, Trainer, TrainerState};
 
 use crate::units::Phase;
 
@@ -24,21 +24,20 @@ fn there(free: Option<u64>) -> String {
 
 /// Why training stopped.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message says what a field is")]
 pub enum TrainingError {
     /// libtorch failed: most often memory.
     #[error("libtorch failed in training: {0}")]
     Torch(#[from] tch::TchError),
     /// A step does not fit into memory.
-    #[error("out of memory in a step of {rows} rows of each term at once: {asked}{}; {mend}", there(*free))]
+    #[error("out of memory in a step of {rows} rows of each term at once: {asked}{}; {fix}", there(*free))]
     OutOfMemory {
         /// Rows of each loss term that were tried at once.
         rows: usize,
-        /// libtorch's own words.
         asked: String,
         /// What was free, bytes, where that is known.
         free: Option<u64>,
-        /// The mend.
-        mend: String,
+        fix: String,
     },
     /// The loss or the gradient is no number any more.
     #[error(
@@ -47,9 +46,7 @@ pub enum TrainingError {
     NotFinite {
         /// `loss` or `gradient norm`.
         what: &'static str,
-        /// Its value.
         value: f64,
-        /// The phase.
         phase: Phase,
         /// The step, from 0.
         step: usize,
@@ -57,7 +54,6 @@ pub enum TrainingError {
     /// The user asked to stop.
     #[error("interrupted at phase {phase}, step {step}")]
     Interrupted {
-        /// The phase.
         phase: Phase,
         /// The first step that was not done.
         step: usize,
@@ -65,21 +61,17 @@ pub enum TrainingError {
     /// The state between two steps could not be saved or brought back.
     #[error("the state of phase {phase} before step {step}: {source}")]
     State {
-        /// The phase.
         phase: Phase,
         /// The step to come.
         step: usize,
-        /// What failed.
         source: Failure,
     },
     /// An evaluation during training failed.
     #[error("evaluation at phase {phase}, step {step} failed: {source}")]
     Evaluation {
-        /// The phase.
         phase: Phase,
         /// The step after whose update it was made.
         step: usize,
-        /// What failed.
         source: Failure,
     },
 }

@@ -1,9 +1,9 @@
-//! `AdamW` over a few flat slices of parameters: a handful of launches a step, whatever the number of tensors.
+//! `AdamW` over a few flat slices of parameters: a handful of launches per step, whatever the number of tensors.
 
 use tch::{Kind, Tensor, no_grad};
 
 use crate::model::copied;
-use crate::native::{AdamWStep, Group, fused_adamw};
+use crate::native::{AdamWSlice, AdamWStep, fused_adamw};
 
 /// `AdamW`'s β₁, β₂ and ε. Guide: recipe, "Optimiser".
 const BETAS: [f64; 2] = [0.9, 0.999];
@@ -37,6 +37,20 @@ impl Moments {
         })
     }
 
+    /// The moments with the parameters and the gradient that they belong to.
+    pub(super) fn with<'a>(
+        &'a mut self,
+        parameters: &'a mut Tensor,
+        grad: &'a mut Tensor,
+    ) -> AdamWSlice<'a> {
+        AdamWSlice {
+            parameters,
+            grad,
+            mean: &mut self.mean,
+            square: &mut self.square,
+        }
+    }
+
     /// As many rows as `parameters` `[rows, …]` has: new ones begin with nothing.
     pub(super) fn grow(&mut self, parameters: &Tensor) -> Result<(), tch::TchError> {
         let (have, want) = (self.mean.size()[0], parameters.size()[0]);
@@ -49,19 +63,12 @@ impl Moments {
     }
 }
 
-/// A slice of parameters, its gradient and its moments.
-pub(super) struct Slice<'a> {
-    pub(super) parameters: &'a mut Tensor,
-    pub(super) grad: &'a mut Tensor,
-    pub(super) moments: &'a mut Moments,
-}
-
 /// One step of `AdamW`, the `step`-th from 1, over all slices together.
 ///
 /// Gradients are scaled in place so that their common norm is at most `max_grad_norm`. Returns the norm before (a
 /// 0-dimensional tensor).
 pub(super) fn step(
-    slices: &mut [Slice<'_>],
+    slices: &mut [AdamWSlice<'_>],
     step: u32,
     learning_rate: f64,
     weight_decay: f64,
@@ -69,15 +76,6 @@ pub(super) fn step(
 ) -> Result<Tensor, tch::TchError> {
     no_grad(|| {
         let norm = clip(slices, max_grad_norm)?;
-        let mut groups: Vec<Group<'_>> = slices
-            .iter_mut()
-            .map(|slice| Group {
-                parameters: slice.parameters,
-                grad: slice.grad,
-                mean: &mut slice.moments.mean,
-                square: &mut slice.moments.square,
-            })
-            .collect();
         let how = AdamWStep {
             step: f64::from(step),
             learning_rate,
@@ -85,12 +83,12 @@ pub(super) fn step(
             weight_decay,
             epsilon: EPSILON,
         };
-        fused_adamw(&mut groups, how)?;
+        fused_adamw(slices, how)?;
         Ok(norm)
     })
 }
 
-fn clip(slices: &mut [Slice<'_>], max_norm: f64) -> Result<Tensor, tch::TchError> {
+fn clip(slices: &mut [AdamWSlice<'_>], max_norm: f64) -> Result<Tensor, tch::TchError> {
     let norms: Vec<Tensor> = slices
         .iter()
         .map(|s| s.grad.f_norm()?.f_to_kind(Kind::Float))

@@ -2,14 +2,14 @@
 
 mod report;
 
-pub use report::{Parts, StepReport};
+pub use report::{StepReport, StepTimes};
 
 use std::time::Instant;
 
 use tch::{Kind, Tensor, no_grad};
 
 use super::batch::StepBatch;
-use super::optimiser::{self, Moments, Slice};
+use super::optimiser::{self, Moments};
 use super::{TrainingError, memory};
 use crate::model::{Model, Part, Trainable, UsedRows};
 use crate::spec::Optimisation;
@@ -49,7 +49,7 @@ pub struct Trainer<'m> {
     grad_views: Vec<Tensor>,
     moments: Moments,
     /// The used rows of the input embedding, where it trains.
-    input: Option<Input>,
+    input: Option<InputRows>,
     steps: u32,
     /// Memory was too short for fewer.
     least_pieces: usize,
@@ -57,7 +57,7 @@ pub struct Trainer<'m> {
 
 /// Gradient and moments of the used rows of the input embedding: `[used, hidden]`.
 #[derive(Debug)]
-struct Input {
+struct InputRows {
     grad: Tensor,
     moments: Moments,
 }
@@ -89,7 +89,7 @@ impl<'m> Trainer<'m> {
         let grad = parameters.f_zeros_like()?;
         let input = match model.input_leaf() {
             None => None,
-            Some(leaf) => Some(Input {
+            Some(leaf) => Some(InputRows {
                 grad: leaf.f_zeros_like()?,
                 moments: Moments::new(leaf)?,
             }),
@@ -175,32 +175,24 @@ impl<'m> Trainer<'m> {
         batch: &StepBatch,
         learning_rate: f64,
     ) -> Result<StepReport, TrainingError> {
-        let mut parts = Parts::default();
-        let numbers = self.gradient(batch, &mut parts)?;
+        let mut times = StepTimes::default();
+        let numbers = self.gradient(batch, &mut times)?;
         let clock = Instant::now();
         let norm = self.update(learning_rate)?;
         let all = Tensor::f_cat(&[numbers, norm.f_view([1i64])?], 0)?;
         let mut report = report(batch, &Vec::<f32>::try_from(&all)?, learning_rate)?;
-        parts.optimiser = clock.elapsed().as_secs_f64();
-        report.parts = parts;
+        times.optimiser = clock.elapsed().as_secs_f64();
+        report.times = times;
         Ok(report)
     }
 
     /// One update by the gradients as they stand; gives their norm before clipping.
     fn update(&mut self, learning_rate: f64) -> Result<Tensor, tch::TchError> {
         self.steps += 1;
-        let mut slices = vec![Slice {
-            parameters: &mut self.parameters,
-            grad: &mut self.grad,
-            moments: &mut self.moments,
-        }];
+        let mut slices = vec![self.moments.with(&mut self.parameters, &mut self.grad)];
         let mut rows = self.model.input_leaf().map(Tensor::detach);
         if let (Some(rows), Some(input)) = (&mut rows, &mut self.input) {
-            slices.push(Slice {
-                parameters: rows,
-                grad: &mut input.grad,
-                moments: &mut input.moments,
-            });
+            slices.push(input.moments.with(rows, &mut input.grad));
         }
         let Settings {
             weight_decay,
@@ -222,7 +214,11 @@ impl<'m> Trainer<'m> {
     /// Fills the gradients, a piece of the batch at a time; gives the loss and its terms as one tensor.
     ///
     /// Where memory is too short and nobody asked for a certain size, the pieces become smaller.
-    fn gradient(&mut self, batch: &StepBatch, parts: &mut Parts) -> Result<Tensor, TrainingError> {
+    fn gradient(
+        &mut self,
+        batch: &StepBatch,
+        times: &mut StepTimes,
+    ) -> Result<Tensor, TrainingError> {
         self.model.meet(&batch.rows())?;
         let most = batch.shortest().max(1);
         let asked = self.settings.micro_batch;
@@ -235,7 +231,7 @@ impl<'m> Trainer<'m> {
                     .max(self.least_pieces),
             };
             let pieces = pieces.clamp(1, most);
-            match self.gradient_in(batch, pieces, parts) {
+            match self.gradient_in(batch, pieces, times) {
                 Err(e) if memory::ran_out(&e) => {
                     if asked.is_some() || pieces == most {
                         return Err(memory::error(self.model, batch, pieces, &e));
@@ -247,12 +243,12 @@ impl<'m> Trainer<'m> {
         }
     }
 
-    /// The same in a given number of pieces.
+    /// Fills the gradients in a given number of pieces of the batch.
     fn gradient_in(
         &mut self,
         batch: &StepBatch,
         pieces: usize,
-        parts: &mut Parts,
+        times: &mut StepTimes,
     ) -> Result<Tensor, tch::TchError> {
         let _ = no_grad(|| self.grad.f_zero_())?;
         if let (Some(input), Some(leaf)) = (&mut self.input, self.model.input_leaf()) {
@@ -261,7 +257,7 @@ impl<'m> Trainer<'m> {
         }
         let mut numbers: Option<Tensor> = None;
         for k in 0..pieces {
-            let found = self.add_gradient(&batch.piece(k, pieces), batch, parts)?;
+            let found = self.add_gradient(&batch.piece(k, pieces), batch, times)?;
             numbers = Some(match numbers {
                 Some(sum) => sum.f_add(&found)?,
                 None => found,
@@ -275,7 +271,7 @@ impl<'m> Trainer<'m> {
         &mut self,
         piece: &StepBatch,
         whole: &StepBatch,
-        parts: &mut Parts,
+        times: &mut StepTimes,
     ) -> Result<Tensor, tch::TchError> {
         let clock = Instant::now();
         let rows = piece.rows();
@@ -283,7 +279,7 @@ impl<'m> Trainer<'m> {
         let hidden = self.model.hidden(&inputs)?;
         let width = hidden.size()[2];
         let flat = hidden.f_view([-1, width])?;
-        parts.forward += clock.elapsed().as_secs_f64();
+        times.forward += clock.elapsed().as_secs_f64();
         let clock = Instant::now();
         let grad_output = self
             .output_trains()
@@ -295,7 +291,7 @@ impl<'m> Trainer<'m> {
                     let slope = loss.grad.f_view([-1i64])?;
                     Ok((loss.numbers, slope))
                 })?;
-        parts.vocabulary += clock.elapsed().as_secs_f64();
+        times.vocabulary += clock.elapsed().as_secs_f64();
         let clock = Instant::now();
         // The scalar whose derivative by the hidden states is the one just made.
         let scalar = flat.f_mul(&grad_hidden)?.f_sum(Kind::Float)?;
@@ -329,7 +325,7 @@ impl<'m> Trainer<'m> {
             {
                 let _ = view.f_add_(&params.gradient(slot, grad)?)?;
             }
-            parts.backward += clock.elapsed().as_secs_f64();
+            times.backward += clock.elapsed().as_secs_f64();
             Ok(loss)
         })
     }

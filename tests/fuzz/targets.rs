@@ -5,10 +5,10 @@ use std::sync::OnceLock;
 
 use unsaid::audit::parse_cell;
 use unsaid::canary::read_manifest;
+use unsaid::checkpoint::size::parameters;
 use unsaid::checkpoint::{ModelConfig, Tokenizer, WeightsFile};
 use unsaid::cli::parse_line;
 use unsaid::findings::judge;
-use unsaid::model::shapes::parameters;
 use unsaid::report::{self, Format};
 use unsaid::run_dir::{Provenance, parse_stages};
 use unsaid::spec::{self, Audit, Override, to_toml};

@@ -14,11 +14,7 @@ pub(super) fn refuse_unsupported(keys: &Keys) -> Result<(), ConfigError> {
             "supported: \"LORA\"; merge it into its base with PEFT's merge_and_unload and give the merged folder",
         ));
     }
-    if let Some(task) = keys.optional_text("task_type")?
-        && task != "CAUSAL_LM"
-    {
-        return Err(keys.unsupported("task_type", format!("{task:?}"), "supported: \"CAUSAL_LM\""));
-    }
+    keys.must_say("task_type", "CAUSAL_LM")?;
     let merge = "merge it into its base with PEFT's merge_and_unload";
     for key in ["use_dora", "use_qalora", "lora_bias"] {
         keys.must_be(key, false, merge)?;

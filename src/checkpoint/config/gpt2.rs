@@ -11,7 +11,7 @@ use super::{ConfigError, Family, ModelConfig};
 /// What only a GPT-2 has.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Gpt2Config {
-    /// Its activation.
+    /// How the MLP's activation is computed.
     pub gelu: Gelu,
 }
 

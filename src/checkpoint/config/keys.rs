@@ -121,6 +121,14 @@ impl Keys {
         Ok(self.optional_number(key)?.unwrap_or(otherwise))
     }
 
+    /// `number`, refused where it is no positive number.
+    pub(super) fn positive(&self, key: &'static str, number: f64) -> Result<f64, ConfigError> {
+        if number > 0.0 && number.is_finite() {
+            return Ok(number);
+        }
+        Err(self.unsupported(key, number.to_string(), "allowed: a positive number"))
+    }
+
     pub(in crate::checkpoint) fn flag(
         &self,
         key: &str,
@@ -141,6 +149,21 @@ impl Keys {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
             Some(other) => Err(self.mistyped(key, other, "a text")),
+        }
+    }
+
+    /// Refuses a text that is not as it must be, where it is there.
+    pub(in crate::checkpoint) fn must_say(
+        &self,
+        key: &'static str,
+        wanted: &str,
+    ) -> Result<(), ConfigError> {
+        match self.optional_text(key)? {
+            Some(text) if text != wanted => {
+                let supported = format!("supported: {wanted:?}");
+                Err(self.unsupported(key, format!("{text:?}"), supported))
+            }
+            _ => Ok(()),
         }
     }
 

@@ -11,7 +11,7 @@ const HEADS_WIDTH: usize = 1 << 22;
 /// What only Llama and its relatives have.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LlamaConfig {
-    /// Its rotary embedding.
+    /// How heads rotate.
     pub rotary: Rotary,
     /// Queries, keys and values have biases.
     pub has_query_bias: bool,
@@ -46,10 +46,7 @@ pub enum HeadNorms {
 }
 
 pub(super) fn parse(keys: &Keys, model_type: &str) -> Result<ModelConfig, ConfigError> {
-    let act = keys.optional_text("hidden_act")?.unwrap_or("silu");
-    if act != "silu" {
-        return Err(keys.unsupported("hidden_act", format!("{act:?}"), "supported: \"silu\""));
-    }
+    keys.must_say("hidden_act", "silu")?;
     keys.refuse_dropout(&["attention_dropout"])?;
     let vocab_size = keys.count("vocab_size", VOCABULARY_BITS)?;
     let hidden_size = keys.count("hidden_size", WIDTH_BITS)?;

@@ -1,4 +1,4 @@
-//! `config.json`: what a model is made of. One architecture a file; whatever would change a number without our knowing is refused by
+//! `config.json`: what a model is made of. One file per architecture; whatever would change a number without our knowing is refused by
 //! name.
 
 mod gpt2;
@@ -23,25 +23,17 @@ pub const KNOWN: &str = "gpt_neox, gpt2, llama, mistral, qwen2, qwen3, olmo2";
 
 /// Why a config cannot be used.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message says what a field is")]
 pub enum ConfigError {
     /// Not JSON, or a key that is missing or of the wrong type.
     #[error("{}: {message}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        message: String,
-    },
+    Unreadable { path: PathBuf, message: String },
     /// A value that this program does not support.
     #[error("{}: {key} = {found} is not supported; {supported}", path.display())]
     Unsupported {
-        /// The file.
         path: PathBuf,
-        /// The key.
         key: &'static str,
-        /// Its value.
         found: String,
-        /// What is.
         supported: String,
     },
 }
@@ -130,7 +122,7 @@ pub(super) fn as_json(config: &ModelConfig) -> Result<Value, ConfigError> {
     }
 }
 
-/// The same config, saying that its weights are float32 in both spellings of that key.
+/// A config's text made to say that its weights are float32, in whichever spelling of that key it has.
 pub(super) fn as_float32(text: &str) -> String {
     let Ok(Value::Object(mut map)) = serde_json::from_str::<Value>(text) else {
         return text.to_owned();

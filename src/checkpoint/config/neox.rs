@@ -10,17 +10,14 @@ use super::{ConfigError, Family, ModelConfig, Rotary, Scaling};
 /// What only a GPT-NeoX has.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NeoxConfig {
-    /// Its rotary embedding.
+    /// How heads rotate.
     pub rotary: Rotary,
     /// Attention and MLP read the same residual stream.
     pub parallel_residual: bool,
 }
 
 pub(super) fn parse(keys: &Keys) -> Result<ModelConfig, ConfigError> {
-    let act = keys.optional_text("hidden_act")?.unwrap_or("gelu");
-    if act != "gelu" {
-        return Err(keys.unsupported("hidden_act", format!("{act:?}"), "supported: \"gelu\""));
-    }
+    keys.must_say("hidden_act", "gelu")?;
     keys.refuse_dropout(&["hidden_dropout", "attention_dropout"])?;
     keys.must_be("attention_bias", true, "")?;
     keys.must_be(
@@ -91,13 +88,7 @@ fn rotary(keys: &Keys, head_dims: usize) -> Result<Rotary, ConfigError> {
     if !(0.0..=1.0).contains(&share) {
         return Err(keys.unsupported("rotary_pct", share.to_string(), "allowed: 0 to 1"));
     }
-    if !(base > 0.0 && base.is_finite()) {
-        return Err(keys.unsupported(
-            "rotary_emb_base",
-            base.to_string(),
-            "allowed: a positive number",
-        ));
-    }
+    let base = keys.positive("rotary_emb_base", base)?;
     // Truncated, as transformers does.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let dims = (head_dims as f64 * share) as usize;
@@ -115,7 +106,7 @@ fn rotary(keys: &Keys, head_dims: usize) -> Result<Rotary, ConfigError> {
     })
 }
 
-/// See [`super::as_json`].
+/// As transformers' 4th version writes it.
 pub(super) fn as_json(config: &ModelConfig, neox: &NeoxConfig) -> Value {
     serde_json::json!({
         "architectures": ["GPTNeoXForCausalLM"],

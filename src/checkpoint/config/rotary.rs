@@ -46,9 +46,7 @@ pub(super) fn parse(keys: &Keys, dims: usize, max_positions: usize) -> Result<Ro
         Some(base) => base,
         None => keys.number("rope_theta", 10_000.0)?,
     };
-    if !(base > 0.0 && base.is_finite()) {
-        return Err(keys.unsupported("rope_theta", base.to_string(), "allowed: a positive number"));
-    }
+    let base = keys.positive("rope_theta", base)?;
     let share = match of_five("partial_rotary_factor")? {
         Some(share) => share,
         None => keys.number("partial_rotary_factor", 1.0)?,
@@ -77,8 +75,7 @@ fn scaling(keys: &Keys, rope: &Keys, max_positions: usize) -> Result<Scaling, Co
         None => rope.optional_text("type")?,
     };
     let positive = |key: &'static str| match rope.optional_number(key)? {
-        Some(n) if n > 0.0 && n.is_finite() => Ok(n),
-        Some(n) => Err(keys.unsupported(key, n.to_string(), "allowed: a positive number")),
+        Some(n) => keys.positive(key, n),
         None => Err(keys.missing(&format!("rope_scaling.{key}"))),
     };
     match kind.unwrap_or("default") {

@@ -9,21 +9,15 @@ use std::time::Duration;
 
 use super::error::HubError;
 use crate::bounded;
-use crate::checkpoint::index::missing_file;
+use crate::checkpoint::files::{self, CONFIG};
 use crate::event::{Event, Observer};
+use crate::run_dir::{RunDirError, create_folder, write_atomic};
 
 /// How long between two looks at a lock that another process holds.
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
 
 /// Most bytes of a file that names a commit.
 const REFERENCE: u64 = 4096;
-
-/// The hub's cache: `HF_HUB_CACHE`, else `HF_HOME/hub`, else `~/.cache/huggingface/hub`.
-#[must_use]
-pub fn cache_folder() -> PathBuf {
-    let folder = super::settings::path("HF_HUB_CACHE");
-    folder.unwrap_or_else(|| super::settings::home().join("hub"))
-}
 
 /// Whether a part of a name is a plain file name.
 pub(super) fn is_plain(part: &str) -> bool {
@@ -32,6 +26,12 @@ pub(super) fn is_plain(part: &str) -> bool {
         && part
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+}
+
+/// Whether a text may be a model's name: `NAME` or `OWNER/NAME`.
+#[must_use]
+pub fn is_name(text: &str) -> bool {
+    text.split('/').count() <= 2 && text.split('/').all(is_plain)
 }
 
 /// Whether a revision is a whole commit, which never moves.
@@ -51,7 +51,7 @@ pub(super) struct Repo {
 impl Repo {
     pub(super) fn new(cache: &Path, id: &str, revision: &str) -> Result<Self, HubError> {
         // Both become folders, so neither may climb out.
-        if !(1..=2).contains(&id.split('/').count()) || !id.split('/').all(is_plain) {
+        if !is_name(id) {
             return Err(HubError::BadName(id.to_owned()));
         }
         if !revision.split('/').all(is_plain) {
@@ -93,13 +93,13 @@ impl Repo {
     }
 
     /// The snapshot of the revision, and what it still lacks to be used.
-    pub(super) fn cached(&self) -> Result<Cached, HubError> {
+    pub(super) fn cached(&self) -> Result<Snapshot, HubError> {
         let commit = self.commit();
         let path = commit.as_deref().map(|c| self.snapshot(c));
         match (path, commit) {
-            (Some(path), Some(commit)) if path.join("config.json").exists() => {
-                let missing = missing_file(&path).map_err(Box::new)?;
-                Ok(Cached {
+            (Some(path), Some(commit)) if path.join(CONFIG).exists() => {
+                let missing = files::missing(&path)?;
+                Ok(Snapshot {
                     path,
                     commit,
                     missing,
@@ -126,7 +126,7 @@ impl Repo {
     /// Makes the folders that a download writes to.
     pub(super) fn create(&self, commit: &str) -> Result<(), HubError> {
         for folder in [self.root().join("blobs"), self.snapshot(commit)] {
-            fs::create_dir_all(&folder).map_err(HubError::io("create the folder", &folder))?;
+            create_folder(&folder)?;
         }
         Ok(())
     }
@@ -142,7 +142,7 @@ impl Repo {
         }
         match fs::remove_file(&link) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => {
-                return Err(HubError::io("replace", &link)(e));
+                return Err(RunDirError::io("replace", &link)(e).into());
             }
             _ => {}
         }
@@ -150,9 +150,10 @@ impl Repo {
             Ok(()) => Ok(()),
             // Another process made it meanwhile.
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            Err(_) => fs::copy(self.blob(hash), &link)
-                .map(|_| ())
-                .map_err(HubError::io("write", &link)),
+            Err(_) => match fs::copy(self.blob(hash), &link) {
+                Ok(_) => Ok(()),
+                Err(e) => Err(RunDirError::io("write", &link)(e).into()),
+            },
         }
     }
 
@@ -162,28 +163,26 @@ impl Repo {
             return Ok(());
         }
         let path = self.reference();
-        let folder = path.parent().unwrap_or(&path);
-        fs::create_dir_all(folder).map_err(HubError::io("create the folder", folder))?;
-        crate::run_dir::write_atomic(&path, commit.as_bytes())
-            .map_err(|e| HubError::io("write", &path)(io::Error::other(e)))
+        create_folder(path.parent().unwrap_or(&path))?;
+        Ok(write_atomic(&path, commit.as_bytes())?)
     }
 
     /// Waits until no other process fetches the same bytes. Held until dropped.
     pub(super) fn lock(&self, hash: &str, observer: &mut dyn Observer) -> Result<File, HubError> {
         let folder = self.cache.join(".locks").join(&self.folder);
-        fs::create_dir_all(&folder).map_err(HubError::io("create the folder", &folder))?;
+        create_folder(&folder)?;
         let path = folder.join(format!("{hash}.lock"));
         let file = File::options()
             .create(true)
             .truncate(false)
             .write(true)
             .open(&path)
-            .map_err(HubError::io("open", &path))?;
+            .map_err(RunDirError::io("open", &path))?;
         let mut told = false;
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(file),
-                Err(TryLockError::Error(e)) => return Err(HubError::io("lock", &path)(e)),
+                Err(TryLockError::Error(e)) => return Err(RunDirError::io("lock", &path)(e).into()),
                 Err(TryLockError::WouldBlock) => {
                     if observer.interrupted() {
                         return Err(HubError::Interrupted);
@@ -213,7 +212,7 @@ impl Repo {
 
 /// A snapshot in the cache.
 #[derive(Debug)]
-pub(super) struct Cached {
+pub(super) struct Snapshot {
     pub(super) path: PathBuf,
     pub(super) commit: String,
     /// A file that is not there although the checkpoint needs it.

@@ -31,7 +31,7 @@ pub(super) struct Client<'a> {
     agent: Agent,
 }
 
-/// A success.
+/// The response of a request that succeeded.
 pub(super) struct Answer {
     pub(super) response: Response<Body>,
     /// Who gave it.
@@ -49,7 +49,7 @@ pub(super) struct Refusal {
 }
 
 /// What a request led to.
-pub(super) enum Outcome {
+pub(super) enum Reply {
     Answer(Answer),
     Refusal(Refusal),
 }
@@ -132,11 +132,11 @@ impl<'a> Client<'a> {
         what: &str,
         from: Option<u64>,
         observer: &mut dyn Observer,
-    ) -> Result<Outcome, HubError> {
+    ) -> Result<Reply, HubError> {
         let mut pause = self.hub.pause;
         for tries in 1.. {
             let trouble = match self.once(url, what, from) {
-                Ok(Outcome::Refusal(mut refusal)) => {
+                Ok(Reply::Refusal(mut refusal)) => {
                     refusal.tries = tries;
                     let passing = refusal.status == 429 || refusal.status >= 500;
                     let long = refusal.wait.is_some_and(|s| s > LONGEST_WAIT);
@@ -157,7 +157,7 @@ impl<'a> Client<'a> {
         Err(HubError::Interrupted)
     }
 
-    fn give_up(&self, refusal: Refusal, what: &str) -> Result<Outcome, HubError> {
+    fn give_up(&self, refusal: Refusal, what: &str) -> Result<Reply, HubError> {
         match refusal.status {
             429 => Err(HubError::Busy {
                 host: refusal.host,
@@ -166,11 +166,11 @@ impl<'a> Client<'a> {
                 with_token: self.hub.token.is_some(),
             }),
             500.. => Err(refusal.into_error(what)),
-            _ => Ok(Outcome::Refusal(refusal)),
+            _ => Ok(Reply::Refusal(refusal)),
         }
     }
 
-    fn once(&self, url: &str, what: &str, from: Option<u64>) -> Result<Outcome, HubError> {
+    fn once(&self, url: &str, what: &str, from: Option<u64>) -> Result<Reply, HubError> {
         let parse = |text: &str| {
             text.parse::<Uri>().map_err(|e| HubError::Unreachable {
                 host: self.hub.endpoint.clone(),
@@ -205,9 +205,9 @@ impl<'a> Client<'a> {
             }
             let host = host_of(&uri);
             return Ok(if status < 300 {
-                Outcome::Answer(Answer { response, host })
+                Reply::Answer(Answer { response, host })
             } else {
-                Outcome::Refusal(Refusal::read(response, host))
+                Reply::Refusal(Refusal::read(response, host))
             });
         }
         Err(HubError::Redirect {

@@ -8,11 +8,11 @@ use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 use super::cache::Repo;
-use super::client::{Answer, Client, Outcome, TRIES, range_start, wait};
+use super::client::{Answer, Client, Reply, TRIES, range_start, wait};
 use super::error::HubError;
-use super::listing::{Entry, Hash};
+use super::listing::{Hash, RemoteFile};
 use crate::event::{Event, Observer};
-use crate::run_dir::hex;
+use crate::run_dir::{RunDirError, hex};
 
 /// Bytes read between two looks at whether the user asked to stop.
 const PIECE: usize = 1 << 18;
@@ -24,7 +24,7 @@ enum Hasher {
 }
 
 impl Hasher {
-    fn new(entry: &Entry) -> Self {
+    fn new(entry: &RemoteFile) -> Self {
         match entry.hash {
             Hash::Sha256(_) => Self::Sha256(Sha256::new()),
             Hash::Git(_) => {
@@ -70,19 +70,21 @@ enum Ended {
 
 impl Partial {
     /// Opens what an earlier try left, hashed so far.
-    fn open(path: &Path, entry: &Entry) -> Result<Self, HubError> {
+    fn open(path: &Path, entry: &RemoteFile) -> Result<Self, HubError> {
         let mut file = OpenOptions::new()
             .create(true)
             .truncate(false)
             .read(true)
             .write(true)
             .open(path)
-            .map_err(HubError::io("open", path))?;
+            .map_err(RunDirError::io("open", path))?;
         let mut hasher = Hasher::new(entry);
         let mut done = 0;
         let mut buffer = vec![0; PIECE];
         loop {
-            let n = file.read(&mut buffer).map_err(HubError::io("read", path))?;
+            let n = file
+                .read(&mut buffer)
+                .map_err(RunDirError::io("read", path))?;
             if n == 0 {
                 break;
             }
@@ -101,9 +103,9 @@ impl Partial {
         Ok(partial)
     }
 
-    fn restart(&mut self, entry: &Entry) -> Result<(), HubError> {
+    fn restart(&mut self, entry: &RemoteFile) -> Result<(), HubError> {
         let begin = self.file.set_len(0).and_then(|()| self.file.rewind());
-        begin.map_err(HubError::io("empty", &self.path))?;
+        begin.map_err(RunDirError::io("empty", &self.path))?;
         self.hasher = Hasher::new(entry);
         self.done = 0;
         Ok(())
@@ -113,7 +115,7 @@ impl Partial {
     fn take(
         &mut self,
         answer: &mut Answer,
-        entry: &Entry,
+        entry: &RemoteFile,
         before: u64,
         observer: &mut dyn Observer,
     ) -> Result<Ended, HubError> {
@@ -136,7 +138,7 @@ impl Partial {
             }
             self.file
                 .write_all(&buffer[..n])
-                .map_err(HubError::io("write", &self.path))?;
+                .map_err(RunDirError::io("write", &self.path))?;
             self.hasher.update(&buffer[..n]);
             self.done += n as u64;
             observer.event(&Event::Advanced {
@@ -148,7 +150,7 @@ impl Partial {
 }
 
 /// Bytes of a file that are in the cache already, wholly or in part.
-pub(super) fn here(repo: &Repo, entry: &Entry) -> u64 {
+pub(super) fn here(repo: &Repo, entry: &RemoteFile) -> u64 {
     let len = |path: PathBuf| fs::metadata(path).map_or(0, |m| m.len());
     match len(repo.blob(entry.hash.hex())) {
         0 => len(incomplete(repo, entry)).min(entry.size),
@@ -156,7 +158,7 @@ pub(super) fn here(repo: &Repo, entry: &Entry) -> u64 {
     }
 }
 
-fn incomplete(repo: &Repo, entry: &Entry) -> PathBuf {
+fn incomplete(repo: &Repo, entry: &RemoteFile) -> PathBuf {
     repo.blob(&format!("{}.incomplete", entry.hash.hex()))
 }
 
@@ -167,7 +169,7 @@ pub(super) fn fetch(
     client: &Client<'_>,
     repo: &Repo,
     commit: &str,
-    entry: &Entry,
+    entry: &RemoteFile,
     before: u64,
     observer: &mut dyn Observer,
 ) -> Result<(), HubError> {
@@ -189,7 +191,9 @@ pub(super) fn fetch(
             // The earlier part may be at fault: once more, from the beginning, since it was removed.
             Err(HubError::Damaged { .. }) if continued => {}
             Err(error) => return Err(error),
-            Ok(()) => return fs::rename(&path, &blob).map_err(HubError::io("rename", &path)),
+            Ok(()) => {
+                return Ok(fs::rename(&path, &blob).map_err(RunDirError::io("rename", &path))?);
+            }
         }
     }
 }
@@ -199,7 +203,7 @@ fn whole(
     client: &Client<'_>,
     repo: &Repo,
     commit: &str,
-    entry: &Entry,
+    entry: &RemoteFile,
     before: u64,
     mut partial: Partial,
     observer: &mut dyn Observer,
@@ -217,7 +221,7 @@ fn whole(
             what: format!("its hash is {found}, not {}", entry.hash.hex()),
         });
     }
-    file.sync_all().map_err(HubError::io("write", &path))
+    Ok(file.sync_all().map_err(RunDirError::io("write", &path))?)
 }
 
 /// Asks until every byte is here. Gives the host that sent the last ones.
@@ -225,7 +229,7 @@ fn stream(
     client: &Client<'_>,
     repo: &Repo,
     commit: &str,
-    entry: &Entry,
+    entry: &RemoteFile,
     before: u64,
     partial: &mut Partial,
     observer: &mut dyn Observer,
@@ -243,13 +247,13 @@ fn stream(
         let at = partial.done;
         let from = (at > 0).then_some(at);
         let mut answer = match client.get(&url, &what, from, observer)? {
-            Outcome::Answer(answer) => answer,
+            Reply::Answer(answer) => answer,
             // The part that is here is beyond what the server has.
-            Outcome::Refusal(refusal) if refusal.status() == 416 && at > 0 => {
+            Reply::Refusal(refusal) if refusal.status() == 416 && at > 0 => {
                 partial.restart(entry)?;
                 continue;
             }
-            Outcome::Refusal(refusal) => {
+            Reply::Refusal(refusal) => {
                 return Err(refusal.of_model(hub, &repo.id, commit, &what));
             }
         };

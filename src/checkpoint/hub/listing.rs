@@ -3,10 +3,10 @@
 use serde::Deserialize;
 
 use super::cache::is_commit;
-use super::client::{Client, Outcome};
+use super::client::{Client, Reply};
 use super::error::HubError;
+use crate::checkpoint::files::{CONFIG, TOKENIZER, WEIGHTS, conversion};
 use crate::checkpoint::index::INDEX;
-use crate::checkpoint::weights::FILE;
 use crate::event::Observer;
 
 /// Longest description of a model.
@@ -31,7 +31,7 @@ impl Hash {
 
 /// One file of a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(super) struct RemoteFile {
     pub(super) name: String,
     pub(super) size: u64,
     pub(super) hash: Hash,
@@ -93,8 +93,8 @@ impl Listing {
             message,
         };
         let mut answer = match client.get(&url, &what, None, observer)? {
-            Outcome::Answer(answer) => answer,
-            Outcome::Refusal(refusal) => {
+            Reply::Answer(answer) => answer,
+            Reply::Refusal(refusal) => {
                 return Err(refusal.of_model(hub, id, revision, &what));
             }
         };
@@ -120,7 +120,7 @@ impl Listing {
     }
 
     /// A file that must be there, with its size and hash.
-    pub(super) fn entry(&self, name: &str, hint: &str) -> Result<Entry, HubError> {
+    pub(super) fn entry(&self, name: &str, hint: &str) -> Result<RemoteFile, HubError> {
         let Some(file) = self.files.iter().find(|f| f.rfilename == name) else {
             return Err(HubError::NoFile {
                 id: self.id.clone(),
@@ -143,7 +143,7 @@ impl Listing {
             id: self.id.clone(),
             message: format!("{name} has no size or no hash, so that it could not be checked"),
         })?;
-        Ok(Entry {
+        Ok(RemoteFile {
             name: name.to_owned(),
             size,
             hash,
@@ -153,7 +153,7 @@ impl Listing {
     /// The small files that come first: config, tokenizer, and the index where the weights are sharded.
     ///
     /// Errors: one is not there, or the weights are pickles only.
-    pub(super) fn small(&self) -> Result<Vec<Entry>, HubError> {
+    pub(super) fn small(&self) -> Result<Vec<RemoteFile>, HubError> {
         let config = "is this a transformers model? Give a model that is, or a folder with --set model.path=DIR";
         let tokenizer = format!(
             "only fast tokenizers are read. Make one: python3 -c \"from transformers import AutoTokenizer as T; \
@@ -161,10 +161,10 @@ impl Listing {
             self.id, self.commit
         );
         let mut entries = vec![
-            self.entry("config.json", config)?,
-            self.entry("tokenizer.json", &tokenizer)?,
+            self.entry(CONFIG, config)?,
+            self.entry(TOKENIZER, &tokenizer)?,
         ];
-        if self.has(FILE) {
+        if self.has(WEIGHTS) {
             return Ok(entries);
         }
         if self.has(INDEX) {
@@ -185,7 +185,7 @@ impl Listing {
             None => Err(HubError::NoFile {
                 id: self.id.clone(),
                 commit: self.commit.clone(),
-                file: FILE.to_owned(),
+                file: WEIGHTS.to_owned(),
                 hint: "weights are read from model.safetensors, or its shards by their index"
                     .to_owned(),
             }),
@@ -194,15 +194,6 @@ impl Listing {
 
     /// Whether the weights lie in one file.
     pub(super) fn is_whole(&self) -> bool {
-        self.has(FILE)
+        self.has(WEIGHTS)
     }
-}
-
-/// The command that makes a folder with safetensors out of a model with pickles.
-pub(in crate::checkpoint) fn conversion(source: &str, revision: Option<&str>) -> String {
-    let at = revision.map_or(String::new(), |r| format!(", revision='{r}'"));
-    format!(
-        "python3 -c \"from transformers import AutoModelForCausalLM as M, AutoTokenizer as T; \
-         [c.from_pretrained('{source}'{at}).save_pretrained('converted') for c in (M, T)]\""
-    )
 }

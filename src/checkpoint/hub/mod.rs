@@ -10,25 +10,31 @@ mod error;
 mod listing;
 mod settings;
 
-pub use cache::cache_folder;
+pub use cache::is_name;
 pub use error::HubError;
-pub(super) use listing::conversion;
-pub use settings::Hub;
+pub use settings::{Hub, cache_folder};
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use cache::{Repo, is_commit};
 use client::Client;
-use listing::{Entry, Listing};
+use listing::{Listing, RemoteFile};
 
+use super::files::WEIGHTS;
 use super::index::{INDEX, Index};
-use super::locate::Located;
-use super::weights::FILE;
-use crate::bounded;
 use crate::event::{Event, Observer};
 
 /// Room that is left free on the disk of the cache.
 const SPARE: u64 = 64 << 20;
+
+/// A checkpoint that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Located {
+    /// The folder that holds it.
+    pub path: PathBuf,
+    /// The commit, where it came from the hub.
+    pub commit: Option<String>,
+}
 
 /// Finds a model in the cache by the last fetched commit of a revision. Makes no request, and asks for no more than its config.
 pub(super) fn look_up(cache: &Path, id: &str, revision: &str) -> Result<Located, HubError> {
@@ -45,7 +51,7 @@ impl Hub {
     /// `revision`: a branch, a tag or a commit. A branch or tag is asked for anew, so that a moved one is noticed; where the hub
     /// cannot be reached, the last fetched commit serves, and a note says so.
     ///
-    /// Errors: see [`HubError`]; each names the mend.
+    /// Errors: see [`HubError`]; each names the fix.
     pub fn fetch(
         &self,
         id: &str,
@@ -101,7 +107,7 @@ impl Hub {
         let small = listing.small()?;
         self.fetch_all(client, repo, commit, &small, observer)?;
         let large = if listing.is_whole() {
-            vec![listing.entry(FILE, "")?]
+            vec![listing.entry(WEIGHTS, "")?]
         } else {
             shards(repo, listing)?
         };
@@ -116,7 +122,7 @@ impl Hub {
         client: &Client<'_>,
         repo: &Repo,
         commit: &str,
-        entries: &[Entry],
+        entries: &[RemoteFile],
         observer: &mut dyn Observer,
     ) -> Result<(), HubError> {
         let total: u64 = entries.iter().map(|e| e.size).sum();
@@ -145,7 +151,9 @@ impl Hub {
     fn check_space(&self, repo: &Repo, needed: u64) -> Result<(), HubError> {
         let folder = repo.existing();
         // A system that does not say how much is free is no reason not to try.
-        match crate::native::free_space(&folder) {
+        let free =
+            rustix::fs::statvfs(&folder).map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+        match free {
             Ok(free) if free < needed.saturating_add(SPARE) => Err(HubError::NoSpace {
                 path: self.cache.clone(),
                 id: repo.id.clone(),
@@ -165,10 +173,9 @@ fn located(repo: &Repo, commit: String) -> Located {
 }
 
 /// The shards that the fetched index names.
-fn shards(repo: &Repo, listing: &Listing) -> Result<Vec<Entry>, HubError> {
+fn shards(repo: &Repo, listing: &Listing) -> Result<Vec<RemoteFile>, HubError> {
     let path = repo.snapshot(&listing.commit).join(INDEX);
-    let text = bounded::read_text(&path, bounded::CONFIG).map_err(HubError::io("read", &path))?;
-    let index = Index::parse(&text, &path).map_err(Box::new)?;
+    let index = Index::open(&path)?;
     index
         .files()
         .into_iter()

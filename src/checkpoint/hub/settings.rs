@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::cache::cache_folder;
 use super::error::HubError;
 use crate::bounded;
 
@@ -50,20 +49,26 @@ fn text(name: &str) -> Option<String> {
     Some(value).filter(|v| !v.is_empty())
 }
 
-/// The same as a path.
-pub(super) fn path(name: &str) -> Option<PathBuf> {
+/// A variable that is set and not empty, as a path.
+fn path(name: &str) -> Option<PathBuf> {
     std::env::var_os(name)
         .filter(|v| !v.is_empty())
         .map(PathBuf::from)
 }
 
 /// `HF_HOME`, else `$XDG_CACHE_HOME/huggingface`, else `~/.cache/huggingface`.
-pub(super) fn home() -> PathBuf {
+fn home() -> PathBuf {
     path("HF_HOME").unwrap_or_else(|| {
         path("XDG_CACHE_HOME")
             .unwrap_or_else(|| path("HOME").unwrap_or_default().join(".cache"))
             .join("huggingface")
     })
+}
+
+/// The hub's cache: `HF_HUB_CACHE`, else `HF_HOME/hub`, else `~/.cache/huggingface/hub`.
+#[must_use]
+pub fn cache_folder() -> PathBuf {
+    path("HF_HUB_CACHE").unwrap_or_else(|| home().join("hub"))
 }
 
 fn is_true(value: &str) -> bool {

@@ -1,11 +1,12 @@
 //! `model.safetensors`, or its shards: strictly read, in pieces; whole or not at all written.
 
 mod error;
+mod lora;
 mod save;
 mod values;
 
 pub use error::WeightsError;
-pub use save::save_weights;
+pub use lora::{LoraError, Onto};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -16,11 +17,9 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use tch::Kind;
 
-use super::index::{INDEX, Index};
-use crate::bounded;
-
-/// Name of the weights file.
-pub(super) const FILE: &str = "model.safetensors";
+use super::files::{self, WEIGHTS};
+use super::folder::Folder;
+use super::index::{INDEX, Index, IndexError};
 
 /// Buffers that older checkpoints carry and that are recomputed from the config.
 const BUFFERS: [&str; 6] = [
@@ -48,7 +47,7 @@ pub struct WeightsFile {
 }
 
 /// Weights whose names, shapes and types are those that were expected.
-pub struct Verified<'a> {
+pub struct VerifiedWeights<'a> {
     weights: &'a WeightsFile,
     files: Vec<SafeTensors<'a>>,
     /// Tensor → its shard.
@@ -79,30 +78,19 @@ impl Shard {
 impl WeightsFile {
     /// Maps `model.safetensors` of a folder, or the shards that `model.safetensors.index.json` names.
     pub fn open(folder: &Path) -> Result<Self, WeightsError> {
-        let (one, index) = (folder.join(FILE), folder.join(INDEX));
-        if one.exists() || !index.exists() {
-            return Ok(Self {
-                shards: vec![Shard::open(one, &without(folder))?],
-                index: None,
-            });
-        }
-        let text =
-            bounded::read_text(&index, bounded::CONFIG).map_err(|source| WeightsError::Read {
-                path: index.clone(),
-                hint: "it names the shards of the weights".to_owned(),
-                source,
-            })?;
-        let parsed = Index::parse(&text, &index)?;
-        let hint = format!("{INDEX} names it as a shard: copy or download it too");
-        let shards = parsed
-            .files()
+        let index = files::index(folder)?;
+        let (names, hint) = match &index {
+            None => (BTreeSet::from([WEIGHTS]), files::without_weights(folder)),
+            Some((_, index)) => {
+                let hint = format!("{INDEX} names it as a shard: copy or download it too");
+                (index.files(), hint)
+            }
+        };
+        let shards = names
             .into_iter()
             .map(|name| Shard::open(folder.join(name), &hint))
             .collect::<Result<_, _>>()?;
-        Ok(Self {
-            shards,
-            index: Some((index, parsed)),
-        })
+        Ok(Self { shards, index })
     }
 
     /// Maps one file, whatever its name.
@@ -124,20 +112,11 @@ impl WeightsFile {
         Ok(shapes)
     }
 
-    /// The files, the index first where there is one.
-    #[must_use]
-    pub fn files(&self) -> Vec<&Path> {
-        let index = self.index.iter().map(|(path, _)| path.as_path());
-        index
-            .chain(self.shards.iter().map(|s| s.path.as_path()))
-            .collect()
-    }
-
-    /// What stands for the weights as a whole in messages.
+    /// What stands for the weights as a whole in messages: the index, or the one file.
     fn name(&self) -> PathBuf {
-        self.files()
-            .first()
-            .map_or(PathBuf::new(), |p| p.to_path_buf())
+        let index = self.index.iter().map(|(path, _)| path);
+        let mut files = index.chain(self.shards.iter().map(|shard| &shard.path));
+        files.next().cloned().unwrap_or_default()
     }
 
     /// Whether one of the files holds a tensor. Errors: a file that is not whole.
@@ -154,19 +133,22 @@ impl WeightsFile {
     ///
     /// `expected`: names and shapes. Errors: a file that is not whole, a tensor missing, twice, of another shape or type, or not
     /// expected.
-    pub fn verify(&self, expected: &[(String, Vec<usize>)]) -> Result<Verified<'_>, WeightsError> {
+    pub fn verify(
+        &self,
+        expected: &[(String, Vec<usize>)],
+    ) -> Result<VerifiedWeights<'_>, WeightsError> {
         self.verify_beside(expected, &[])
     }
 
-    /// The same where a tensor, `original`, may stand there a second time as `copy`.
+    /// As [`Self::verify`], but a tensor, `original`, may stand there a second time as `copy`.
     ///
-    /// Errors: also a copy that is none.
+    /// Errors: also a copy that is not the original.
     pub fn verify_with_copy(
         &self,
         expected: &[(String, Vec<usize>)],
         original: &str,
         copy: &str,
-    ) -> Result<Verified<'_>, WeightsError> {
+    ) -> Result<VerifiedWeights<'_>, WeightsError> {
         let verified = self.verify_beside(expected, &[copy])?;
         match (verified.view(original), verified.view(copy)) {
             (Some((_, one)), Some((shard, other)))
@@ -184,18 +166,18 @@ impl WeightsFile {
         }
     }
 
-    /// The same where others, `allowed`, may stand there too.
+    /// As [`Self::verify`], but others, `allowed`, may stand there too.
     pub(super) fn verify_beside(
         &self,
         expected: &[(String, Vec<usize>)],
         allowed: &[&str],
-    ) -> Result<Verified<'_>, WeightsError> {
+    ) -> Result<VerifiedWeights<'_>, WeightsError> {
         let files = self
             .shards
             .iter()
             .map(Shard::parse)
             .collect::<Result<Vec<_>, _>>()?;
-        let verified = Verified {
+        let verified = VerifiedWeights {
             places: self.places(&files)?,
             weights: self,
             files,
@@ -225,10 +207,11 @@ impl WeightsFile {
         for (shard, file) in files.iter().enumerate() {
             for name in file.names() {
                 if places.insert(name.to_owned(), shard).is_some() {
-                    return Err(WeightsError::Index {
+                    return Err(IndexError::Wrong {
                         path: self.name(),
                         message: format!("two of its shards hold tensor {name}"),
-                    });
+                    }
+                    .into());
                 }
             }
         }
@@ -241,31 +224,23 @@ impl WeightsFile {
         };
         match index.shards.iter().find(|(n, s)| found(n) != Some(s)) {
             None => Ok(places),
-            Some((name, shard)) => Err(WeightsError::Index {
+            Some((name, shard)) => Err(IndexError::Wrong {
                 path: path.clone(),
                 message: format!("it says that {shard} holds tensor {name}, which it does not"),
-            }),
+            }
+            .into()),
         }
     }
 }
 
-/// What to do where a folder has no safetensors.
-fn without(folder: &Path) -> String {
-    let pickle = ["pytorch_model.bin", "pytorch_model.bin.index.json"]
-        .iter()
-        .any(|name| folder.join(name).exists());
-    if pickle {
-        let command = super::hub::conversion(&folder.display().to_string(), None);
-        format!(
-            "its weights are pickles, which can run code and are not read. Convert them once, where you trust them: {command}, \
-             then use the folder converted"
-        )
-    } else {
-        format!("the weights of a checkpoint are {FILE}, or shards with {INDEX}")
+impl Folder {
+    /// Its weights, memory-mapped; of an adapter its base's.
+    pub fn weights(&self) -> Result<WeightsFile, WeightsError> {
+        WeightsFile::open(self.base())
     }
 }
 
-impl Verified<'_> {
+impl VerifiedWeights<'_> {
     fn view(&self, name: &str) -> Option<(usize, TensorView<'_>)> {
         let &shard = self.places.get(name)?;
         Some((shard, self.files[shard].tensor(name).ok()?))

@@ -1,21 +1,23 @@
-//! `model.safetensors` written.
+//! Checkpoints written: `model.safetensors`, and what stands beside it.
 
 use std::borrow::Cow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use safetensors::{Dtype, View};
 use tch::{Kind, Tensor};
 
 use super::WeightsError;
-use crate::run_dir::write_atomic;
+use crate::checkpoint::files::WEIGHTS;
+use crate::checkpoint::likeness::Likeness;
+use crate::run_dir::{create_folder, write_atomic};
 
-/// A tensor's bytes for the safetensors writer.
-struct Bytes {
+/// A float32 tensor on its way to the safetensors writer.
+struct Float32 {
     shape: Vec<usize>,
     data: Vec<u8>,
 }
 
-impl View for Bytes {
+impl View for Float32 {
     fn dtype(&self) -> Dtype {
         Dtype::F32
     }
@@ -30,8 +32,27 @@ impl View for Bytes {
     }
 }
 
+impl Likeness {
+    /// Writes a folder that transformers loads: these weights in float32, and these files. Gives the files' paths.
+    pub fn save(
+        &self,
+        path: &Path,
+        tensors: &[(String, Tensor)],
+    ) -> Result<Vec<PathBuf>, WeightsError> {
+        create_folder(path)?;
+        let mut written = vec![path.join(WEIGHTS)];
+        save_weights(&written[0], tensors)?;
+        for (name, text) in &self.files {
+            let file = path.join(name);
+            write_atomic(&file, text.as_bytes())?;
+            written.push(file);
+        }
+        Ok(written)
+    }
+}
+
 /// Writes named tensors as float32 in one file that transformers reads (`format: pt`).
-pub fn save_weights(path: &Path, tensors: &[(String, Tensor)]) -> Result<(), WeightsError> {
+fn save_weights(path: &Path, tensors: &[(String, Tensor)]) -> Result<(), WeightsError> {
     let mut views = Vec::with_capacity(tensors.len());
     for (name, tensor) in tensors {
         let torch = |source| WeightsError::Torch {
@@ -52,7 +73,7 @@ pub fn save_weights(path: &Path, tensors: &[(String, Tensor)]) -> Result<(), Wei
             .iter()
             .map(|&n| usize::try_from(n).unwrap_or(0))
             .collect();
-        views.push((name.clone(), Bytes { shape, data }));
+        views.push((name.clone(), Float32 { shape, data }));
     }
     let metadata = std::collections::HashMap::from([("format".to_owned(), "pt".to_owned())]);
     let bytes =

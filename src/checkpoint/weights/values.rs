@@ -2,13 +2,13 @@
 
 use tch::{Kind, Tensor};
 
-use super::{Verified, WeightsError, kind};
+use super::{VerifiedWeights, WeightsError, kind};
 use crate::units::to_i64;
 
 /// Bytes of a file that are read at once.
 const PIECE: usize = 2 << 20;
 
-impl Verified<'_> {
+impl VerifiedWeights<'_> {
     /// Hands every tensor on in pieces along its first dimension, in float32 on the CPU, so that no more than a piece of the files
     /// is held beside what takes it.
     ///
@@ -49,7 +49,7 @@ impl Verified<'_> {
     pub(in crate::checkpoint) fn is_copy(
         &self,
         name: &str,
-        other: &Verified<'_>,
+        other: &VerifiedWeights<'_>,
         original: &str,
     ) -> Result<bool, WeightsError> {
         let (Some((_, one)), Some((_, two))) = (self.view(name), other.view(original)) else {

@@ -2,16 +2,16 @@
 
 use tch::{Kind, Tensor};
 
-use super::{Head, KEEP, TokenLogprobs, steps};
+use super::{KEEP, LmHead, TokenLogprobs, steps};
 use crate::model::params::operand;
 
 /// Tokens of a chunk.
-fn tokens(head: &Head<'_>) -> i64 {
+fn tokens(head: &LmHead<'_>) -> i64 {
     (KEEP / head.vocabulary()).max(1)
 }
 
 /// See [`super::forward`].
-pub(super) fn forward(head: &Head<'_>) -> Result<TokenLogprobs, tch::TchError> {
+pub(super) fn forward(head: &LmHead<'_>) -> Result<TokenLogprobs, tch::TchError> {
     let like = (Kind::Float, head.hidden.device());
     let logprobs = Tensor::f_empty([head.tokens()], like)?;
     let normalisers = Tensor::f_empty([head.tokens()], like)?;
@@ -35,7 +35,7 @@ pub(super) fn forward(head: &Head<'_>) -> Result<TokenLogprobs, tch::TchError> {
 
 /// See [`super::backward`].
 pub(super) fn backward(
-    head: &Head<'_>,
+    head: &LmHead<'_>,
     scored: &TokenLogprobs,
     slopes: &Tensor,
     grad_output: Option<&Tensor>,

@@ -10,6 +10,7 @@ mod chunked;
 use tch::{Device, Kind, Tensor, no_grad};
 
 use super::params::operand;
+use crate::checkpoint::size::KEPT_LOGITS;
 use crate::device::Arithmetic;
 use crate::native;
 
@@ -19,18 +20,15 @@ const TILE: i64 = 2 << 20;
 /// Tokens of one tile.
 const TILE_TOKENS: i64 = 1024;
 
-/// Most logits that are kept for the backward pass (512 MiB of float32).
-pub const KEPT_LOGITS: usize = 128 << 20;
-
 /// [`KEPT_LOGITS`], as libtorch counts.
 #[allow(clippy::cast_possible_wrap)]
 const KEEP: i64 = KEPT_LOGITS as i64;
 
 /// What the forward pass leaves.
 #[derive(Debug)]
-pub struct TokenLogprobs {
+pub(crate) struct TokenLogprobs {
     /// Natural-log probability of each target. `[tokens]`
-    pub logprobs: Tensor,
+    pub(super) logprobs: Tensor,
     /// Log of the sum of the exponentials of each token's logits. `[tokens]`
     normalisers: Tensor,
     /// Whether the workspace still holds the logits.
@@ -62,7 +60,7 @@ impl Workspace {
 
 /// One step from hidden states to log-probabilities.
 #[derive(Debug)]
-pub(crate) struct Head<'a> {
+pub(crate) struct LmHead<'a> {
     /// Detached hidden states as operands: `[tokens, hidden]`.
     pub(super) hidden: Tensor,
     /// The output embedding as an operand: `[vocabulary, hidden]`.
@@ -75,7 +73,7 @@ pub(crate) struct Head<'a> {
     pub(super) workspace: &'a Workspace,
 }
 
-impl Head<'_> {
+impl LmHead<'_> {
     fn tokens(&self) -> i64 {
         self.hidden.size()[0]
     }
@@ -159,7 +157,7 @@ impl Tile {
             .f_view([self.tokens, self.width])
     }
 
-    fn fill(&self, logits: &mut Tensor, head: &Head<'_>) -> Result<(), tch::TchError> {
+    fn fill(&self, logits: &mut Tensor, head: &LmHead<'_>) -> Result<(), tch::TchError> {
         let columns = head.output.f_narrow(0, self.from, self.width)?.f_tr()?;
         let rows = head.hidden.f_narrow(0, self.token, self.tokens)?;
         let _ = rows.f_mm_out(logits, &columns)?;
@@ -187,7 +185,7 @@ fn round(tile: &mut Tensor, arithmetic: Arithmetic) -> Result<(), tch::TchError>
 /// Log-probabilities of the targets.
 ///
 /// With `keep` the logits stay in the workspace for [`backward`], where there is room.
-pub(crate) fn forward(head: &Head<'_>, keep: bool) -> Result<TokenLogprobs, tch::TchError> {
+pub(crate) fn forward(head: &LmHead<'_>, keep: bool) -> Result<TokenLogprobs, tch::TchError> {
     no_grad(|| {
         if head.hidden.device() == Device::Cpu {
             forward_tiled(head, keep, LIMITS)
@@ -198,7 +196,7 @@ pub(crate) fn forward(head: &Head<'_>, keep: bool) -> Result<TokenLogprobs, tch:
 }
 
 fn forward_tiled(
-    head: &Head<'_>,
+    head: &LmHead<'_>,
     keep: bool,
     limits: Limits,
 ) -> Result<TokenLogprobs, tch::TchError> {
@@ -214,14 +212,13 @@ fn forward_tiled(
         let mut logits = tile.place(&buffer, vocabulary, is_kept)?;
         tile.fill(&mut logits, head)?;
         let at = tile.range();
-        native::take_tile(
-            &logits,
-            tile.first_column(),
-            &targets[at.clone()],
-            &mut max[at.clone()],
-            &mut sum[at.clone()],
-            &mut logprobs[at],
-        )?;
+        let targets = &targets[at.clone()];
+        let gathered = native::Gathered {
+            max: &mut max[at.clone()],
+            sum: &mut sum[at.clone()],
+            target_logits: &mut logprobs[at],
+        };
+        native::take_tile(&logits, tile.first_column(), targets, gathered)?;
     }
     for ((logprob, top), total) in logprobs.iter_mut().zip(&mut max).zip(sum) {
         *top += total.ln();
@@ -236,7 +233,7 @@ fn forward_tiled(
 
 /// Log-probabilities of `candidates` `[letters]` at every token: `[tokens, letters]`.
 pub(crate) fn candidates(
-    head: &Head<'_>,
+    head: &LmHead<'_>,
     scored: &TokenLogprobs,
     candidates: &Tensor,
 ) -> Result<Tensor, tch::TchError> {
@@ -250,7 +247,7 @@ pub(crate) fn candidates(
 /// The derivative by the hidden states `[tokens, hidden]` of a loss whose derivative by each log-probability is `slopes`
 /// `[tokens]`; that by the output embedding is added to `grad_output` `[vocabulary, hidden]` where given. Both float32.
 pub(crate) fn backward(
-    head: &Head<'_>,
+    head: &LmHead<'_>,
     scored: &TokenLogprobs,
     slopes: &Tensor,
     grad_output: Option<&Tensor>,
@@ -265,7 +262,7 @@ pub(crate) fn backward(
 }
 
 fn backward_tiled(
-    head: &Head<'_>,
+    head: &LmHead<'_>,
     scored: &TokenLogprobs,
     slopes: &Tensor,
     grad_output: Option<&Tensor>,
@@ -309,7 +306,7 @@ fn add_product(
     to: &mut Tensor,
     a: &Tensor,
     b: &Tensor,
-    head: &Head<'_>,
+    head: &LmHead<'_>,
 ) -> Result<(), tch::TchError> {
     let _ = if head.arithmetic.rounds() {
         to.f_add_(&head.product(a, b)?)?

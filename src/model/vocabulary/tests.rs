@@ -10,6 +10,21 @@ fn filled(shape: [i64; 2], step: f64) -> Tensor {
         .view(shape)
 }
 
+fn head<'a>(
+    [hidden, output]: [&Tensor; 2],
+    targets: &'a Tensor,
+    arithmetic: Arithmetic,
+    workspace: &'a Workspace,
+) -> LmHead<'a> {
+    LmHead {
+        hidden: operand(hidden, arithmetic).unwrap(),
+        output: operand(output, arithmetic).unwrap(),
+        targets,
+        arithmetic,
+        workspace,
+    }
+}
+
 fn difference(a: &Tensor, b: &Tensor) -> f64 {
     f64::try_from((a - b).abs().max()).unwrap()
 }
@@ -36,13 +51,7 @@ fn tiles_change_nothing_and_derivatives_are_autograds() {
         (Arithmetic::Bf16, 3e-2),
         (Arithmetic::EmulatedBf16, 3e-2),
     ] {
-        let head = Head {
-            hidden: operand(&h, arithmetic).unwrap(),
-            output: operand(&u, arithmetic).unwrap(),
-            targets: &targets,
-            arithmetic,
-            workspace: &workspace,
-        };
+        let head = head([&h, &u], &targets, arithmetic, &workspace);
         let check = |scored: &TokenLogprobs, backward: &dyn Fn(&Tensor) -> Tensor| {
             assert!(difference(&scored.logprobs, &theirs.detach()) < tolerance);
             let some = candidates(&head, scored, &letters).unwrap();
@@ -70,20 +79,14 @@ fn tiles_change_nothing_and_derivatives_are_autograds() {
     }
 }
 
-/// The same numbers where bfloat16 is emulated as where the processor has it.
+/// Emulated bfloat16 gives the numbers of a processor that has it.
 #[test]
 fn emulated_bfloat16_is_bfloat16() {
     let workspace = Workspace::default();
     let (h, u) = (filled([9, 16], 0.7), filled([40, 16], 1.3));
     let targets = Tensor::from_slice(&[0i64, 10, 3, 3, 7, 1, 9, 39, 20]);
     let logprobs = |arithmetic| {
-        let head = Head {
-            hidden: operand(&h, arithmetic).unwrap(),
-            output: operand(&u, arithmetic).unwrap(),
-            targets: &targets,
-            arithmetic,
-            workspace: &workspace,
-        };
+        let head = head([&h, &u], &targets, arithmetic, &workspace);
         forward(&head, false).unwrap().logprobs
     };
     let apart = difference(

@@ -4,7 +4,7 @@ use crate::training::batch::{StepBatch, TermName};
 
 /// Where a step's time went, in seconds of the host. On a GPU work is only queued, so these are times to queue it.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
-pub struct Parts {
+pub struct StepTimes {
     /// Making the rows; the trainer's caller fills it in.
     pub data: f64,
     /// Forward pass of the body.
@@ -30,12 +30,12 @@ pub struct StepReport {
     pub grad_norm: f64,
     /// Learning rate of the update.
     pub learning_rate: f64,
-    /// Mean log-probability of the chosen rows' tokens before the update, nats a token.
+    /// Mean log-probability of the chosen rows' tokens before the update, nats per token.
     pub chosen: Option<f64>,
-    /// The same of the rejected rows.
+    /// Mean log-probability of the rejected rows' tokens before the update, nats per token.
     pub rejected: Option<f64>,
     /// Where its time went.
-    pub parts: Parts,
+    pub times: StepTimes,
 }
 
 /// From the numbers that a step fetched: the loss, each term, with a DPO term the means of both sides, the gradient norm.
@@ -67,6 +67,6 @@ pub(super) fn report(
         rejected,
         grad_norm: next()?,
         learning_rate,
-        parts: Parts::default(),
+        times: StepTimes::default(),
     })
 }

@@ -4,8 +4,8 @@ use tch::Kind;
 
 use super::*;
 use crate::checkpoint::ModelConfig;
+use crate::checkpoint::shapes::like_pythia;
 use crate::device::{Arithmetic, Device};
-use crate::model::shapes::like_pythia;
 use crate::spec::Freeze;
 use crate::training::batch::TermName;
 use crate::training::{DpoTerm, LikelihoodTerm, trainable_parts};
@@ -77,7 +77,7 @@ fn pieces_have_the_same_gradient_and_loss() {
         trainer.model().meet(&batch.rows()).unwrap();
         let mut gradient = |pieces| {
             let numbers = trainer
-                .gradient_in(&batch, pieces, &mut Parts::default())
+                .gradient_in(&batch, pieces, &mut StepTimes::default())
                 .unwrap();
             (numbers, gradients(&trainer))
         };

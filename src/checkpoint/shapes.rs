@@ -2,8 +2,7 @@
 //!
 //! Source: Biderman et al. 2023 (arXiv 2304.01373), table 1, and the models' own `config.json`.
 
-use super::architecture;
-use crate::checkpoint::{Family, ModelConfig, NeoxConfig, Rotary, Scaling};
+use super::config::{Family, ModelConfig, NeoxConfig, Rotary, Scaling};
 
 /// Name, width, layers, heads, vocabulary.
 const PYTHIA: [(&str, usize, usize, usize, usize); 10] = [
@@ -52,50 +51,5 @@ pub fn like_pythia(layers: usize, width: usize, heads: usize, vocabulary: usize)
             },
             parallel_residual: true,
         }),
-    }
-}
-
-/// Parameters of the layers' and output embedding's matrices: what a forward pass multiplies by, a token.
-#[must_use]
-pub fn matrix_parameters(config: &ModelConfig) -> MatrixParameters {
-    MatrixParameters {
-        layers: config.layers * architecture::of(config).tensors().in_matrices(),
-        output: config.vocab_size * config.hidden_size,
-    }
-}
-
-/// See [`matrix_parameters`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MatrixParameters {
-    /// Of all layers.
-    pub layers: usize,
-    /// Of the output embedding.
-    pub output: usize,
-}
-
-/// Parameters in all, biases and norms included; a tied embedding counts once.
-#[must_use]
-pub fn parameters(config: &ModelConfig) -> usize {
-    let tensors = architecture::expected(config).into_iter();
-    tensors
-        .map(|(_, shape)| shape.iter().product::<usize>())
-        .sum()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pythia_160m_has_the_parameters_of_the_recipe() {
-        // 85.1 M body + 38.6 M output embedding in the forward pass. Guide: recipe, "What it costs".
-        let config = published("EleutherAI/pythia-160m").unwrap();
-        let matrices = matrix_parameters(&config);
-        assert_eq!(matrices.layers, 84_934_656);
-        assert_eq!(matrices.output, 38_633_472);
-        // Biderman et al., table 1: 85,056,000 non-embedding parameters (layers and final norm).
-        assert_eq!(parameters(&config) - 2 * matrices.output, 85_056_000);
-        assert!(published("EleutherAI/pythia-160m-deduped").is_some());
-        assert!(published("gpt2").is_none());
     }
 }

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use super::{Adapter, AdapterError, Onto, WEIGHTS};
-use crate::checkpoint::CheckpointError;
+use super::error::LoraError;
+use super::{Adapter, Onto, WEIGHTS};
 use crate::checkpoint::weights::{WeightsError, WeightsFile};
 
 /// What PEFT puts before every name.
 const WRAPPED: &str = "base_model.model.";
 
 /// A pair of matrices, and what of the base they change.
-pub(super) struct Pair {
+pub(super) struct LoraPair {
     pub(super) place: usize,
     pub(super) is_transposed: bool,
     /// Names and shapes of A and B.
@@ -24,20 +24,20 @@ pub(super) struct Copied {
 }
 
 /// All of an adapter's file.
-pub(super) struct Found {
-    pub(super) pairs: Vec<Pair>,
+pub(super) struct AdapterTensors {
+    pub(super) pairs: Vec<LoraPair>,
     pub(super) copies: Vec<Copied>,
 }
 
 /// What a name says that its tensor is.
-enum Kind<'n> {
+enum LoraName<'n> {
     /// A half of a module's pair; the other half's name.
     Half(&'n str, String),
     /// A copy of a module's matrix.
     Copy(&'n str),
 }
 
-impl Pair {
+impl LoraPair {
     pub(super) fn torch(&self, source: tch::TchError) -> WeightsError {
         WeightsError::Torch {
             name: self.wanted[0].0.clone(),
@@ -46,21 +46,21 @@ impl Pair {
     }
 }
 
-impl Kind<'_> {
-    fn of(name: &str) -> Option<Kind<'_>> {
+impl LoraName<'_> {
+    fn of(name: &str) -> Option<LoraName<'_>> {
         let bare = name.strip_prefix(WRAPPED).unwrap_or(name);
         let other = |ending: &str, its: &str| Some(format!("{}{its}", name.strip_suffix(ending)?));
         let (a, b) = (".lora_A.weight", ".lora_B.weight");
         if let (Some(module), Some(other)) = (bare.strip_suffix(a), other(a, b)) {
-            return Some(Kind::Half(module, other));
+            return Some(LoraName::Half(module, other));
         }
         if let (Some(module), Some(other)) = (bare.strip_suffix(b), other(b, a)) {
-            return Some(Kind::Half(module, other));
+            return Some(LoraName::Half(module, other));
         }
         let module = bare
             .strip_suffix(".base_layer.weight")
             .or_else(|| bare.strip_suffix(".weight"))?;
-        (!bare.contains(".lora_")).then_some(Kind::Copy(module))
+        (!bare.contains(".lora_")).then_some(LoraName::Copy(module))
     }
 
     fn module(&self) -> &str {
@@ -75,23 +75,23 @@ impl Adapter {
         &self,
         weights: &WeightsFile,
         base: &Onto<'_>,
-    ) -> Result<Found, CheckpointError> {
-        let path = || self.path.join(WEIGHTS);
+    ) -> Result<AdapterTensors, WeightsError> {
+        let path = || self.path().join(WEIGHTS);
         let shapes = weights.shapes()?;
         let places: BTreeMap<&str, usize> = (0..)
             .zip(base.expected)
             .map(|(place, (name, _))| (name.as_str(), place))
             .collect();
-        let mut found = Found {
+        let mut found = AdapterTensors {
             pairs: Vec::new(),
             copies: Vec::new(),
         };
         // The output embedding last: of another base the layers say more.
         let mut names: Vec<&String> = shapes.keys().collect();
-        names.sort_by_key(|name| Kind::of(name).is_some_and(|kind| is_output(kind.module())));
+        names.sort_by_key(|name| LoraName::of(name).is_some_and(|kind| is_output(kind.module())));
         for name in names {
-            let Some(kind) = Kind::of(name) else {
-                return Err(WeightsError::NotLora {
+            let Some(kind) = LoraName::of(name) else {
+                return Err(LoraError::NotLora {
                     path: path(),
                     name: name.clone(),
                 }
@@ -102,42 +102,43 @@ impl Adapter {
                 return Err(self.no_matrix(name, module, base).into());
             };
             match kind {
-                Kind::Copy(_) => found.copies.push(Copied {
+                LoraName::Copy(_) => found.copies.push(Copied {
                     name: name.clone(),
                     place,
                 }),
-                Kind::Half(_, other) if !shapes.contains_key(&other) => {
-                    return Err(AdapterError::Half {
+                LoraName::Half(_, other) if !shapes.contains_key(&other) => {
+                    return Err(LoraError::Half {
                         path: path(),
                         name: name.clone(),
                     }
                     .into());
                 }
-                Kind::Half(_, other) if *name < other => {
+                LoraName::Half(_, other) if *name < other => {
                     found
                         .pairs
                         .push(self.pair([name, &other], place, &shapes, base)?);
                 }
-                Kind::Half(..) => {}
+                LoraName::Half(..) => {}
             }
         }
         if found.pairs.is_empty() {
-            return Err(AdapterError::Empty(path()).into());
+            return Err(LoraError::Empty(path()).into());
         }
         Ok(found)
     }
 
     /// Why a module is none of the base's. An embedding for both ends has no output of its own.
-    fn no_matrix(&self, name: &str, module: &str, base: &Onto<'_>) -> AdapterError {
+    fn no_matrix(&self, name: &str, module: &str, base: &Onto<'_>) -> LoraError {
+        let is_tied = base.folder.config.is_tied;
         let (path, base, name) = (
-            self.path.join(WEIGHTS),
-            base.folder.to_owned(),
+            self.path().join(WEIGHTS),
+            base.folder.base().to_owned(),
             name.to_owned(),
         );
-        if self.is_tied && is_output(module) {
-            AdapterError::Tied { path, base, name }
+        if is_tied && is_output(module) {
+            LoraError::Tied { path, base, name }
         } else {
-            AdapterError::NoMatrix { path, base, name }
+            LoraError::NoMatrix { path, base, name }
         }
     }
 
@@ -147,13 +148,13 @@ impl Adapter {
         place: usize,
         shapes: &BTreeMap<String, Vec<usize>>,
         base: &Onto<'_>,
-    ) -> Result<Pair, CheckpointError> {
+    ) -> Result<LoraPair, WeightsError> {
         let (whole, matrix) = &base.expected[place];
         let &[rows, columns] = matrix.as_slice() else {
             return Err(self.no_matrix(names[0], whole, base).into());
         };
         // The output embedding lies as everyone's does.
-        let is_transposed = self.is_transposed && !is_output(whole.trim_end_matches(".weight"));
+        let is_transposed = base.is_transposed() && !is_output(whole.trim_end_matches(".weight"));
         let (to, from) = if is_transposed {
             (columns, rows)
         } else {
@@ -163,9 +164,9 @@ impl Adapter {
         let wanted = [(a, vec![self.rank, from]), (b, vec![to, self.rank])];
         for (name, shape) in &wanted {
             if shapes[name] != *shape {
-                return Err(AdapterError::Shape {
-                    path: self.path.join(WEIGHTS),
-                    base: base.folder.to_owned(),
+                return Err(LoraError::Shape {
+                    path: self.path().join(WEIGHTS),
+                    base: base.folder.base().to_owned(),
                     name: name.clone(),
                     got: shapes[name].clone(),
                     wanted: shape.clone(),
@@ -173,7 +174,7 @@ impl Adapter {
                 .into());
             }
         }
-        Ok(Pair {
+        Ok(LoraPair {
             place,
             is_transposed,
             wanted,

@@ -1,0 +1,68 @@
+//! The files of a checkpoint: which there must be, and which of them hold the weights.
+
+use std::path::{Path, PathBuf};
+
+use super::index::{INDEX, Index, IndexError};
+
+pub(super) const CONFIG: &str = "config.json";
+pub(super) const TOKENIZER: &str = "tokenizer.json";
+/// Weights in one file.
+pub(super) const WEIGHTS: &str = "model.safetensors";
+
+/// The index of a folder's shards and its path; `None` where the weights are one file, or are not there.
+pub(super) fn index(folder: &Path) -> Result<Option<(PathBuf, Index)>, IndexError> {
+    let path = folder.join(INDEX);
+    if folder.join(WEIGHTS).exists() || !path.exists() {
+        return Ok(None);
+    }
+    let index = Index::open(&path)?;
+    Ok(Some((path, index)))
+}
+
+/// The files that hold a folder's weights, which need not be there; the index first where there is one.
+pub(super) fn weights(folder: &Path) -> Result<Vec<PathBuf>, IndexError> {
+    Ok(match index(folder)? {
+        None => vec![folder.join(WEIGHTS)],
+        Some((path, index)) => {
+            let shards = index.files().into_iter().map(|name| folder.join(name));
+            std::iter::once(path).chain(shards).collect()
+        }
+    })
+}
+
+/// The first file that a folder lacks to be a checkpoint with safetensors; `None` where it has all.
+///
+/// Errors: an index that cannot be used.
+pub(super) fn missing(folder: &Path) -> Result<Option<String>, IndexError> {
+    let lacks = |name: &&str| !folder.join(name).exists();
+    if let Some(name) = [CONFIG, TOKENIZER].iter().find(|name| lacks(name)) {
+        return Ok(Some((*name).to_owned()));
+    }
+    let missing = weights(folder)?.into_iter().find(|path| !path.exists());
+    Ok(missing.and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned())))
+}
+
+/// What to do where a folder has no safetensors.
+pub(super) fn without_weights(folder: &Path) -> String {
+    let pickle = ["pytorch_model.bin", "pytorch_model.bin.index.json"]
+        .iter()
+        .any(|name| folder.join(name).exists());
+    if pickle {
+        let command = conversion(&folder.display().to_string(), None);
+        format!(
+            "its weights are pickles, which can run code and are not read. Convert them once, where you trust them: {command}, \
+             then use the folder converted"
+        )
+    } else {
+        format!("the weights of a checkpoint are {WEIGHTS}, or shards with {INDEX}")
+    }
+}
+
+/// The command that makes a folder with safetensors out of a model with pickles.
+pub(super) fn conversion(source: &str, revision: Option<&str>) -> String {
+    let at = revision.map_or(String::new(), |r| format!(", revision='{r}'"));
+    format!(
+        "python3 -c \"from transformers import AutoModelForCausalLM as M, AutoTokenizer as T; \
+         [c.from_pretrained('{source}'{at}).save_pretrained('converted') for c in (M, T)]\""
+    )
+}
