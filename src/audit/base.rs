@@ -14,14 +14,14 @@ use crate::spec::{Audit, Canaries, ModelSource, RandomShape};
 use crate::units::TokenId;
 
 /// What every seed begins with.
-pub(crate) struct Base {
+pub struct Base {
     pub(super) origin: Origin,
     /// What saved checkpoints carry beside their weights.
-    pub(crate) likeness: Likeness,
+    pub likeness: Likeness,
     /// The tokens of letters and prefixes.
-    pub(crate) book: Codebook,
+    pub book: Codebook,
     /// Tokens of the model's vocabulary.
-    pub(crate) vocabulary: usize,
+    pub vocabulary: usize,
 }
 
 pub(super) enum Origin {
@@ -37,12 +37,12 @@ pub(super) enum Origin {
 impl Base {
     /// Finds the model of an audit and checks all that could be wrong with it. Nothing is written.
     /// A model of the hub is fetched.
-    pub(crate) fn find(audit: &Audit, observer: &mut dyn Observer) -> Result<Self, AuditError> {
+    pub fn find(audit: &Audit, observer: &mut dyn Observer) -> Result<Self, AuditError> {
         Self::found(audit, |source| obtain(source, observer))
     }
 
     /// The same of what is on this machine already.
-    pub(crate) fn find_here(audit: &Audit) -> Result<Self, AuditError> {
+    pub fn find_here(audit: &Audit) -> Result<Self, AuditError> {
         Self::found(audit, locate)
     }
 
@@ -105,7 +105,7 @@ impl Base {
     }
 
     /// sha256 of the checkpoint's files; none of random weights.
-    pub(crate) fn digests(&self) -> Result<BTreeMap<String, String>, CheckpointError> {
+    pub fn digests(&self) -> Result<BTreeMap<String, String>, CheckpointError> {
         match &self.origin {
             Origin::Checkpoint { folder, .. } => folder.digests(),
             Origin::Random(_) => Ok(BTreeMap::new()),
@@ -113,7 +113,7 @@ impl Base {
     }
 
     /// The checkpoint's commit, where it came from the hub's cache.
-    pub(crate) fn commit(&self) -> Option<&str> {
+    pub fn commit(&self) -> Option<&str> {
         match &self.origin {
             Origin::Checkpoint { commit, .. } => commit.as_deref(),
             Origin::Random(_) => None,
@@ -121,7 +121,7 @@ impl Base {
     }
 
     /// The shape of random weights.
-    pub(crate) fn random(&self) -> Option<RandomShape> {
+    pub fn random(&self) -> Option<RandomShape> {
         match self.origin {
             Origin::Checkpoint { .. } => None,
             Origin::Random(shape) => Some(shape),
@@ -134,7 +134,7 @@ pub(super) fn config(shape: RandomShape) -> ModelConfig {
 }
 
 /// The tokens of letters and prefixes.
-pub(crate) fn codebook(
+pub fn codebook(
     canaries: &Canaries,
     config: &ModelConfig,
     tokenizer: &Tokenizer,
@@ -158,7 +158,7 @@ pub(crate) fn codebook(
 }
 
 /// What a text says before a canary, as tokens; the prefix's own where there is no template.
-pub(crate) fn context_tokens(
+pub fn context_tokens(
     context: &str,
     book: &Codebook,
     tokenizer: &Tokenizer,
@@ -169,7 +169,7 @@ pub(crate) fn context_tokens(
 }
 
 /// How a report calls the model that an audit begins with.
-pub(crate) fn origin(source: &ModelSource) -> String {
+pub fn origin(source: &ModelSource) -> String {
     match source {
         ModelSource::Hub { id, revision } if revision == "main" => id.clone(),
         ModelSource::Hub { id, revision } => format!("{id} ({revision})"),

@@ -8,17 +8,18 @@ use crate::run_dir::{RunDir, sha256_hex};
 use crate::spec::Audit;
 
 /// Another run's report.
-pub(crate) struct Baseline {
-    pub(crate) report: Report,
+pub struct Baseline {
+    /// What it says.
+    pub report: Report,
     /// Of its `report.json`.
-    pub(crate) sha256: String,
+    pub sha256: String,
 }
 
 impl Baseline {
     /// Reads the baseline of a spec, where it names one.
     ///
     /// Errors: it is no finished run.
-    pub(crate) fn read(audit: &Audit) -> Result<Option<Self>, AuditError> {
+    pub fn read(audit: &Audit) -> Result<Option<Self>, AuditError> {
         let Some(folder) = &audit.gate.baseline else {
             return Ok(None);
         };

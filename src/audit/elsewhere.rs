@@ -17,7 +17,7 @@ const WHOLE: &str = "The canaries are secrets of a file, whose distribution is u
     not apply. That is recognition, which a gate passes over unless gate.tiers names it.";
 
 /// The audit of a model that was trained elsewhere: one look, after what stands for phase 2.
-pub(crate) fn without_training(audit: &Audit, probe: &ProbeProvenance) -> Audit {
+pub fn without_training(audit: &Audit, probe: &ProbeProvenance) -> Audit {
     let mut audit = audit.clone();
     if audit.canaries.secrets.is_some() {
         // What is left looks at a secret as a whole.

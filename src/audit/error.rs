@@ -1,6 +1,8 @@
 //! Why an audit stops.
 
-use std::path::{Path, PathBuf};
+#[cfg(feature = "torch")]
+use std::path::Path;
+use std::path::PathBuf;
 
 use super::SealError;
 use crate::canary::{CodebookError, DrawError, ManifestError};

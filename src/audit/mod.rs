@@ -16,18 +16,16 @@ pub use error::{AuditError, CellFailure, code};
 pub use observations::parse_cell;
 pub use sealed::SealError;
 
-pub(crate) use base::{Base, codebook, context_tokens, origin};
-pub(crate) use baseline::Baseline;
-pub(crate) use elsewhere::without_training;
-pub(crate) use observations::{
+pub use base::{Base, codebook, context_tokens, origin};
+pub use baseline::Baseline;
+pub use elsewhere::without_training;
+pub use observations::{
     attack_lines, numbers_from_file, numbers_to_bytes, observation_lines, read_cell, read_results,
     result_lines, trajectories_from_bytes, trajectories_to_bytes,
 };
-pub(crate) use record::{
-    agree, go_on, here, of_cells, read_provenance, threads_before, write_provenance,
-};
-pub(crate) use reports::{REPORTS, all_complete, assemble, judged, make, write};
-pub(crate) use sealed::{Content, planting, seal, seal_contents, unseal};
+pub use record::{agree, go_on, here, of_cells, read_provenance, threads_before, write_provenance};
+pub use reports::{REPORTS, all_complete, assemble, judged, make, write};
+pub use sealed::{Content, planting, seal, seal_contents, unseal};
 
 /// The last stage of a cell.
-pub(crate) const COMPLETE: &str = "complete";
+pub const COMPLETE: &str = "complete";

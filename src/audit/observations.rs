@@ -82,7 +82,7 @@ fn unreadable(path: &Path, message: impl std::fmt::Display) -> AuditError {
 }
 
 /// A snapshot as lines, a canary each. `canaries` are in the order in which they were scored, group by group.
-pub(crate) fn observation_lines(snapshot: &Snapshot, canaries: &[&Canary]) -> String {
+pub fn observation_lines(snapshot: &Snapshot, canaries: &[&Canary]) -> String {
     let mut out = String::new();
     for group in Group::ALL {
         let names = canaries.iter().filter(|c| c.group == group);
@@ -129,7 +129,7 @@ impl View for Array {
 }
 
 /// Trajectories as safetensors: `phase3.held_out.rank` `[canaries, evaluations]` float32, and so on; `phase3.steps` int64.
-pub(crate) fn trajectories_to_bytes(trajectories: &[Trajectory]) -> Result<Vec<u8>, String> {
+pub fn trajectories_to_bytes(trajectories: &[Trajectory]) -> Result<Vec<u8>, String> {
     let mut arrays = Vec::new();
     for trajectory in trajectories {
         let phase = trajectory.phase;
@@ -172,10 +172,7 @@ pub(crate) fn trajectories_to_bytes(trajectories: &[Trajectory]) -> Result<Vec<u
 }
 
 /// Reads the trajectories of one `likelihoods.safetensors`.
-pub(crate) fn trajectories_from_bytes(
-    bytes: &[u8],
-    path: &Path,
-) -> Result<Vec<Trajectory>, AuditError> {
+pub fn trajectories_from_bytes(bytes: &[u8], path: &Path) -> Result<Vec<Trajectory>, AuditError> {
     let bad = |message: &str| unreadable(path, message);
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| unreadable(path, e))?;
     let file = SafeTensors::deserialize(bytes).map_err(|e| unreadable(path, e))?;
@@ -264,7 +261,7 @@ fn words<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> {
 }
 
 /// Float32 numbers as a safetensors file with one tensor.
-pub(crate) fn numbers_to_bytes(name: &str, values: &[f32]) -> Result<Vec<u8>, String> {
+pub fn numbers_to_bytes(name: &str, values: &[f32]) -> Result<Vec<u8>, String> {
     let array = Array {
         shape: vec![values.len()],
         kind: Dtype::F32,
@@ -274,7 +271,7 @@ pub(crate) fn numbers_to_bytes(name: &str, values: &[f32]) -> Result<Vec<u8>, St
 }
 
 /// Reads them back.
-pub(crate) fn numbers_from_file(name: &str, path: &Path) -> Result<Vec<f32>, AuditError> {
+pub fn numbers_from_file(name: &str, path: &Path) -> Result<Vec<f32>, AuditError> {
     let bytes = read(path)?;
     let file = SafeTensors::deserialize(&bytes).map_err(|e| unreadable(path, e))?;
     let view = file.tensor(name).map_err(|e| unreadable(path, e))?;
@@ -285,7 +282,7 @@ pub(crate) fn numbers_from_file(name: &str, path: &Path) -> Result<Vec<f32>, Aud
 }
 
 /// Reads a finished cell's observations.
-pub(crate) fn read_cell(cell: &CellDir, seed: u64) -> Result<CellObservations, AuditError> {
+pub fn read_cell(cell: &CellDir, seed: u64) -> Result<CellObservations, AuditError> {
     let text = |path: &Path| bounded::text(read(path)?).map_err(|e| unreadable(path, e));
     let path = cell.likelihoods();
     let trajectories = trajectories_from_bytes(&read(&path)?, &path)?;
@@ -323,17 +320,17 @@ fn of_lines<T: DeserializeOwned>(text: &str, path: &Path) -> Result<Vec<T>, Audi
 }
 
 /// What the probes saw as lines of `looks.jsonl`.
-pub(crate) fn result_lines(results: &[ProbeResult]) -> String {
+pub fn result_lines(results: &[ProbeResult]) -> String {
     to_lines(results)
 }
 
 /// Reads them back.
-pub(crate) fn read_results(text: &str, path: &Path) -> Result<Vec<ProbeResult>, AuditError> {
+pub fn read_results(text: &str, path: &Path) -> Result<Vec<ProbeResult>, AuditError> {
     of_lines(text, path)
 }
 
 /// Attacks as lines of `attacks.jsonl`, every digit kept.
-pub(crate) fn attack_lines(attacks: &[Attack]) -> String {
+pub fn attack_lines(attacks: &[Attack]) -> String {
     to_lines(attacks)
 }
 

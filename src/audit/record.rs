@@ -14,10 +14,10 @@ use crate::run_dir::{
 use crate::spec::Audit;
 
 /// Version of the layout of the run directory.
-pub(crate) const FORMAT: u32 = 1;
+const FORMAT: u32 = 1;
 
 /// What this process, at this moment, makes a run or a probe of `spec` with: what the machine says of itself.
-pub(crate) fn here(spec: &str, command: &[String]) -> Provenance {
+pub fn here(spec: &str, command: &[String]) -> Provenance {
     Provenance {
         format: FORMAT,
         unsaid: env!("CARGO_PKG_VERSION").to_owned(),
@@ -32,7 +32,7 @@ pub(crate) fn here(spec: &str, command: &[String]) -> Provenance {
 }
 
 /// Writes the record of a cell or a run.
-pub(crate) fn write_provenance(path: &Path, provenance: &Provenance) -> Result<(), AuditError> {
+pub fn write_provenance(path: &Path, provenance: &Provenance) -> Result<(), AuditError> {
     let json = serde_json::to_string_pretty(provenance).unwrap_or_default() + "\n";
     Ok(write_atomic(path, json.as_bytes())?)
 }
@@ -41,7 +41,7 @@ pub(crate) fn write_provenance(path: &Path, provenance: &Provenance) -> Result<(
 ///
 /// `has_changed`: the user allowed a change of device or precision. Errors: two of them with different checkpoints or versions,
 /// or, where that was not allowed, kinds of device or precisions.
-pub(crate) fn of_cells(
+pub fn of_cells(
     audit: &Audit,
     dir: &RunDir,
     has_changed: bool,
@@ -71,7 +71,7 @@ pub(crate) fn of_cells(
 }
 
 /// The CPU threads that a cell, or else the run, began with; `None` where nothing has begun.
-pub(crate) fn threads_before(dir: &RunDir, only: Option<u64>) -> Result<Option<usize>, AuditError> {
+pub fn threads_before(dir: &RunDir, only: Option<u64>) -> Result<Option<usize>, AuditError> {
     let cell = match only {
         Some(seed) => read_provenance(&dir.cell(seed).provenance())?,
         None => None,
@@ -84,7 +84,7 @@ pub(crate) fn threads_before(dir: &RunDir, only: Option<u64>) -> Result<Option<u
 }
 
 /// The record of a cell or a run; `None` where it has none yet.
-pub(crate) fn read_provenance(path: &Path) -> Result<Option<Provenance>, AuditError> {
+pub fn read_provenance(path: &Path) -> Result<Option<Provenance>, AuditError> {
     let text = match bounded::read_text(path, bounded::SMALL) {
         Ok(text) => text,
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
@@ -127,7 +127,7 @@ fn same_origin(one: &Provenance, other: &Provenance, path: &Path) -> Result<(), 
 }
 
 /// Refuses what cannot belong to one run. `may_change`: the user allowed a change of device or precision.
-pub(crate) fn agree(
+pub fn agree(
     one: &Provenance,
     other: &Provenance,
     path: &Path,
@@ -163,7 +163,7 @@ fn none_differs(checks: &[(&str, bool)], path: &Path) -> Result<(), AuditError> 
 /// A changed device, precision or number of threads needs the user's word (`allow_change`) and is recorded; a changed
 /// processor is recorded, since a machine that was taken away seldom comes back the same. Errors: what may not change, or
 /// was not asked for, did.
-pub(crate) fn go_on(
+pub fn go_on(
     before: &Provenance,
     now: &mut Provenance,
     root: &Path,

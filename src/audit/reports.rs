@@ -9,7 +9,7 @@ use crate::run_dir::{Provenance, RunDir, write_atomic};
 use crate::spec::Audit;
 
 /// The files of a report. The last one last: a run with report.json has every other report too.
-pub(crate) const REPORTS: [(&str, Format); 5] = [
+pub const REPORTS: [(&str, Format); 5] = [
     ("report.md", Format::Markdown),
     ("report.html", Format::Html),
     ("leakage.csv", Format::Csv),
@@ -18,7 +18,7 @@ pub(crate) const REPORTS: [(&str, Format); 5] = [
 ];
 
 /// Whether every cell of a run is complete.
-pub(crate) fn all_complete(audit: &Audit, dir: &RunDir) -> Result<bool, AuditError> {
+pub fn all_complete(audit: &Audit, dir: &RunDir) -> Result<bool, AuditError> {
     for &seed in &audit.seeds {
         if !dir.cell(seed).ledger()?.is_done(COMPLETE)? {
             return Ok(false);
@@ -28,7 +28,7 @@ pub(crate) fn all_complete(audit: &Audit, dir: &RunDir) -> Result<bool, AuditErr
 }
 
 /// Judges a run or a probe from its finished cells alone.
-pub(crate) fn judged(
+pub fn judged(
     audit: &Audit,
     dir: &RunDir,
     provenance: &Provenance,
@@ -45,7 +45,7 @@ pub(crate) fn judged(
 /// Judges observations and says what they are of.
 ///
 /// `audit`: as it was asked for; of a probe the part that trains is left out here.
-pub(crate) fn assemble(
+pub fn assemble(
     audit: &Audit,
     cells: &[CellObservations],
     provenance: &Provenance,
@@ -89,7 +89,7 @@ pub(crate) fn assemble(
 }
 
 /// Makes and writes all reports of a run.
-pub(crate) fn make(
+pub fn make(
     audit: &Audit,
     dir: &RunDir,
     provenance: &Provenance,
@@ -101,7 +101,7 @@ pub(crate) fn make(
 }
 
 /// Writes a report in every format.
-pub(crate) fn write(report: &Report, dir: &RunDir) -> Result<(), AuditError> {
+pub fn write(report: &Report, dir: &RunDir) -> Result<(), AuditError> {
     dir.create_plots()?;
     for plot in report::plots(report)? {
         write_atomic(&dir.plot(&plot.name), plot.svg.as_bytes())?;

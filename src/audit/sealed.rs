@@ -11,23 +11,26 @@ use crate::units::TokenId;
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct SealedLine {
+struct SealedLine {
     #[serde(flatten)]
-    pub(crate) content: Content,
+    content: Content,
     /// sha256 over the spec, all lines, and this one.
-    pub(crate) digest: String,
+    digest: String,
 }
 
 /// What a line says of its canary.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Content {
-    pub(crate) id: String,
-    pub(crate) group: Group,
+pub struct Content {
+    /// Its name, as `held_out-0003`.
+    pub id: String,
+    /// Its group.
+    pub group: Group,
     /// Without the context's.
-    pub(crate) tokens: Vec<TokenId>,
-    pub(crate) text: String,
+    pub tokens: Vec<TokenId>,
+    /// As it stands after the context.
+    pub text: String,
     /// What stands before the canary.
-    pub(crate) context: String,
+    pub context: String,
 }
 
 /// Why a minted manifest cannot be used.
@@ -126,7 +129,7 @@ fn canonical(content: &Content) -> String {
 }
 
 /// The manifest of a planting as JSON lines. `context`: the text before every canary.
-pub(crate) fn seal(planting: &Planting, book: &Codebook, context: &str, spec: &str) -> String {
+pub fn seal(planting: &Planting, book: &Codebook, context: &str, spec: &str) -> String {
     let contents: Vec<Content> = planting
         .all()
         .map(|canary| Content {
@@ -141,7 +144,7 @@ pub(crate) fn seal(planting: &Planting, book: &Codebook, context: &str, spec: &s
 }
 
 /// The same of lines that no codebook made.
-pub(crate) fn seal_contents(contents: Vec<Content>, spec: &str) -> String {
+pub fn seal_contents(contents: Vec<Content>, spec: &str) -> String {
     let texts: Vec<String> = contents.iter().map(canonical).collect();
     let binding = binding(spec, &texts);
     let line = |(content, text): (Content, &String)| {
@@ -155,7 +158,7 @@ pub(crate) fn seal_contents(contents: Vec<Content>, spec: &str) -> String {
 }
 
 /// Reads a manifest and checks that it is what was minted with this spec.
-pub(crate) fn unseal(text: &str, path: &Path, spec: &str) -> Result<Vec<Content>, SealError> {
+pub fn unseal(text: &str, path: &Path, spec: &str) -> Result<Vec<Content>, SealError> {
     let bad = |line: usize, message: String| SealError::Line {
         path: path.to_owned(),
         line,
@@ -189,7 +192,7 @@ pub(crate) fn unseal(text: &str, path: &Path, spec: &str) -> Result<Vec<Content>
 }
 
 /// The canaries of a manifest as the letters of a tokenizer's codebook.
-pub(crate) fn planting(
+pub fn planting(
     contents: &[Content],
     book: &Codebook,
     path: &Path,

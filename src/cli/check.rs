@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::args::CheckArgs;
 use super::failure::Failure;
 use super::output;
-use super::run::spec;
+use super::spec::spec;
 use crate::checkpoint::shapes::{like_pythia, published};
 use crate::checkpoint::{Folder, ModelConfig, Source, locate};
 use crate::exit::ExitCode;

@@ -2,11 +2,14 @@
 
 use crate::audit::{self, AuditError};
 use crate::checkpoint::CheckpointError;
+#[cfg(feature = "torch")]
 use crate::device::DeviceError;
 use crate::exit::ExitCode;
 use crate::mint::MintError;
+#[cfg(feature = "torch")]
 use crate::model::ModelError;
 use crate::report::ReportError;
+#[cfg(feature = "torch")]
 use crate::score::ScoreError;
 use crate::spec::SpecError;
 
@@ -15,6 +18,7 @@ use crate::spec::SpecError;
 pub(super) enum Failure {
     #[error(transparent)]
     Spec(#[from] SpecError),
+    #[cfg(feature = "torch")]
     #[error(transparent)]
     Device(#[from] DeviceError),
     #[error(transparent)]
@@ -22,7 +26,16 @@ pub(super) enum Failure {
     #[error(transparent)]
     Mint(#[from] MintError),
     #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    #[cfg(feature = "torch")]
+    #[error(transparent)]
     Model(#[from] ModelError),
+    #[cfg(not(feature = "torch"))]
+    #[error(
+        "unsaid {0} needs libtorch, which this build leaves out (--no-default-features): install unsaid with its default features. \
+         This build has check, mint, report, verify and doctor"
+    )]
+    NeedsLibtorch(&'static str),
     #[error(transparent)]
     Report(#[from] ReportError),
     #[error("{0}")]
@@ -38,7 +51,14 @@ impl Failure {
         let input = match self {
             Self::Audit(e) => e.is_input(),
             Self::Mint(e) => e.is_input(),
+            Self::Checkpoint(e) => e.is_input(),
+            #[cfg(feature = "torch")]
             Self::Model(e) => e.is_input(),
+            #[cfg(feature = "torch")]
+            Self::Device(_) => true,
+            #[cfg(not(feature = "torch"))]
+            Self::NeedsLibtorch(_) => true,
+            Self::Spec(_) | Self::Input(_) => true,
             _ => false,
         };
         match self {
@@ -46,24 +66,21 @@ impl Failure {
             Self::Audit(e) | Self::Mint(MintError::Audit(e)) if e.is_interrupt() => {
                 ExitCode::Interrupted
             }
+            Self::Checkpoint(e) if e.is_interrupt() => ExitCode::Interrupted,
+            #[cfg(feature = "torch")]
             Self::Model(e) if e.is_interrupt() => ExitCode::Interrupted,
             Self::Audit(AuditError::Cells(failures)) => audit::code(failures),
             Self::Report(ReportError::TooNarrow { .. } | ReportError::NotFinite { .. }) => {
                 ExitCode::Failure
             }
-            Self::Spec(_) | Self::Input(_) | Self::Device(_) | Self::Report(_) => ExitCode::Input,
-            Self::Audit(_) | Self::Mint(_) | Self::Model(_) | Self::Other(_) => ExitCode::Failure,
+            Self::Report(_) => ExitCode::Input,
             Self::OutputClosed => ExitCode::WithinGate,
+            _ => ExitCode::Failure,
         }
     }
 }
 
-impl From<CheckpointError> for Failure {
-    fn from(e: CheckpointError) -> Self {
-        Self::Model(e.into())
-    }
-}
-
+#[cfg(feature = "torch")]
 impl From<ScoreError> for Failure {
     fn from(e: ScoreError) -> Self {
         match e {

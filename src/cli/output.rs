@@ -22,38 +22,6 @@ pub(super) fn result(text: &str) -> Result<(), Failure> {
         })
 }
 
-/// Largest summary of a step that GitHub takes, bytes.
-const STEP_SUMMARY_MAX: u64 = 1024 * 1024;
-
-/// Appends Markdown to the file that `GITHUB_STEP_SUMMARY` names, if it names one. Returns what went wrong, which is no reason to
-/// fail a run.
-///
-/// Source: GitHub's documentation of workflow commands, "Adding a job summary".
-pub(super) fn step_summary(markdown: &str) -> Option<String> {
-    let path = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty())?;
-    let open = || OpenOptions::new().append(true).create(true).open(&path);
-    let add = |mut file: File| {
-        let before = file.metadata()?.len();
-        if before + markdown.len() as u64 + 1 > STEP_SUMMARY_MAX {
-            return Err(io::Error::other(
-                "it would be larger than the 1 MiB that GitHub shows",
-            ));
-        }
-        // Other commands of the step may have left an unfinished line.
-        let text = if before > 0 {
-            format!("\n{markdown}")
-        } else {
-            markdown.to_owned()
-        };
-        file.write_all(text.as_bytes())
-    };
-    let failure = open().and_then(add).err()?;
-    Some(format!(
-        "no summary was written to {} (GITHUB_STEP_SUMMARY): {failure}",
-        Path::new(&path).display()
-    ))
-}
-
 /// Set once the user asked for log lines in JSON.
 static JSON: AtomicBool = AtomicBool::new(false);
 

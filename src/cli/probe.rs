@@ -5,7 +5,7 @@ use super::failure::Failure;
 use super::model::open;
 use super::output;
 use super::progress::{Progress, watch_signals};
-use super::report;
+use super::show::show;
 use crate::device;
 use crate::exit::ExitCode;
 use crate::probe::{self, ProbeOptions};
@@ -47,5 +47,5 @@ pub(super) fn probe(args: &ProbeArgs) -> Result<ExitCode, Failure> {
         "reports: {} (report.md, report.html, report.json, leakage.csv, junit.xml)",
         probed.out.display()
     );
-    report::show(&probed.report, &files, &mut progress)
+    show(&probed.report, &files, &mut progress)
 }

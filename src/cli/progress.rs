@@ -18,13 +18,14 @@ static STOP: AtomicBool = AtomicBool::new(false);
 pub(super) fn watch_signals() -> Result<(), Failure> {
     ctrlc::set_handler(|| {
         if STOP.swap(true, Ordering::SeqCst) {
-            crate::native::leave(ExitCode::Interrupted.code());
+            super::leave(ExitCode::Interrupted);
         }
     })
     .map_err(|e| Failure::Other(format!("cannot listen for signals: {e}")))
 }
 
 /// Asks work to stop at its next safe point.
+#[cfg(feature = "torch")]
 pub(super) fn stop() {
     STOP.store(true, Ordering::SeqCst);
 }

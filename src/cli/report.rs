@@ -46,28 +46,6 @@ pub(super) fn report(args: &ReportArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::WithinGate)
 }
 
-/// Shows a report that was just made: a table on standard output, Markdown in a CI job's summary, and where its files are.
-///
-/// Gives the exit code of its gate.
-pub(super) fn show(
-    report: &Report,
-    files: &str,
-    progress: &mut Progress,
-) -> Result<ExitCode, Failure> {
-    let table = render(report, Format::Table, output::width(), output::color())?;
-    // A reader that has seen enough (`| head`) changes nothing about what was found.
-    match output::result(&table) {
-        Ok(()) | Err(Failure::OutputClosed) => {}
-        Err(failure) => return Err(failure),
-    }
-    let markdown = render(report, Format::Markdown, output::width(), false)?;
-    if let Some(problem) = output::step_summary(&markdown) {
-        progress.event(&Event::Note(&problem));
-    }
-    progress.event(&Event::Note(files));
-    ExitCode::try_from(report.gate.exit_code).map_err(Failure::Other)
-}
-
 fn read(run: &Path) -> Result<Report, Failure> {
     let path = RunDir::existing(run).report("report.json");
     let text = bounded::read_text(&path, bounded::LARGE).map_err(|e| {

@@ -1,31 +1,21 @@
 //! `unsaid run`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use super::args::{RunArgs, SpecArgs};
+use super::args::RunArgs;
 use super::cell;
 use super::failure::Failure;
 use super::output;
 use super::progress::{Progress, watch_signals};
-use super::report;
+use super::show::show;
+use super::spec::spec;
 use crate::device::{self, Arithmetic};
 use crate::event::{Event, Observer};
 use crate::exit::ExitCode;
 use crate::run::{self, Options};
-use crate::spec::{Audit, Override, load};
-
-/// Loads a spec, changed by `--set`, by `more`, and by `--seed`.
-pub(super) fn spec(path: &Path, args: &SpecArgs, more: Vec<Override>) -> Result<Audit, Failure> {
-    let mut overrides = args.overrides.clone();
-    overrides.extend(more);
-    let audit = load(path, &overrides)?;
-    if args.seeds.is_empty() {
-        return Ok(audit);
-    }
-    Ok(audit.with_seeds(args.seeds.clone())?)
-}
+use crate::spec::{Audit, Override};
 
 pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     output::start_log(&args.log);
@@ -79,5 +69,5 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
         "run directory: {} (report.md, report.html, report.json, leakage.csv, junit.xml, plots/)",
         options.out.display()
     );
-    report::show(&report, &files, &mut progress)
+    show(&report, &files, &mut progress)
 }
