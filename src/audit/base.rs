@@ -113,6 +113,7 @@ impl Base {
     }
 
     /// The checkpoint's commit, where it came from the hub's cache.
+    #[must_use]
     pub fn commit(&self) -> Option<&str> {
         match &self.origin {
             Origin::Checkpoint { commit, .. } => commit.as_deref(),
@@ -121,6 +122,7 @@ impl Base {
     }
 
     /// The shape of random weights.
+    #[must_use]
     pub fn random(&self) -> Option<RandomShape> {
         match self.origin {
             Origin::Checkpoint { .. } => None,
@@ -169,6 +171,7 @@ pub fn context_tokens(
 }
 
 /// How a report calls the model that an audit begins with.
+#[must_use]
 pub fn origin(source: &ModelSource) -> String {
     match source {
         ModelSource::Hub { id, revision } if revision == "main" => id.clone(),

@@ -17,6 +17,7 @@ const WHOLE: &str = "The canaries are secrets of a file, whose distribution is u
     not apply. That is recognition, which a gate passes over unless gate.tiers names it.";
 
 /// The audit of a model that was trained elsewhere: one look, after what stands for phase 2.
+#[must_use]
 pub fn without_training(audit: &Audit, probe: &ProbeProvenance) -> Audit {
     let mut audit = audit.clone();
     if audit.canaries.secrets.is_some() {

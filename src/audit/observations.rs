@@ -82,6 +82,7 @@ fn unreadable(path: &Path, message: impl std::fmt::Display) -> AuditError {
 }
 
 /// A snapshot as lines, a canary each. `canaries` are in the order in which they were scored, group by group.
+#[must_use]
 pub fn observation_lines(snapshot: &Snapshot, canaries: &[&Canary]) -> String {
     let mut out = String::new();
     for group in Group::ALL {
@@ -297,10 +298,10 @@ pub fn read_cell(cell: &CellDir, seed: u64) -> Result<CellObservations, AuditErr
         Vec::new()
     };
     Ok(CellObservations {
-        attacks,
         seed,
         snapshots,
         trajectories,
+        attacks,
         results,
     })
 }
@@ -320,6 +321,7 @@ fn of_lines<T: DeserializeOwned>(text: &str, path: &Path) -> Result<Vec<T>, Audi
 }
 
 /// What the probes saw as lines of `looks.jsonl`.
+#[must_use]
 pub fn result_lines(results: &[ProbeResult]) -> String {
     to_lines(results)
 }
@@ -330,6 +332,7 @@ pub fn read_results(text: &str, path: &Path) -> Result<Vec<ProbeResult>, AuditEr
 }
 
 /// Attacks as lines of `attacks.jsonl`, every digit kept.
+#[must_use]
 pub fn attack_lines(attacks: &[Attack]) -> String {
     to_lines(attacks)
 }

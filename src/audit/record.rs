@@ -17,6 +17,7 @@ use crate::spec::Audit;
 const FORMAT: u32 = 1;
 
 /// What this process, at this moment, makes a run or a probe of `spec` with: what the machine says of itself.
+#[must_use]
 pub fn here(spec: &str, command: &[String]) -> Provenance {
     Provenance {
         format: FORMAT,

@@ -129,6 +129,7 @@ fn canonical(content: &Content) -> String {
 }
 
 /// The manifest of a planting as JSON lines. `context`: the text before every canary.
+#[must_use]
 pub fn seal(planting: &Planting, book: &Codebook, context: &str, spec: &str) -> String {
     let contents: Vec<Content> = planting
         .all()

@@ -120,6 +120,7 @@ impl Roster {
     }
 
     /// The canaries of a look, group by group.
+    #[must_use]
     pub fn take<'p>(&self, look: Look, planting: &'p Planting) -> Vec<&'p Canary> {
         let some = |group| planting.group(group).iter().take(self.count(look, group));
         Group::ALL.into_iter().flat_map(some).collect()

@@ -1,8 +1,6 @@
 //! Writes results to standard output and everything else to standard error.
 
-use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use console::Term;

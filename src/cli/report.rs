@@ -6,13 +6,11 @@ use std::path::Path;
 use super::args::ReportArgs;
 use super::failure::Failure;
 use super::output;
-use super::progress::Progress;
 use crate::bounded;
 use crate::canary::read_manifest;
-use crate::event::{Event, Observer};
 use crate::exit::ExitCode;
 use crate::findings::{Report, compare};
-use crate::report::{Format, parse, render, render_comparison, schema};
+use crate::report::{parse, render, render_comparison, schema};
 use crate::run_dir::{RunDir, holder};
 
 /// Ends [`ExitCode::WithinGate`] whatever the report says: showing it is not judging it again.

@@ -86,15 +86,13 @@ impl Opened {
                 .notes
                 .push("the run is not complete: no report can be made of it".to_owned());
         }
-        let base = match &before.probe {
-            None => found.base(audit, before),
-            Some(_) => {
-                found.notes.push(
-                    "the model was not checked: a probe's folder does not say where it lies"
-                        .to_owned(),
-                );
-                None
-            }
+        let base = if before.probe == None {
+            found.base(audit, before)
+        } else {
+            found.notes.push(
+                "the model was not checked: a probe's folder does not say where it lies".to_owned(),
+            );
+            None
         };
         Ok((found, base))
     }
