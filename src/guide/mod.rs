@@ -17,7 +17,12 @@
 //!
 //! Comments and docs cite the guide as `guide: PAGE, "HEADING"`; `tests/citations.rs` checks that page and heading exist.
 
-/// One module a page. The first definition of a link counts: here a page, in the files, for readers of the repository, a file.
+#![allow(
+    clippy::doc_markdown,
+    reason = "pages are prose, in which the names of products are no code"
+)]
+
+/// One module per page. The first definition of a link counts: here a page, in the files, for readers of the repository, a file.
 macro_rules! pages {
     ($links:literal, $($page:ident)*) => {
         $(
