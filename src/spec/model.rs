@@ -42,7 +42,7 @@ pub enum ModelSource {
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct ModelKeys {
-    /// A Hugging Face folder, or a PEFT folder of a LoRA adapter, which is laid onto its base.
+    /// A Hugging Face folder, or a PEFT folder of a `LoRA` adapter, which is laid onto its base.
     #[schemars(example = &"../models/pythia-160m")]
     pub path: Option<PathBuf>,
     /// A model on the hub, `owner/name`, fetched where the hub's cache lacks it.
