@@ -306,6 +306,7 @@ mod prefixes {
         Off(#[schemars(extend("const" = false))] bool),
     }
 
+    #[allow(clippy::ref_option, reason = "serde hands it over so")]
     pub(super) fn serialize<S: Serializer>(
         prefixes: &Option<Prefixes>,
         to: S,

@@ -280,6 +280,7 @@ impl Probes {
 mod zero_for_none {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+    #[allow(clippy::ref_option, reason = "serde hands it over so")]
     pub(super) fn serialize<S: Serializer>(
         number: &Option<usize>,
         to: S,

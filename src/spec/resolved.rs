@@ -20,42 +20,40 @@ pub fn to_toml(audit: &Audit) -> String {
     let mut text = String::new();
     for (name, value) in &spec {
         match value {
-            Value::Table(tables) if tables.values().all(Value::is_table) => {
-                for (below, table) in tables {
-                    section(&mut text, &format!("{name}.{below}"), table);
+            Value::Table(table) if table.values().all(Value::is_table) => {
+                for (below, value) in table {
+                    text += &section(&format!("{name}.{below}"), value);
                 }
             }
-            Value::Table(_) => section(&mut text, name, value),
-            _ => text.push_str(&line(name, value)),
+            Value::Table(_) => text += &section(name, value),
+            _ => text += &line(name, value),
         }
     }
     text
 }
 
 /// A table under its header, and its arrays of tables after it.
-fn section(text: &mut String, name: &str, table: &Value) {
-    let rows = |value: &Value| {
+fn section(name: &str, value: &Value) -> String {
+    let is_rows = |value: &Value| {
         value
             .as_array()
-            .is_some_and(|a| a.iter().any(Value::is_table))
+            .is_some_and(|rows| rows.iter().any(Value::is_table))
     };
-    let keys = || table.as_table().into_iter().flatten();
-    let plain: String = keys()
-        .filter(|(_, v)| !rows(v))
-        .map(|(k, v)| line(k, v))
-        .collect();
-    text.push_str(&format!("\n[{name}]\n{plain}"));
-    for (key, value) in keys().filter(|(_, value)| rows(value)) {
+    let (rows, plain): (Vec<_>, Vec<_>) = value
+        .as_table()
+        .into_iter()
+        .flatten()
+        .partition(|(_, value)| is_rows(value));
+    let mut text = format!("\n[{name}]\n");
+    text.extend(plain.into_iter().map(|(key, value)| line(key, value)));
+    for (key, value) in rows {
         for row in value.as_array().into_iter().flatten() {
-            let lines: String = row
-                .as_table()
-                .into_iter()
-                .flatten()
-                .map(|(k, v)| line(k, v))
-                .collect();
-            text.push_str(&format!("\n[[{name}.{key}]]\n{lines}"));
+            text += &format!("\n[[{name}.{key}]]\n");
+            let keys = row.as_table().into_iter().flatten();
+            text.extend(keys.map(|(key, value)| line(key, value)));
         }
     }
+    text
 }
 
 fn line(key: &str, value: &Value) -> String {
@@ -68,15 +66,13 @@ fn inline(value: &Value) -> String {
         // The shortest digits that read back to the same number.
         Value::Float(number) => format!("{number:?}"),
         Value::Array(items) => {
-            format!(
-                "[{}]",
-                items.iter().map(inline).collect::<Vec<_>>().join(", ")
-            )
+            let items: Vec<String> = items.iter().map(inline).collect();
+            format!("[{}]", items.join(", "))
         }
         Value::Table(table) => {
             let keys: Vec<String> = table
                 .iter()
-                .map(|(k, v)| format!("{k} = {}", inline(v)))
+                .map(|(key, value)| format!("{key} = {}", inline(value)))
                 .collect();
             format!("{{ {} }}", keys.join(", "))
         }

@@ -34,6 +34,7 @@ impl<T: Probe> Default for Keys<T> {
     }
 }
 
+#[allow(clippy::ref_option, reason = "serde hands it over so")]
 pub(super) fn serialize<T: Serialize, S: Serializer>(
     probe: &Option<T>,
     to: S,
