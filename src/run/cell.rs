@@ -179,7 +179,7 @@ impl Running<'_> {
         });
         let (seed, last_good_checkpoint) = (self.seed, self.last_good.clone());
         let (survey, dir, ledger) = (self.survey, self.dir.clone(), self.ledger);
-        let saved = self.saved(phase, observer)?;
+        let saved = self.saved(phase, observer);
         let first = saved.as_ref().map_or(0, |saved| saved.place.next);
         let keeper = Keeper::new(&dir, ledger, phase, audit.checkpoint_every, first);
         let mut watching = Watching::new(phase, &survey, batches, keeper, saved);
@@ -216,14 +216,10 @@ impl Running<'_> {
     }
 
     /// Where an earlier process left a phase, where it did.
-    fn saved(
-        &self,
-        phase: Phase,
-        observer: &mut dyn Observer,
-    ) -> Result<Option<Box<Saved>>, AuditError> {
+    fn saved(&self, phase: Phase, observer: &mut dyn Observer) -> Option<Box<Saved>> {
         let seed = self.seed;
-        let (saved, note) = match midway::find(self.ledger, phase)? {
-            Found::Nothing => return Ok(None),
+        let (saved, note) = match midway::find(self.ledger, phase) {
+            Found::Nothing => return None,
             Found::Damaged(why) => (
                 None,
                 format!(
@@ -239,7 +235,7 @@ impl Running<'_> {
             }
         };
         observer.event(&Event::Note(&note));
-        Ok(saved)
+        saved
     }
 
     /// Summed log-probabilities of every training sequence of the pairs under the reference: once for each distinct one.

@@ -13,7 +13,7 @@ use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
-use crate::audit::{AuditError, trajectories_from_bytes, trajectories_to_bytes};
+use crate::audit::{trajectories_from_bytes, trajectories_to_bytes};
 use crate::bounded;
 use crate::model::UsedRows;
 use crate::native::map_file;
@@ -176,9 +176,9 @@ pub(super) enum Found {
 /// Looks for a saved state of `phase` in a cell.
 ///
 /// A damaged one is no error: the phase can always be begun again, to the same end.
-pub(super) fn find(ledger: &Ledger, phase: Phase) -> Result<Found, AuditError> {
+pub(super) fn find(ledger: &Ledger, phase: Phase) -> Found {
     let Some(files) = ledger.recorded(STAGE) else {
-        return Ok(Found::Nothing);
+        return Found::Nothing;
     };
     let named = |name: &str| {
         files
@@ -206,11 +206,11 @@ pub(super) fn find(ledger: &Ledger, phase: Phase) -> Result<Found, AuditError> {
             metrics: metrics.map_err(|e| e.to_string())?,
         })
     };
-    Ok(match read() {
+    match read() {
         Ok(saved) if saved.place.phase == phase => Found::State(Box::new(saved)),
         Ok(_) => Found::Nothing,
         Err(why) => Found::Damaged(why),
-    })
+    }
 }
 
 impl Saved {

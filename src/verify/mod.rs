@@ -86,7 +86,7 @@ impl Opened {
                 .notes
                 .push("the run is not complete: no report can be made of it".to_owned());
         }
-        let base = if before.probe == None {
+        let base = if before.probe.is_none() {
             found.base(audit, before)
         } else {
             found.notes.push(
