@@ -5,13 +5,18 @@
 //! secrets (*canaries*) in a checkpoint by the published three-phase training, probes the result, and reports leakage
 //! against controls that came from the same distribution and were never trained on.
 //!
-//! # Example
+//! # In your own program
+//!
+//! An [`Audit`] says what is planted and how it is looked for. [`survey`] asks a [`Scorer`], which may be a `Model`
+//! of a checkpoint or anything else that gives log-probabilities; [`judge`] turns what was seen into rows and verdicts; [`render`]
+//! shows the [`Report`]. `examples/own_scorer.rs` does all of it for a scorer of one's own. The rest of the crate is what the program
+//! `unsaid` is made of.
 //!
 //! ```
+//! # #[cfg(feature = "torch")] {
 //! use unsaid::checkpoint::Folder;
 //! use unsaid::device::{Arithmetic, Device};
-//! use unsaid::model::Model;
-//! use unsaid::score::Scorer;
+//! use unsaid::{Model, Scorer};
 //!
 //! let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/tiny-neox");
 //! let folder = Folder::open(path.as_ref())?;
@@ -19,6 +24,7 @@
 //! let mut model = Model::load(&folder, Device::CPU, Arithmetic::F32)?;
 //! let scores = model.score(&[tokens], &[])?;
 //! assert_eq!(scores[0].logprobs.len(), 3);
+//! # }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -88,3 +94,11 @@ pub mod stats;
 pub mod training;
 pub mod units;
 pub mod verify;
+
+pub use findings::{Report, judge};
+#[cfg(feature = "torch")]
+pub use model::Model;
+pub use probes::{Survey, survey};
+pub use report::{Format, render};
+pub use score::Scorer;
+pub use spec::Audit;

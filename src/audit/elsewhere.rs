@@ -1,4 +1,4 @@
-//! A model that was trained elsewhere: what of a spec applies to it, and what its report says of that.
+//! A model that was trained elsewhere: what its report says of that.
 
 use crate::probes::CellObservations;
 use crate::probes::elicitation::Attack;
@@ -15,25 +15,6 @@ const WITHOUT: &str = "No reference was given: whole canaries are judged by the 
 const WHOLE: &str = "The canaries are secrets of a file, whose distribution is unknown. They are judged whole, by how likely the \
     model finds them beside controls that come from the same file by a random split; probes that guess their parts or count candidates do \
     not apply. That is recognition, which a gate passes over unless gate.tiers names it.";
-
-/// The audit of a model that was trained elsewhere: one look, after what stands for phase 2.
-#[must_use]
-pub fn without_training(audit: &Audit, probe: &ProbeProvenance) -> Audit {
-    let mut audit = audit.clone();
-    if audit.canaries.secrets.is_some() {
-        // What is left looks at a secret as a whole.
-        audit.probes.elicitation = None;
-        audit.probes.generation = None;
-        audit.probes.scan = None;
-    }
-    if probe.reference.is_none() {
-        // Its contrast is with what the model was trained from.
-        audit.probes.scan = None;
-    }
-    audit.phase2.skip = false;
-    audit.phase3.skip = true;
-    audit
-}
 
 /// What the fine-tuning of a probe was, or that there was none; and what the lack of a reference means.
 pub(super) fn notes(

@@ -18,7 +18,6 @@ pub use sealed::SealError;
 
 pub use base::{Base, codebook, context_tokens, origin};
 pub use baseline::Baseline;
-pub use elsewhere::without_training;
 pub use observations::{
     attack_lines, numbers_from_file, numbers_to_bytes, observation_lines, read_cell, read_results,
     result_lines, trajectories_from_bytes, trajectories_to_bytes,

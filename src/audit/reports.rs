@@ -2,7 +2,7 @@
 
 use super::baseline::Baseline;
 use super::{AuditError, COMPLETE, elsewhere, observations, origin};
-use crate::findings::{Report, SCHEMA_VERSION, Setting, judge_against};
+use crate::findings::{Report, judge_against};
 use crate::probes::CellObservations;
 use crate::report::{self, Format};
 use crate::run_dir::{Provenance, RunDir, write_atomic};
@@ -52,40 +52,26 @@ pub fn assemble(
     baseline: Option<&Baseline>,
 ) -> Result<Report, AuditError> {
     let before = baseline.map(|b| b.report.rows.as_slice());
-    let is_whole = audit.canaries.secrets.is_some();
-    let (findings, name, model, setting) = match &provenance.probe {
-        None => (
-            judge_against(audit, cells, before)?,
-            audit.name.clone(),
-            origin(&audit.model),
-            Setting::of(audit),
-        ),
+    let mut report = match &provenance.probe {
+        None => {
+            let findings = judge_against(audit, cells, before)?;
+            Report::of(audit, &origin(&audit.model), findings)
+        }
         Some(probe) => {
-            let audit = &elsewhere::without_training(audit, probe);
+            let audit = &audit.without_training(probe.reference.is_some());
             let mut findings = judge_against(audit, cells, before)?;
             for note in elsewhere::notes(audit, probe, cells) {
                 findings.scope_note = format!("{} {note}", findings.scope_note);
             }
-            let model = probe.model.clone().unwrap_or_default();
-            let name = format!("{} (probe)", audit.name);
-            (findings, name, model, Setting::of(audit))
+            let model = probe.model.as_deref().unwrap_or_default();
+            Report {
+                name: format!("{} (probe)", audit.name),
+                ..Report::of(audit, model, findings)
+            }
         }
     };
-    Ok(Report {
-        schema_version: SCHEMA_VERSION.to_owned(),
-        name,
-        model,
-        seeds: audit.seeds.clone(),
-        verdict: findings.verdict,
-        scope_note: findings.scope_note,
-        tiers: findings.tiers,
-        gate: findings.gate,
-        rows: findings.rows,
-        curves: findings.curves,
-        figures: findings.figures,
-        setting: (!is_whole).then_some(setting),
-        provenance: serde_json::to_value(provenance).unwrap_or_default(),
-    })
+    report.provenance = serde_json::to_value(provenance).unwrap_or_default();
+    Ok(report)
 }
 
 /// Makes and writes all reports of a run.

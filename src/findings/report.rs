@@ -3,8 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Findings;
 use super::figures::{Figures, Setting};
 use super::row::{Probe, Row, Verdict};
+use crate::spec::Audit;
 
 /// Version of the layout of `report.json`. Additions keep it, renames raise it.
 pub const SCHEMA_VERSION: &str = "1";
@@ -120,4 +122,26 @@ pub struct Report {
     pub setting: Option<Setting>,
     /// What ran where: versions, device, precision, digests, times.
     pub provenance: serde_json::Value,
+}
+
+impl Report {
+    /// The report of what an audit found in a model, without a record of what ran where.
+    #[must_use]
+    pub fn of(audit: &Audit, model: &str, findings: Findings) -> Self {
+        Self {
+            schema_version: SCHEMA_VERSION.to_owned(),
+            name: audit.name.clone(),
+            model: model.to_owned(),
+            seeds: audit.seeds.clone(),
+            verdict: findings.verdict,
+            scope_note: findings.scope_note,
+            tiers: findings.tiers,
+            gate: findings.gate,
+            rows: findings.rows,
+            curves: findings.curves,
+            figures: findings.figures,
+            setting: (audit.canaries.secrets.is_none()).then(|| Setting::of(audit)),
+            provenance: serde_json::Value::Null,
+        }
+    }
 }

@@ -12,7 +12,7 @@ use wanted::Wanted;
 
 use crate::audit::{
     AuditError, Baseline, COMPLETE, SealError, assemble, attack_lines, here, read_provenance,
-    result_lines, trajectories_to_bytes, unseal, without_training, write, write_provenance,
+    result_lines, trajectories_to_bytes, unseal, write, write_provenance,
 };
 use crate::bounded;
 use crate::checkpoint::Folder;
@@ -94,7 +94,7 @@ pub fn probe(options: &ProbeOptions, observer: &mut dyn Observer) -> Result<Prob
     let spec = to_toml(&asked);
     let baseline = Baseline::read(&asked)?;
     let made_with = made_with(options, &minted_spec)?;
-    let audit = without_training(&asked, &made_with);
+    let audit = asked.without_training(made_with.reference.is_some());
     let seed = audit.seeds.first().copied().unwrap_or_default();
     let wanted = Wanted::new(&audit, &contents, options, &folder.tokenizer()?)?;
     let mut provenance = Provenance {

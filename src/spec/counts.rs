@@ -4,6 +4,26 @@ use super::{Audit, Freeze, Optimisation, Probes};
 use crate::units::Phase;
 
 impl Audit {
+    /// The audit of a model that was trained elsewhere: one look, after what stands for phase 2.
+    ///
+    /// `has_reference`: whether there is the model that it was trained from; what contrasts the two is left out otherwise.
+    #[must_use]
+    pub fn without_training(&self, has_reference: bool) -> Self {
+        let mut audit = self.clone();
+        if audit.canaries.secrets.is_some() {
+            // What is left looks at a secret as a whole.
+            audit.probes.elicitation = None;
+            audit.probes.generation = None;
+            audit.probes.scan = None;
+        }
+        if !has_reference {
+            audit.probes.scan = None;
+        }
+        audit.phase2.skip = false;
+        audit.phase3.skip = true;
+        audit
+    }
+
     /// Negatives that phase 3 uses as elicitation examples.
     #[must_use]
     pub fn useful(&self) -> usize {
