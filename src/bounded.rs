@@ -30,7 +30,7 @@ pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The same of a regular file alone: a pipe in a folder that someone else made could keep us waiting for ever.
+/// Reads a regular file alone, up to a bound: a pipe in a folder that someone else made could keep us waiting for ever.
 pub fn read_file(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let found = fs::metadata(path)?;
     if found.is_file() || found.is_dir() {
@@ -43,7 +43,7 @@ pub fn read_file(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     ))
 }
 
-/// The same as text.
+/// Reads a regular file as UTF-8 text, up to a bound.
 ///
 /// Errors: also where it is not UTF-8.
 pub fn read_text(path: &Path, most: u64) -> io::Result<String> {
@@ -63,7 +63,7 @@ pub fn read_line(input: &mut dyn BufRead, most: u64) -> io::Result<Option<String
     read_line_bytes(input, most)?.map(text).transpose()
 }
 
-/// The same whatever its bytes are.
+/// Reads one line of any bytes, up to a bound.
 pub fn read_line_bytes(input: &mut dyn BufRead, most: u64) -> io::Result<Option<Vec<u8>>> {
     let mut line = Vec::new();
     let n = input

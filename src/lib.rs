@@ -46,7 +46,7 @@
 //! | 3 | [`device`], [`checkpoint`] | a device or an error; Hugging Face folders to named tensors and back |
 //! | 4 | [`model`] | tokens in, log-probabilities out; one file per architecture |
 //! | 5 | [`training`] | one loop in which a phase is data |
-//! | 5 | [`probes`] | a scorer in, observations out; one file a probe |
+//! | 5 | [`probes`] | a scorer in, observations out; one file per probe |
 //! | 6 | [`findings`] | observations and statistics to rows, verdicts and a gate |
 //! | 7 | [`report`] | rows to a table, Markdown, HTML, CSV, JSON and `JUnit` |
 //! | 8 | [`audit`] | what the rooms above share: where a model begins, observations on disk, records, the assembly of a report |

@@ -46,7 +46,7 @@ pub trait Scorer {
         Ok(scored.into_iter().map(last).collect())
     }
 
-    /// The same scorer for rows that grow by one token at a time, as beams and samples do; it may remember what it was asked.
+    /// This scorer for rows that grow by one token at a time, as beams and samples do; it may remember what it was asked.
     fn growing(&mut self) -> Box<dyn Scorer + '_> {
         Box::new(self)
     }
@@ -82,7 +82,7 @@ pub enum ScoreError {
     TooShort {
         /// Which row, from 0.
         row: usize,
-        /// Its length.
+        /// How many tokens it has.
         len: usize,
     },
     /// A token the model does not have.
@@ -102,7 +102,7 @@ pub enum ScoreError {
     TooLong {
         /// Which row, from 0.
         row: usize,
-        /// Its length.
+        /// How many tokens it has.
         len: usize,
         /// The model's context.
         max: usize,

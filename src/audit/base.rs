@@ -25,7 +25,7 @@ pub struct Base {
 }
 
 pub(super) enum Origin {
-    /// The same weights for every seed.
+    /// One checkpoint, the same for every seed.
     Checkpoint {
         folder: Box<Folder>,
         commit: Option<String>,
@@ -41,7 +41,7 @@ impl Base {
         Self::found(audit, |source| obtain(source, observer))
     }
 
-    /// The same of what is on this machine already.
+    /// Finds a model that is on this machine already; fetches nothing.
     pub fn find_here(audit: &Audit) -> Result<Self, AuditError> {
         Self::found(audit, locate)
     }

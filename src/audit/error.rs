@@ -36,7 +36,7 @@ pub enum AuditError {
         "canaries.length: a prefix and {length} letters are beyond the model's context of {max} tokens; shorten the canaries"
     )]
     TooLong {
-        /// Letters a canary.
+        /// Letters per canary.
         length: usize,
         /// The model's context.
         max: usize,
@@ -50,7 +50,7 @@ pub enum AuditError {
     /// The run that the gate compares with.
     #[error("gate.baseline: {}: {message}", path.display())]
     Baseline {
-        /// Its report.
+        /// The `report.json` that was asked for.
         path: PathBuf,
         /// What is wrong, and the mend.
         message: String,
@@ -161,11 +161,11 @@ impl AuditError {
 /// A cell that failed while others went on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CellFailure {
-    /// Its seed.
+    /// Which one.
     pub seed: u64,
-    /// Its own message.
+    /// What its process said.
     pub message: String,
-    /// Its own exit code.
+    /// What its process ended with.
     pub code: ExitCode,
 }
 

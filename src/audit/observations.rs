@@ -81,7 +81,7 @@ fn unreadable(path: &Path, message: impl std::fmt::Display) -> AuditError {
     .into()
 }
 
-/// A snapshot as lines, a canary each. `canaries` are in the order in which they were scored, group by group.
+/// A snapshot as lines, one per canary. `canaries` are in the order in which they were scored, group by group.
 #[must_use]
 pub fn observation_lines(snapshot: &Snapshot, canaries: &[&Canary]) -> String {
     let mut out = String::new();

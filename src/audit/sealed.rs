@@ -23,7 +23,7 @@ struct SealedLine {
 pub struct Content {
     /// Its name, as `held_out-0003`.
     pub id: String,
-    /// Its group.
+    /// Held-out, useful, control or spike-in.
     pub group: Group,
     /// Without the context's.
     pub tokens: Vec<TokenId>,
@@ -144,7 +144,7 @@ pub fn seal(planting: &Planting, book: &Codebook, context: &str, spec: &str) -> 
     seal_contents(contents, spec)
 }
 
-/// The same of lines that no codebook made.
+/// Seals lines that no codebook made.
 pub fn seal_contents(contents: Vec<Content>, spec: &str) -> String {
     let texts: Vec<String> = contents.iter().map(canonical).collect();
     let binding = binding(spec, &texts);

@@ -64,7 +64,7 @@ pub enum DrawError {
         asked: usize,
         /// Letters of the alphabet.
         letters: usize,
-        /// Letters a canary.
+        /// Letters per canary.
         length: usize,
         /// Passwords there are.
         exist: u128,
@@ -77,7 +77,7 @@ pub enum DrawError {
     NoneLeft {
         /// Canaries drawn.
         asked: usize,
-        /// Letters a canary.
+        /// Letters per canary.
         length: usize,
     },
 }

@@ -1,4 +1,4 @@
-//! `canaries.jsonl`: a line a canary, `{id, group, tokens, text}`. Tokens are the canary's own, without a prefix.
+//! `canaries.jsonl`: one line per canary, `{id, group, tokens, text}`. Tokens are the canary's own, without a prefix.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,11 +10,11 @@ use crate::units::TokenId;
 pub struct ManifestLine {
     /// The canary's name.
     pub id: String,
-    /// Its group.
+    /// Held-out, useful, control or spike-in.
     pub group: Group,
-    /// Its tokens.
+    /// Token ids, without a prefix's.
     pub tokens: Vec<TokenId>,
-    /// Its text.
+    /// As the tokenizer reads it.
     pub text: String,
 }
 

@@ -60,7 +60,7 @@ impl Group {
 pub struct Canary {
     /// Names the canary in files and messages, where its text never stands: `held_out-0003`.
     pub id: String,
-    /// Its group.
+    /// Held-out, useful, control or spike-in.
     pub group: Group,
     /// Its letters, as places in the alphabet.
     pub letters: Letters,

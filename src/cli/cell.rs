@@ -10,7 +10,7 @@ use super::progress::{Progress, stop, stopped};
 use crate::device::Device;
 use crate::event::{Event, Observer};
 use crate::exit::ExitCode;
-use crate::run::{Line, Options, Worker, run_cell};
+use crate::run::{Message, Options, Worker, run_cell};
 use crate::run_dir::RunDir;
 use crate::spec::Audit;
 
@@ -73,7 +73,7 @@ fn run_for_parent(audit: &Audit, options: &Options, seed: u64) -> ExitCode {
         Err(error) => {
             let failure = Failure::from(error);
             let code = failure.code();
-            send(&Line::Failed {
+            send(&Message::Failed {
                 message: failure.to_string(),
                 code,
             });
@@ -87,7 +87,7 @@ struct Parent;
 
 impl Observer for Parent {
     fn event(&mut self, event: &Event<'_>) {
-        send(&Line::of(event));
+        send(&Message::of(event));
     }
 
     fn interrupted(&self) -> bool {
@@ -95,7 +95,7 @@ impl Observer for Parent {
     }
 }
 
-fn send(line: &Line) {
+fn send(line: &Message) {
     if let Ok(json) = serde_json::to_string(line) {
         // If the parent is gone, the end of standard input stops the cell.
         let _ = writeln!(io::stdout(), "{json}");

@@ -30,7 +30,7 @@ const ALL_MAX: u64 = 1 << 30;
 /// Lines scored between two writes.
 const CHUNK: usize = 512;
 
-struct Line {
+struct InputLine {
     number: usize,
     map: Map<String, Value>,
     tokens: Vec<TokenId>,
@@ -46,7 +46,7 @@ struct Cutting {
 
 impl Cutting {
     /// Cuts a line at its end, and adds how many tokens it had as `cut_from`.
-    fn cut(&mut self, line: &mut Line) {
+    fn cut(&mut self, line: &mut InputLine) {
         let length = line.tokens.len();
         if length <= self.most {
             return;
@@ -140,14 +140,14 @@ fn load(folder: &Folder, device: Device) -> Result<Model, Failure> {
     Ok(Model::load(folder, device, Arithmetic::F32)?)
 }
 
-fn logprobs(model: &mut Model, lines: &[Line]) -> Result<Vec<Vec<f32>>, Failure> {
+fn logprobs(model: &mut Model, lines: &[InputLine]) -> Result<Vec<Vec<f32>>, Failure> {
     let rows: Vec<_> = lines.iter().map(|l| l.tokens.clone()).collect();
     let scores = model.score(&rows, &[]).map_err(|e| name_line(e, lines))?;
     Ok(scores.into_iter().map(|s| s.logprobs).collect())
 }
 
 /// Names the line of the input where the error names a row.
-fn name_line(error: ScoreError, lines: &[Line]) -> Failure {
+fn name_line(error: ScoreError, lines: &[InputLine]) -> Failure {
     let row = match &error {
         ScoreError::TooShort { row, .. }
         | ScoreError::UnknownToken { row, .. }
@@ -162,7 +162,7 @@ fn name_line(error: ScoreError, lines: &[Line]) -> Failure {
     Failure::Input(format!("line {number}{rest}"))
 }
 
-fn read(args: &ScoreArgs, folder: &Folder) -> Result<Vec<Line>, Failure> {
+fn read(args: &ScoreArgs, folder: &Folder) -> Result<Vec<InputLine>, Failure> {
     let path = args.input.as_path();
     let shown = if path == Path::new("-") {
         "standard input".to_owned()
@@ -212,7 +212,7 @@ fn read(args: &ScoreArgs, folder: &Folder) -> Result<Vec<Line>, Failure> {
                     .map_err(|e| bad(&e.to_string()))?
             }
         };
-        lines.push(Line {
+        lines.push(InputLine {
             number: i + 1,
             map,
             tokens,

@@ -103,11 +103,11 @@ pub struct MintOptions {
 /// A file that was minted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MintedFile {
-    /// Its name.
+    /// File name within the folder.
     pub name: String,
-    /// Its lines.
+    /// How many lines it has.
     pub lines: usize,
-    /// Its sha256.
+    /// Digest, in hex.
     pub sha256: String,
 }
 

@@ -28,7 +28,7 @@ use crate::spec::{Audit, Override, load, to_toml};
 /// A checkpoint to be scored, and how it is called.
 #[derive(Debug)]
 pub struct NamedFolder {
-    /// Its folder.
+    /// Where its config, tokenizer and weights lie.
     pub folder: Folder,
     /// Its name in the report.
     pub name: String,
@@ -64,7 +64,7 @@ pub struct ProbeOptions {
 pub struct Probed {
     /// The report that was also written.
     pub report: Report,
-    /// Its folder.
+    /// The folder of the report and of all that was seen.
     pub out: PathBuf,
 }
 

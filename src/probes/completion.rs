@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::guesser::{Attacker, log_probabilities};
+use super::guesser::{Guesser, log_probabilities};
 use super::{ProbeError, ROWS_AT_ONCE};
 use crate::canary::{Canary, Codebook, Group, Prefix};
 use crate::score::Scorer;
@@ -68,12 +68,12 @@ pub fn complete<'a>(
     [useful, targets]: [&[&Canary]; 2],
     settings: &LowLogit,
 ) -> Result<Vec<Completion>, ProbeError> {
-    let mut attacker = Attacker {
+    let mut guesser = Guesser {
         model,
         other,
         top_k: (shown == Shown::TopK).then_some(settings.top_k),
     };
-    let exponents = attacker.learn(book, useful)?;
+    let exponents = guesser.learn(book, useful)?;
     let length = targets.first().map_or(0, |c| c.letters.len());
     let mut made = Vec::new();
     for &known in settings.completion_letters.iter().filter(|&&k| k < length) {
@@ -87,7 +87,7 @@ pub fn complete<'a>(
         };
         let at_once = (ROWS_AT_ONCE / settings.completion_guesses).max(1);
         for some in targets.chunks(at_once) {
-            for target in attack(&mut attacker, book, &exponents, some, &completion)? {
+            for target in attack(&mut guesser, book, &exponents, some, &completion)? {
                 let group = completion.reached.entry(target.canary.group).or_default();
                 group.push(target.reached);
             }
@@ -98,7 +98,7 @@ pub fn complete<'a>(
 }
 
 fn attack<'c>(
-    attacker: &mut Attacker<'_>,
+    guesser: &mut Guesser<'_>,
     book: &Codebook,
     exponents: &[f64],
     canaries: &[&'c Canary],
@@ -124,7 +124,7 @@ fn attack<'c>(
         if rows.is_empty() {
             break;
         }
-        let mut features = attacker.next(book, &rows)?.into_iter();
+        let mut features = guesser.next(book, &rows)?.into_iter();
         let tau = exponents.get(place - unscored).copied().unwrap_or(0.0);
         for target in targets.iter_mut().filter(|t| !t.lost) {
             target.step(place, tau, plan, &mut features);

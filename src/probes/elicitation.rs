@@ -11,9 +11,9 @@ use crate::units::Phase;
 /// One canary at one evaluation.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Point {
-    /// Mean log-probability, nats a token.
+    /// Mean log-probability, nats per token.
     pub logprob: f64,
-    /// The same among the alphabet alone.
+    /// Mean log-probability within the alphabet, nats per token.
     pub alphabet_logprob: f64,
     /// Mean rank of the true letter, 0…1 from the bottom.
     pub rank: f64,

@@ -24,7 +24,7 @@ pub struct Generation {
     pub samples: usize,
     /// Different ones among them.
     pub distinct: usize,
-    /// How near the samples came, a canary each in the order of the group.
+    /// How near the samples came, one per canary in the order of the group.
     pub groups: BTreeMap<Group, Vec<Nearness>>,
 }
 

@@ -38,7 +38,7 @@ impl Shown {
 }
 
 /// The models an attacker asks, and how.
-pub(super) struct Attacker<'a> {
+pub(super) struct Guesser<'a> {
     pub(super) model: &'a mut dyn Scorer,
     /// Asked beside the model, where the attack has one.
     pub(super) other: Option<&'a mut dyn Scorer>,
@@ -46,7 +46,7 @@ pub(super) struct Attacker<'a> {
     pub(super) top_k: Option<usize>,
 }
 
-impl Attacker<'_> {
+impl Guesser<'_> {
     /// A number for each letter of the alphabet: large where the model was pushed away.
     fn feature(&self, model: &[f32], other: Option<&[f32]>) -> Vec<f64> {
         let wide = |x: &f32| f64::from(*x);

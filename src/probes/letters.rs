@@ -34,13 +34,13 @@ impl LetterScores {
         self.logprobs.iter().sum()
     }
 
-    /// Mean log-probability, nats a token.
+    /// Mean log-probability, nats per token.
     #[must_use]
     pub fn mean_logprob(&self) -> f64 {
         mean(&self.logprobs)
     }
 
-    /// Mean log-probability within the alphabet, nats a token.
+    /// Mean log-probability within the alphabet, nats per token.
     #[must_use]
     pub fn mean_alphabet_logprob(&self) -> f64 {
         mean(&self.alphabet_logprobs)
@@ -146,7 +146,7 @@ pub fn observe(
     observe_after(scorer, book, canaries, book.before(prefix), rng)
 }
 
-/// The same after any token, or none; then the first letter is context only and is not scored.
+/// Scores canaries after any token, or none; then the first letter is context only and is not scored.
 pub(super) fn observe_after(
     scorer: &mut dyn Scorer,
     book: &Codebook,

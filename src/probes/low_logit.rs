@@ -36,7 +36,7 @@ impl RankGuesser {
         }
     }
 
-    /// Mean log-probability that the guesser gives the true letters of a canary, less that of a uniform guess; nats a letter.
+    /// Mean log-probability that the guesser gives the true letters of a canary, less that of a uniform guess; nats per letter.
     #[must_use]
     pub fn gain(&self, scores: &LetterScores) -> f64 {
         let letters = self.probabilities.len();

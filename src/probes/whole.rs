@@ -14,7 +14,7 @@ use crate::units::{Phase, TokenId};
 pub struct Secret<'a> {
     /// Its name, as `held_out-0003`.
     pub id: &'a str,
-    /// Its group.
+    /// Held-out, useful or control.
     pub group: Group,
     /// Its own tokens, without the context's.
     pub tokens: &'a [TokenId],

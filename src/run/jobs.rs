@@ -10,7 +10,7 @@ use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
-use super::pipe::Line;
+use super::pipe::Message;
 use super::{Setting, cell};
 use crate::audit::{AuditError, COMPLETE, CellFailure};
 use crate::event::{Event, Observer};
@@ -19,7 +19,7 @@ use crate::exit::ExitCode;
 /// How long it takes at most until a wish to stop is passed on.
 const GLANCE: Duration = Duration::from_millis(100);
 
-/// The program that runs one cell. Called with `arguments`, then `--cell SEED --cell-threads N`, it writes [`Line`]s to its
+/// The program that runs one cell. Called with `arguments`, then `--cell SEED --cell-threads N`, it writes [`Message`]s to its
 /// standard output, and stops at the next safe point when its standard input ends.
 #[derive(Debug, Clone)]
 pub struct Worker {
@@ -31,7 +31,7 @@ pub struct Worker {
 
 /// What reaches the parent from one cell.
 enum News {
-    Line(Line),
+    Message(Message),
     /// It writes no more.
     Closed,
 }
@@ -133,9 +133,9 @@ impl Pool {
             for text in output.into_iter().flat_map(|o| BufReader::new(o).lines()) {
                 let Ok(text) = text else { break };
                 // What is no line of ours was printed by a library.
-                let line = serde_json::from_str(&text).unwrap_or(Line::Note { text });
+                let line = serde_json::from_str(&text).unwrap_or(Message::Note { text });
                 // The parent listens until the end is told.
-                let _ = sender.send((seed, News::Line(line)));
+                let _ = sender.send((seed, News::Message(line)));
             }
             let _ = sender.send((seed, News::Closed));
         });
@@ -157,7 +157,7 @@ impl Pool {
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return,
         };
         match news {
-            News::Line(Line::Failed { message, code }) => {
+            News::Message(Message::Failed { message, code }) => {
                 if let Some(running) = self.running.get_mut(&seed) {
                     running.failure = Some(CellFailure {
                         seed,
@@ -166,7 +166,7 @@ impl Pool {
                     });
                 }
             }
-            News::Line(line) => {
+            News::Message(line) => {
                 if let Some(event) = line.event() {
                     observer.of_cell(seed, &event);
                 }

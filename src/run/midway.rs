@@ -58,7 +58,7 @@ pub(super) struct Place {
     input: Option<Input>,
 }
 
-/// See [`UsedRows`].
+/// Rows of the input embedding that a state holds, by token; see [`UsedRows`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Input {
     tokens: Vec<TokenId>,

@@ -13,7 +13,7 @@ mod tests;
 mod watch;
 
 pub use jobs::Worker;
-pub use pipe::Line;
+pub use pipe::Message;
 
 use std::path::PathBuf;
 use std::time::{Instant, SystemTime};

@@ -9,7 +9,7 @@ use crate::units::Phase;
 /// One line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "tells", rename_all = "snake_case")]
-pub enum Line {
+pub enum Message {
     /// See [`Event::Started`].
     Started {
         /// What is done.
@@ -51,7 +51,7 @@ pub enum Line {
     },
 }
 
-impl Line {
+impl Message {
     /// The line of an event.
     #[must_use]
     pub fn of(event: &Event<'_>) -> Self {
@@ -119,12 +119,12 @@ mod tests {
             },
             Event::Note("one\nline"),
         ] {
-            let text = serde_json::to_string(&Line::of(&event)).unwrap();
+            let text = serde_json::to_string(&Message::of(&event)).unwrap();
             assert!(!text.contains('\n'), "{text}");
-            let line: Line = serde_json::from_str(&text).unwrap();
+            let line: Message = serde_json::from_str(&text).unwrap();
             assert_eq!(line.event(), Some(event));
         }
-        let failed = Line::Failed {
+        let failed = Message::Failed {
             message: "x".to_owned(),
             code: ExitCode::Input,
         };

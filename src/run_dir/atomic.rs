@@ -20,12 +20,12 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), RunDirError> {
     write(path, 0o666, |out| halves(out, bytes)).map(drop)
 }
 
-/// The same for what holds the text of canaries: readable by its owner alone.
+/// Writes what holds the text of canaries, whole or not at all: readable by its owner alone.
 pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), RunDirError> {
     write(path, 0o600, |out| halves(out, bytes)).map(drop)
 }
 
-/// The same for what is too large to be made in memory first; gives the SHA-256 of what `fill` wrote.
+/// Writes what is too large to be made in memory first, whole or not at all; gives the SHA-256 of what `fill` wrote.
 pub fn write_streamed(
     path: &Path,
     fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,

@@ -50,13 +50,13 @@ impl CellDir {
         self.root.join("likelihoods.safetensors")
     }
 
-    /// What the probes saw, a line a canary, phase and prefix.
+    /// What the probes saw, one line per canary, phase and prefix.
     #[must_use]
     pub fn observations(&self) -> PathBuf {
         self.root.join("observations.jsonl")
     }
 
-    /// What the probes saw beside the canaries' letters, a line a look.
+    /// What the probes saw beside the canaries' letters, one line per result.
     #[must_use]
     pub fn looks(&self) -> PathBuf {
         self.root.join("looks.jsonl")

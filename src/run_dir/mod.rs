@@ -44,7 +44,7 @@ impl RunDir {
         Ok((dir, lock))
     }
 
-    /// The same for a process that works on one cell, whose own lock ([`CellDir::lock`]) keeps others from that cell: any
+    /// Opens the folder for a process that works on one cell, whose own lock ([`CellDir::lock`]) keeps others from that cell: any
     /// number of them at once, but none beside a process that has the whole run.
     pub fn open_shared(root: &Path, spec: &str) -> Result<(Self, RunLock), RunDirError> {
         let dir = Self::made(root, spec)?;
@@ -53,7 +53,7 @@ impl RunDir {
         Ok((dir, lock))
     }
 
-    /// The same for a process that works on one cell for the one that has the run's lock.
+    /// Opens the folder for a process that works on one cell for the one that has the run's lock.
     pub fn open_held(root: &Path, spec: &str) -> Result<Self, RunDirError> {
         let dir = Self::existing(root);
         if dir.holds(spec)? {

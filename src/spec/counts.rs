@@ -132,7 +132,7 @@ impl Audit {
         self.audit_rows_of(!self.phase3.skip)
     }
 
-    /// The same where it is said whether a model is fine-tuned on useful canaries; where none is, elicitation has the two rows
+    /// Audit rows where it is said whether a model is fine-tuned on useful canaries; where none is, elicitation has the two rows
     /// about other contexts alone.
     #[must_use]
     pub fn audit_rows_of(&self, elicits: bool) -> usize {
@@ -148,7 +148,7 @@ impl Audit {
         }
     }
 
-    /// Log-likelihood of a uniform guess, −ln |A|, in nats a token.
+    /// Log-likelihood of a uniform guess, −ln |A|, in nats per token.
     #[must_use]
     pub fn chance_level(&self) -> f64 {
         -(self.canaries.alphabet.len() as f64).ln()

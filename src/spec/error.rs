@@ -69,7 +69,7 @@ pub enum SpecError {
     UnknownKey {
         /// Where it was typed.
         place: Box<Place>,
-        /// Its full path.
+        /// Path of the key, as `canaries.length`.
         key: String,
         /// The nearest known key, or all of that table.
         mend: String,
@@ -79,7 +79,7 @@ pub enum SpecError {
     WrongType {
         /// Where it was typed.
         place: Box<Place>,
-        /// Its full path.
+        /// Path of the key, as `canaries.length`.
         key: String,
         /// The value as typed.
         got: String,
@@ -93,7 +93,7 @@ pub enum SpecError {
     Missing {
         /// The spec, or the table that lacks it.
         place: Box<Place>,
-        /// Its full path.
+        /// Path of the key, as `canaries.length`.
         key: String,
         /// What to add.
         mend: String,
@@ -103,7 +103,7 @@ pub enum SpecError {
     OutOfRange {
         /// Where it was typed.
         place: Box<Place>,
-        /// Its full path.
+        /// Path of the key, as `canaries.length`.
         key: String,
         /// The value as typed.
         got: String,
@@ -117,7 +117,7 @@ pub enum SpecError {
     Relative {
         /// Where it was typed.
         place: Box<Place>,
-        /// Its key.
+        /// Path of the key, as `canaries.length`.
         key: String,
         /// The path.
         path: PathBuf,
@@ -129,7 +129,7 @@ pub enum SpecError {
     NotUtf8 {
         /// Where it was typed.
         place: Box<Place>,
-        /// Its key.
+        /// Path of the key, as `canaries.length`.
         key: String,
         /// The path.
         path: PathBuf,

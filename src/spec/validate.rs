@@ -52,7 +52,7 @@ fn corpus_fits(document: &Document<'_>, audit: &Audit) -> Result<(), SpecError> 
 }
 
 impl Audit {
-    /// The same audit with other seeds, as `--seed` asks.
+    /// This audit with other seeds, as `--seed` asks.
     ///
     /// Errors: no seed, one twice, or one above [`SEED_MAX`].
     pub fn with_seeds(self, seeds: Vec<u64>) -> Result<Self, SpecError> {

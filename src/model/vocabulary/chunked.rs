@@ -10,7 +10,7 @@ fn tokens(head: &LmHead<'_>) -> i64 {
     (KEEP / head.vocabulary()).max(1)
 }
 
-/// See [`super::forward`].
+/// Log-probabilities of targets as [`super::forward`] gives them, one chunk of the vocabulary at a time.
 pub(super) fn forward(head: &LmHead<'_>) -> Result<TokenLogprobs, tch::TchError> {
     let like = (Kind::Float, head.hidden.device());
     let logprobs = Tensor::f_empty([head.tokens()], like)?;
@@ -33,7 +33,7 @@ pub(super) fn forward(head: &LmHead<'_>) -> Result<TokenLogprobs, tch::TchError>
     })
 }
 
-/// See [`super::backward`].
+/// Derivatives as [`super::backward`] gives them, one chunk of the vocabulary at a time.
 pub(super) fn backward(
     head: &LmHead<'_>,
     scored: &TokenLogprobs,

@@ -38,7 +38,7 @@ pub(super) struct Beginning {
     pub(super) letters: Vec<u16>,
     /// Sum of the letters' suppression, nats.
     pub(super) plain: f64,
-    /// The same with each letter held against the mean of those that may stand there.
+    /// That sum with each letter held against the mean of those that may stand there.
     pub(super) contrast: f64,
     /// Which listed beginning it grew from.
     root: usize,
