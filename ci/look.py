@@ -19,7 +19,7 @@ SHOWN = {
     "TPR, low": "tpr_low_at_1pct_fpr",
     "p": "p_value",
     "adj. p": "p_adjusted",
-    "detectable": "min_detectable",
+    "min. detectable": "min_detectable",
     "to rule out": "smallest_effect",
 }
 # As the reader sees them: the lines of each head and cell of the table whose caption begins so.

@@ -45,7 +45,7 @@ fn compare(run: &Path) -> usize {
         check("TPR, low", &row["tpr_low_at_1pct_fpr"]);
         check("p", &row["p_value"]);
         check("adj. p", &row["p_adjusted"]);
-        check("detectable", &row["min_detectable"]);
+        check("min. detectable", &row["min_detectable"]);
         check("to rule out", &row["smallest_effect"]);
         let verdict = leakage
             .under(cells, "verdict")

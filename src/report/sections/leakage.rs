@@ -45,12 +45,17 @@ fn left_out(report: &Report) -> Option<String> {
 
 fn grid(rows: &[&Row], room: Room, notes: &mut Notes) -> Grid {
     let level = rows::common_level(rows);
+    let smallest = if room == Room::Wide {
+        "min.\u{a0}detectable"
+    } else {
+        "detectable"
+    };
     let mut heads = vec![
         Head::text(&["probe", "statistic", "where", "n"]),
         Head::numeric(&["held-out", "control", "effect", "interval"]),
         Head::numeric(&["AUC", &rows::interval_head(level)]),
         Head::numeric(&["p", "adj. p"]),
-        Head::numeric(&["detectable", "to\u{a0}rule\u{a0}out", "unit"]),
+        Head::numeric(&[smallest, "to\u{a0}rule\u{a0}out", "unit"]),
     ];
     let verdict_head = Head::text(&["verdict", "tier"]);
     if room == Room::Wide {
