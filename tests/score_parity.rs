@@ -1,4 +1,5 @@
 //! `unsaid score` against the reference implementation's committed numbers, and on lines that are not as they should be.
+#![cfg(feature = "torch")]
 
 #[path = "cli/program.rs"]
 mod program;

@@ -3,6 +3,7 @@
 //! A few here; `UNSAID_SOAK=200` runs so many in sequence, and eight processes at once. The test is alone in its binary, so that
 //! nothing else takes memory or opens files beside it.
 
+#![cfg(feature = "torch")]
 #![allow(
     clippy::print_stdout,
     reason = "what was tried is shown under --nocapture"

@@ -1,6 +1,7 @@
 //! The only module with `unsafe`: what libtorch and the system offer and no safe crate covers.
 #![allow(unsafe_code)]
 
+mod kernels;
 mod rows;
 mod torch;
 

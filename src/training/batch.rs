@@ -106,7 +106,7 @@ impl StepBatch {
     }
 
     /// Tokens per row that go through the model.
-    pub(super) fn rows_time(&self) -> usize {
+    pub(super) fn tokens_per_row(&self) -> usize {
         let pairs = self.dpo.iter().flat_map(|d| &d.chosen);
         let mut rows = pairs.chain(self.likelihood.iter().flat_map(|t| &t.rows));
         rows.next().map_or(0, |row| row.len().saturating_sub(1))

@@ -29,7 +29,7 @@ pub(super) fn error(
     let terms = batch.len().div_ceil(batch.longest().max(1));
     // Activations of the body and, beside them, logits, both in float32.
     let of_token = activations_per_token(model.config()) + model.config().vocab_size;
-    let of_row = 4 * of_token * batch.rows_time() * terms;
+    let of_row = 4 * of_token * batch.tokens_per_row() * terms;
     let free = model.device().free_memory();
     let would_fit = free.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX) / of_row.max(1));
     let fits = would_fit.unwrap_or(rows / 2).min(rows / 2);

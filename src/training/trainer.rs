@@ -1,8 +1,10 @@
 //! One training step: one forward pass for all terms, a hand-made derivative of the vocabulary, one optimiser pass.
 
 mod report;
+mod state;
 
 pub use report::{StepReport, StepTimes};
+pub use state::TrainerState;
 
 use std::time::Instant;
 
@@ -11,7 +13,7 @@ use tch::{Kind, Tensor, no_grad};
 use super::batch::StepBatch;
 use super::optimiser::{self, Moments};
 use super::{TrainingError, memory};
-use crate::model::{Model, Part, Trainable, UsedRows};
+use crate::model::{Model, Part, Trainable};
 use crate::spec::Optimisation;
 use crate::units::to_i64;
 use report::report;
@@ -62,19 +64,6 @@ struct InputRows {
     moments: Moments,
 }
 
-/// All that a trainer holds between two steps. With the model as training found it, that is enough to go on.
-#[derive(Debug)]
-pub struct TrainerState {
-    /// Steps done.
-    pub steps: u32,
-    /// Pieces that a step is made in at least, since memory was too short for fewer.
-    pub least_pieces: usize,
-    /// The parameters that train and their two moments: `[floats]` each.
-    pub body: [Tensor; 3],
-    /// The used rows of the input embedding and their two moments, where it trains.
-    pub input: Option<(UsedRows, [Tensor; 2])>,
-}
-
 impl<'m> Trainer<'m> {
     /// A trainer of `parts`, neighbours in the order of [`Part`].
     pub fn new(
@@ -116,55 +105,6 @@ impl<'m> Trainer<'m> {
     /// Ends training: the model's weights are whole again.
     pub fn finish(self) -> Result<(), tch::TchError> {
         self.model.finish_training()
-    }
-
-    /// What there is to keep between two steps; tensors are the trainer's own, to be written before the next step.
-    #[must_use]
-    pub fn state(&self) -> TrainerState {
-        let own = |tensors: [&Tensor; 3]| tensors.map(Tensor::detach);
-        let input = self.input.as_ref().and_then(|input| {
-            let used = self.model.used_rows()?;
-            let moments = [&input.moments.mean, &input.moments.square].map(Tensor::detach);
-            Some((used, moments))
-        });
-        TrainerState {
-            steps: self.steps,
-            least_pieces: self.least_pieces,
-            body: own([&self.parameters, &self.moments.mean, &self.moments.square]),
-            input,
-        }
-    }
-
-    /// Goes on from a state that a trainer of the same parts gave, on the model as that training had found it.
-    ///
-    /// Errors: shapes that are not this trainer's.
-    pub fn restore(&mut self, state: &TrainerState) -> Result<(), tch::TchError> {
-        let Self {
-            parameters,
-            moments,
-            ..
-        } = self;
-        no_grad(|| {
-            for (ours, theirs) in [parameters, &mut moments.mean, &mut moments.square]
-                .into_iter()
-                .zip(&state.body)
-            {
-                if ours.size() != theirs.size() {
-                    return Err(tch::TchError::Shape(
-                        "the optimiser's state is another model's".into(),
-                    ));
-                }
-                ours.f_copy_(theirs)?;
-            }
-            Ok(())
-        })?;
-        if let (Some(input), Some((used, [mean, square]))) = (&mut self.input, &state.input) {
-            self.model.restore_rows(used)?;
-            input.moments = Moments::like(mean, square, self.model.device().tch())?;
-        }
-        self.steps = state.steps;
-        self.least_pieces = state.least_pieces;
-        self.model.updated(&self.trainable, 1.0)
     }
 
     /// One step. The numbers it reports are those before the update.
@@ -227,7 +167,7 @@ impl<'m> Trainer<'m> {
                 Some(rows) => batch.longest().div_ceil(rows.max(1)),
                 None => self
                     .model
-                    .pieces(batch.len() * batch.rows_time(), most)
+                    .pieces(batch.len() * batch.tokens_per_row(), most)
                     .max(self.least_pieces),
             };
             let pieces = pieces.clamp(1, most);

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use unsaid::audit::parse_cell;
 use unsaid::canary::read_manifest;
 use unsaid::checkpoint::size::parameters;
-use unsaid::checkpoint::{ModelConfig, Tokenizer, WeightsFile};
+use unsaid::checkpoint::{ModelConfig, Tokenizer};
 use unsaid::cli::parse_line;
 use unsaid::findings::judge;
 use unsaid::report::{self, Format};
@@ -21,6 +21,7 @@ pub(crate) const TARGETS: &[(&str, Target)] = &[
     ("spec", spec),
     ("override", set),
     ("manifest", manifest),
+    #[cfg(feature = "torch")]
     ("weights", weights),
     ("config", config),
     ("tokenizer", tokenizer),
@@ -56,11 +57,12 @@ fn manifest(bytes: &[u8]) {
     let _ = read_manifest(&text(bytes));
 }
 
+#[cfg(feature = "torch")]
 fn weights(bytes: &[u8]) {
     let folder = tempfile::tempdir().expect("make a temporary folder");
     std::fs::write(folder.path().join("model.safetensors"), bytes).expect("write");
     let expected = [("a".to_owned(), vec![2, 2])];
-    if let Ok(file) = WeightsFile::open(folder.path())
+    if let Ok(file) = unsaid::checkpoint::WeightsFile::open(folder.path())
         && let Ok(verified) = file.verify(&expected)
     {
         let _ = verified.check_values(&expected);

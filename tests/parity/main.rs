@@ -1,5 +1,6 @@
 //! Our training and scoring against the reference implementation (PyTorch + transformers): committed traces, and any
 //! further ones in `UNSAID_PARITY_EXTRA=DIR` (`DIR/*.trace.json`, each beside the checkpoint folder its `model` names).
+#![cfg(feature = "torch")]
 #![allow(
     missing_docs,
     clippy::unwrap_used,

@@ -51,7 +51,8 @@ impl Hasher {
 }
 
 /// A file that is on its way.
-struct Partial {
+struct Partial<'a> {
+    of: &'a RemoteFile,
     path: PathBuf,
     file: File,
     hasher: Hasher,
@@ -68,9 +69,9 @@ enum Ended {
     Long,
 }
 
-impl Partial {
+impl<'a> Partial<'a> {
     /// Opens what an earlier try left, hashed so far.
-    fn open(path: &Path, entry: &RemoteFile) -> Result<Self, HubError> {
+    fn open(path: &Path, of: &'a RemoteFile) -> Result<Self, HubError> {
         let mut file = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -78,7 +79,7 @@ impl Partial {
             .write(true)
             .open(path)
             .map_err(RunDirError::io("open", path))?;
-        let mut hasher = Hasher::new(entry);
+        let mut hasher = Hasher::new(of);
         let mut done = 0;
         let mut buffer = vec![0; PIECE];
         loop {
@@ -92,30 +93,30 @@ impl Partial {
             done += n as u64;
         }
         let mut partial = Self {
+            of,
             path: path.to_owned(),
             file,
             hasher,
             done,
         };
-        if partial.done > entry.size {
-            partial.restart(entry)?;
+        if partial.done > of.size {
+            partial.restart()?;
         }
         Ok(partial)
     }
 
-    fn restart(&mut self, entry: &RemoteFile) -> Result<(), HubError> {
+    fn restart(&mut self) -> Result<(), HubError> {
         let begin = self.file.set_len(0).and_then(|()| self.file.rewind());
         begin.map_err(RunDirError::io("empty", &self.path))?;
-        self.hasher = Hasher::new(entry);
+        self.hasher = Hasher::new(self.of);
         self.done = 0;
         Ok(())
     }
 
-    /// Appends what an answer holds.
+    /// Appends what an answer holds. `before`: bytes of other files, for the progress.
     fn take(
         &mut self,
         answer: &mut Answer,
-        entry: &RemoteFile,
         before: u64,
         observer: &mut dyn Observer,
     ) -> Result<Ended, HubError> {
@@ -126,14 +127,14 @@ impl Partial {
                 return Err(HubError::Interrupted);
             }
             let n = match reader.read(&mut buffer) {
-                Ok(0) if self.done == entry.size => return Ok(Ended::Whole),
+                Ok(0) if self.done == self.of.size => return Ok(Ended::Whole),
                 Ok(0) => return Ok(Ended::Short("it ended early".to_owned())),
                 Ok(n) => n,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-                Err(_) if self.done == entry.size => return Ok(Ended::Whole),
+                Err(_) if self.done == self.of.size => return Ok(Ended::Whole),
                 Err(e) => return Ok(Ended::Short(e.to_string())),
             };
-            if self.done + n as u64 > entry.size {
+            if self.done + n as u64 > self.of.size {
                 return Ok(Ended::Long);
             }
             self.file
@@ -143,7 +144,7 @@ impl Partial {
             self.done += n as u64;
             observer.event(&Event::Advanced {
                 done: before + self.done,
-                state: &entry.name,
+                state: &self.of.name,
             });
         }
     }
@@ -162,136 +163,127 @@ fn incomplete(repo: &Repo, entry: &RemoteFile) -> PathBuf {
     repo.blob(&format!("{}.incomplete", entry.hash.hex()))
 }
 
-/// Fetches one file into the cache's blobs, unless it is there. `before`: bytes of other files, for the progress.
-///
-/// Errors: see [`HubError`]. What has arrived is kept, unless it is wrong.
-pub(super) fn fetch(
-    client: &Client<'_>,
-    repo: &Repo,
-    commit: &str,
-    entry: &RemoteFile,
-    before: u64,
-    observer: &mut dyn Observer,
-) -> Result<(), HubError> {
-    let blob = repo.blob(entry.hash.hex());
-    let is_there = || fs::metadata(&blob).is_ok_and(|m| m.len() == entry.size);
-    if is_there() {
-        return Ok(());
-    }
-    let _lock = repo.lock(entry.hash.hex(), observer)?;
-    // Whoever held the lock may have fetched it.
-    if is_there() {
-        return Ok(());
-    }
-    let path = incomplete(repo, entry);
-    loop {
-        let partial = Partial::open(&path, entry)?;
-        let continued = partial.done > 0;
-        match whole(client, repo, commit, entry, before, partial, observer) {
-            // The earlier part may be at fault: once more, from the beginning, since it was removed.
-            Err(HubError::Damaged { .. }) if continued => {}
-            Err(error) => return Err(error),
-            Ok(()) => {
-                return Ok(fs::rename(&path, &blob).map_err(RunDirError::io("rename", &path))?);
-            }
-        }
-    }
+/// One file to fetch into the cache's blobs.
+pub(super) struct Download<'a> {
+    pub(super) client: &'a Client<'a>,
+    pub(super) repo: &'a Repo,
+    pub(super) commit: &'a str,
+    pub(super) file: &'a RemoteFile,
+    /// Bytes of the files before it, for the progress.
+    pub(super) before: u64,
 }
 
-/// Fetches what is missing of one file and checks all of it. A file that is wrong is removed.
-fn whole(
-    client: &Client<'_>,
-    repo: &Repo,
-    commit: &str,
-    entry: &RemoteFile,
-    before: u64,
-    mut partial: Partial,
-    observer: &mut dyn Observer,
-) -> Result<(), HubError> {
-    let host = stream(client, repo, commit, entry, before, &mut partial, observer)?;
-    let Partial {
-        file, hasher, path, ..
-    } = partial;
-    let found = hasher.finish();
-    if found != entry.hash.hex() {
-        fs::remove_file(&path).ok();
-        return Err(HubError::Damaged {
-            file: entry.name.clone(),
+impl Download<'_> {
+    /// Fetches the file, unless it is there.
+    ///
+    /// Errors: see [`HubError`]. What has arrived is kept, unless it is wrong.
+    pub(super) fn run(&self, observer: &mut dyn Observer) -> Result<(), HubError> {
+        let Self { repo, file, .. } = *self;
+        let blob = repo.blob(file.hash.hex());
+        let is_there = || fs::metadata(&blob).is_ok_and(|m| m.len() == file.size);
+        if is_there() {
+            return Ok(());
+        }
+        let _lock = repo.lock(file.hash.hex(), observer)?;
+        // Whoever held the lock may have fetched it.
+        if is_there() {
+            return Ok(());
+        }
+        let path = incomplete(repo, file);
+        loop {
+            let partial = Partial::open(&path, file)?;
+            let continued = partial.done > 0;
+            match self.complete(partial, observer) {
+                // The earlier part may be at fault: once more, from the beginning, since it was removed.
+                Err(HubError::Damaged { .. }) if continued => {}
+                Err(error) => return Err(error),
+                Ok(()) => break,
+            }
+        }
+        Ok(fs::rename(&path, &blob).map_err(RunDirError::io("rename", &path))?)
+    }
+
+    /// Fetches what is missing and checks all of it. A file that is wrong is removed.
+    fn complete(
+        &self,
+        mut partial: Partial<'_>,
+        observer: &mut dyn Observer,
+    ) -> Result<(), HubError> {
+        let host = self.stream(&mut partial, observer)?;
+        let found = partial.hasher.finish();
+        let wanted = self.file.hash.hex();
+        if found != wanted {
+            let what = format!("its hash is {found}, not {wanted}");
+            return Err(self.damaged(&partial.path, host, what));
+        }
+        let synced = partial.file.sync_all();
+        Ok(synced.map_err(RunDirError::io("write", &partial.path))?)
+    }
+
+    fn damaged(&self, path: &Path, host: String, what: String) -> HubError {
+        fs::remove_file(path).ok();
+        HubError::Damaged {
+            file: self.file.name.clone(),
             host,
-            what: format!("its hash is {found}, not {}", entry.hash.hex()),
-        });
-    }
-    Ok(file.sync_all().map_err(RunDirError::io("write", &path))?)
-}
-
-/// Asks until every byte is here. Gives the host that sent the last ones.
-fn stream(
-    client: &Client<'_>,
-    repo: &Repo,
-    commit: &str,
-    entry: &RemoteFile,
-    before: u64,
-    partial: &mut Partial,
-    observer: &mut dyn Observer,
-) -> Result<String, HubError> {
-    let hub = client.hub;
-    let url = format!(
-        "{}/{}/resolve/{commit}/{}",
-        hub.endpoint, repo.id, entry.name
-    );
-    let what = format!("{} of {}", entry.name, repo.id);
-    let mut fruitless = 0;
-    let mut pause = hub.pause;
-    let mut host = hub.endpoint.clone();
-    while partial.done < entry.size {
-        let at = partial.done;
-        let from = (at > 0).then_some(at);
-        let mut answer = match client.get(&url, &what, from, observer)? {
-            Reply::Answer(answer) => answer,
-            // The part that is here is beyond what the server has.
-            Reply::Refusal(refusal) if refusal.status() == 416 && at > 0 => {
-                partial.restart(entry)?;
-                continue;
-            }
-            Reply::Refusal(refusal) => {
-                return Err(refusal.of_model(hub, &repo.id, commit, &what));
-            }
-        };
-        host.clone_from(&answer.host);
-        // A server that does not know ranges sends all of it again.
-        let partial_answer = answer.response.status().as_u16() == 206;
-        if at > 0 && !(partial_answer && range_start(answer.response.headers()) == Some(at)) {
-            partial.restart(entry)?;
+            what,
         }
-        match partial.take(&mut answer, entry, before, observer)? {
-            Ended::Whole => {}
-            Ended::Long => {
-                fs::remove_file(&partial.path).ok();
-                return Err(HubError::Damaged {
-                    file: entry.name.clone(),
-                    host,
-                    what: format!("it is longer than {} bytes", entry.size),
-                });
-            }
-            Ended::Short(message) => {
-                if partial.done > at {
-                    (fruitless, pause) = (0, hub.pause);
+    }
+
+    /// Asks until every byte is here. Gives the host that sent the last ones.
+    fn stream(
+        &self,
+        partial: &mut Partial<'_>,
+        observer: &mut dyn Observer,
+    ) -> Result<String, HubError> {
+        let (hub, id, name) = (self.client.hub, &self.repo.id, &self.file.name);
+        let url = format!("{}/{id}/resolve/{}/{name}", hub.endpoint, self.commit);
+        let what = format!("{name} of {id}");
+        let mut fruitless = 0;
+        let mut pause = hub.pause;
+        let mut host = hub.endpoint.clone();
+        while partial.done < self.file.size {
+            let at = partial.done;
+            let from = (at > 0).then_some(at);
+            let mut answer = match self.client.get(&url, &what, from, observer)? {
+                Reply::Answer(answer) => answer,
+                // The part that is here is beyond what the server has.
+                Reply::Refusal(refusal) if refusal.status() == 416 && at > 0 => {
+                    partial.restart()?;
                     continue;
                 }
-                fruitless += 1;
-                if fruitless >= TRIES {
-                    return Err(HubError::Cut {
-                        file: entry.name.clone(),
-                        done: partial.done,
-                        total: entry.size,
-                        tries: fruitless,
-                        message,
-                    });
+                Reply::Refusal(refusal) => {
+                    return Err(refusal.of_model(hub, id, self.commit, &what));
                 }
-                wait(pause, observer)?;
-                pause *= 2;
+            };
+            host.clone_from(&answer.host);
+            // A server that does not know ranges sends all of it again.
+            let is_partial = answer.response.status().as_u16() == 206;
+            if at > 0 && !(is_partial && range_start(answer.response.headers()) == Some(at)) {
+                partial.restart()?;
+            }
+            match partial.take(&mut answer, self.before, observer)? {
+                Ended::Whole => {}
+                Ended::Long => {
+                    let what = format!("it is longer than {} bytes", self.file.size);
+                    return Err(self.damaged(&partial.path, host, what));
+                }
+                Ended::Short(_) if partial.done > at => (fruitless, pause) = (0, hub.pause),
+                Ended::Short(message) => {
+                    fruitless += 1;
+                    if fruitless >= TRIES {
+                        return Err(HubError::Cut {
+                            file: name.clone(),
+                            done: partial.done,
+                            total: self.file.size,
+                            tries: fruitless,
+                            message,
+                        });
+                    }
+                    wait(pause, observer)?;
+                    pause *= 2;
+                }
             }
         }
+        Ok(host)
     }
-    Ok(host)
 }

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use cache::{Repo, is_commit};
 use client::Client;
+use download::Download;
 use listing::{Listing, RemoteFile};
 
 use super::files::WEIGHTS;
@@ -137,10 +138,17 @@ impl Hub {
         }
         repo.create(commit)?;
         let mut before = 0;
-        for entry in entries {
-            download::fetch(client, repo, commit, entry, before, observer)?;
-            repo.link(commit, &entry.name, entry.hash.hex())?;
-            before += entry.size;
+        for file in entries {
+            let download = Download {
+                client,
+                repo,
+                commit,
+                file,
+                before,
+            };
+            download.run(observer)?;
+            repo.link(commit, &file.name, file.hash.hex())?;
+            before += file.size;
         }
         if needed > 0 {
             observer.event(&Event::Finished);

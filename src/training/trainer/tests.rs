@@ -6,6 +6,7 @@ use super::*;
 use crate::checkpoint::ModelConfig;
 use crate::checkpoint::shapes::like_pythia;
 use crate::device::{Arithmetic, Device};
+use crate::model::UsedRows;
 use crate::spec::Freeze;
 use crate::training::batch::TermName;
 use crate::training::{DpoTerm, LikelihoodTerm, trainable_parts};
