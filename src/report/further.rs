@@ -99,6 +99,7 @@ fn line(row: &Row, notes: &mut Notes) -> Vec<Cell> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::findings::IntervalOf;
     use crate::report::sample;
 
     #[test]
@@ -107,7 +108,7 @@ mod tests {
         let recipe = |row: &&mut Row| row.scope == Scope::Recipe;
         let row = report.rows.iter_mut().find(recipe).expect("a recipe row");
         (row.estimate, row.ci_low, row.ci_high) = (Some(0.25), Some(0.125), Some(0.375));
-        (row.ci_of, row.ci_level) = (Some("estimate".to_owned()), Some(0.95));
+        (row.ci_of, row.ci_level) = (Some(IntervalOf::Estimate), Some(0.95));
         let blocks = blocks(&report);
         let [Block::Heading(_), Block::Grid(grid)] = &blocks[..] else {
             panic!("{blocks:?}")

@@ -1,7 +1,7 @@
 //! Intervals of rows, with what they are for and their level: one that does not say so means nothing.
 
 use super::{numbers, words};
-use crate::findings::Row;
+use crate::findings::{IntervalOf, Row};
 
 /// The level of the intervals, where all share one: it then stands in the head of the table.
 pub(super) fn common_level(rows: &[&Row]) -> Option<f64> {
@@ -28,11 +28,7 @@ pub(super) fn interval(row: &Row, level: Option<f64>) -> Vec<String> {
     {
         lines.push(format!("({}{}%)", numbers::level(own), numbers::NBSP));
     }
-    if let Some(other) = row
-        .ci_of
-        .as_deref()
-        .filter(|of| !matches!(*of, "auc" | "estimate"))
-    {
+    if let Some(IntervalOf::Other(other)) = &row.ci_of {
         lines.push(format!("of {}", words::spaced(other)));
     }
     lines

@@ -1,6 +1,6 @@
 //! Numbers as text: one copy for every format. Undefined, NaN and infinite are all "n/a".
 
-use crate::findings::Row;
+use crate::findings::{IntervalOf, Row};
 
 /// What stands where a value does not exist.
 pub(super) const NA: &str = "n/a";
@@ -149,7 +149,7 @@ pub(super) fn interval(low: Option<f64>, high: Option<f64>, as_proportion: bool)
 /// Whether the interval of the row is for the AUC; `None` where the row has none.
 pub(super) fn interval_is_of_auc(row: &Row) -> Option<bool> {
     finite(row.ci_low).and(finite(row.ci_high))?;
-    Some(row.ci_of.as_deref() == Some("auc"))
+    Some(row.ci_of == Some(IntervalOf::Auc))
 }
 
 /// The size of what was seen: guess advantage, suppression beyond the control's, or the difference to control or chance.

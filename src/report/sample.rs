@@ -87,7 +87,7 @@ pub(crate) fn hostile() -> Report {
     report.provenance = json!({ nasty: [nasty] });
     for row in &mut report.rows {
         row.note = Some(nasty.to_owned());
-        row.statistic = format!("{nasty}_{}", "statistic_of_great_length".repeat(4));
+        row.statistic = format!("{nasty}_{}", "statistic_of_great_length".repeat(4)).into();
         row.group = nasty.to_owned();
         row.prefix = nasty.to_owned();
         row.effect_unit = Some(nasty.to_owned());
@@ -104,7 +104,7 @@ pub(crate) fn row(probe: Probe, role: Role, tier: Tier, statistic: &str) -> Row 
         prefix: "reverse",
         phase: 3,
         group: "held_out",
-        statistic,
+        statistic: statistic.into(),
         direction: Direction::Up,
         access: Access::FineTuning,
     };

@@ -1,7 +1,7 @@
 //! The rows of the sample report.
 
 use super::sample::row;
-use crate::findings::{Access, Direction, Probe, Role, Row, Scope, Tier, Verdict};
+use crate::findings::{Access, Direction, IntervalOf, Probe, Role, Row, Scope, Tier, Verdict};
 
 /// Gives a row an AUC with its interval.
 fn with_auc(row: Row, auc: f64, low: f64, high: f64) -> Row {
@@ -9,7 +9,7 @@ fn with_auc(row: Row, auc: f64, low: f64, high: f64) -> Row {
         auc: Some(auc),
         ci_low: Some(low),
         ci_high: Some(high),
-        ci_of: Some("auc".to_owned()),
+        ci_of: Some(IntervalOf::Auc),
         ci_level: Some(0.95),
         ci_method: Some("Wilson score on the Mann–Whitney variance".to_owned()),
         ..row
@@ -116,7 +116,7 @@ pub(crate) fn broad() -> Vec<Row> {
             n_control: Some(16),
             ci_low: Some(0.0),
             ci_high: Some(0.206),
-            ci_of: Some("estimate".to_owned()),
+            ci_of: Some(IntervalOf::Estimate),
             ci_level: Some(0.95),
             verdict: Some(Verdict::NoLeakDetected),
             ..named(
@@ -210,7 +210,7 @@ fn audit_rows() -> Vec<Row> {
             estimate: Some(0.713),
             ci_low: Some(0.0),
             ci_high: Some(2.91),
-            ci_of: Some("estimate".to_owned()),
+            ci_of: Some(IntervalOf::Estimate),
             ci_level: Some(0.95),
             ci_method: Some("Markov, one-sided".to_owned()),
             chance: Some(1.0),

@@ -25,7 +25,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use fake::Fake;
 
-use super::{Access, Direction, Findings, Probe, Role, Row, Subject, Tier, Verdict, judge};
+use super::{
+    Access, Direction, Findings, IntervalOf, Probe, Role, Row, Statistic, Subject, Tier, Verdict,
+    judge,
+};
 use crate::canary::{Canary, Codebook, Group, Planting, Prefix, draw};
 use crate::probes::elicitation::Trajectory;
 use crate::probes::{CellObservations, LetterScores, Snapshot, observe};
@@ -129,7 +132,7 @@ pub(super) fn blank_row() -> Row {
         prefix: "regular",
         phase: 2,
         group: "held_out",
-        statistic: "nothing",
+        statistic: "nothing".into(),
         direction: Direction::Up,
         access: Access::Logits,
     };

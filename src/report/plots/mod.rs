@@ -16,7 +16,7 @@ pub(super) use canvas::Plot;
 pub(super) use differences::plots as differences;
 
 use super::{ReportError, numbers, words};
-use crate::findings::{Probe, Report};
+use crate::findings::{Probe, Report, Statistic};
 
 /// Colours of the plots on a dark ground, in place of each colour that they are drawn in.
 pub(super) const STYLE: &str = include_str!("plots.css");
@@ -70,7 +70,7 @@ pub(super) fn all(report: &Report) -> Result<Vec<Group>, ReportError> {
 }
 
 /// What a score is called in a title.
-fn score(probe: Probe, statistic: &str, phase: u8) -> String {
+fn score(probe: Probe, statistic: &Statistic, phase: u8) -> String {
     format!(
         "{} {}, phase {phase}",
         words::probe(probe),
@@ -141,7 +141,7 @@ mod tests {
             curve.prefix = "\" onload=\"alert(1)\" <b>".to_owned();
         }
         for roc in &mut report.figures.rocs {
-            roc.statistic = "../../<script>x</script>".to_owned();
+            roc.statistic = "../../<script>x</script>".into();
         }
         for (name, text) in files(&report) {
             assert!(
