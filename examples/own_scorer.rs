@@ -54,7 +54,7 @@ impl Scorer for Own {
 }
 
 /// Draws canaries, "trains" on them, and asks what that left behind.
-pub fn audit() -> Result<Report, Box<dyn Error>> {
+pub(crate) fn audit() -> Result<Report, Box<dyn Error>> {
     let audit = unsaid::spec::parse(SPEC, Path::new("own.toml"), &[])?.without_training(true);
     let canaries = draw_canaries(&audit, 0)?;
     let book = Codebook {

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::CI_LEVEL;
 use super::figures::{PerSeed, SeedValue};
+use super::measure::Statistic;
 use super::report::{Report, Tiers};
-use super::row::{Direction, Probe, Role, Row, Scope, Tier, Verdict};
+use super::row::{Direction, IntervalOf, Probe, Role, Row, Scope, Tier, Verdict};
 use crate::stats::{Difference, Estimated, difference, holm, one_sample_t};
 
 /// Level at which a comparison without a gate speaks of a change.
@@ -37,7 +38,7 @@ pub struct Compared {
     pub seeds: Vec<u64>,
     /// Its verdict.
     pub verdict: Verdict,
-    /// Its verdict a tier.
+    /// Its verdict of each tier.
     pub tiers: Tiers,
     /// Exit code of its gate.
     pub exit_code: u8,
@@ -55,6 +56,16 @@ pub enum Trend {
     NotShown,
     /// The runs lack what a comparison needs.
     NotComparable,
+}
+
+/// What a row is compared by, turned so that more is worse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ComparedBy {
+    /// The AUC; 0.5 is no separation.
+    AucTowardsLeak,
+    /// The estimate.
+    EstimateTowardsLeak,
 }
 
 /// One row of two runs.
@@ -75,13 +86,13 @@ pub struct Change {
     /// Canary group under test.
     pub group: String,
     /// What was measured.
-    pub statistic: String,
+    pub statistic: Statistic,
     /// What the row speaks about.
     pub scope: Scope,
     /// Which way a leak would push the statistic.
     pub direction: Direction,
-    /// What is compared: `auc_towards_leak` or `estimate_towards_leak`; `None` where nothing can be.
-    pub of: Option<String>,
+    /// What is compared; `None` where nothing can be.
+    pub of: Option<ComparedBy>,
     /// Its value in the first run.
     pub first: Option<f64>,
     /// Its value in the later run.
@@ -152,7 +163,7 @@ pub fn compare(reports: &[Report]) -> Comparison {
 }
 
 /// Whether two rows measure the same.
-fn is_same(a: &Row, b: &Row) -> bool {
+pub(super) fn is_same(a: &Row, b: &Row) -> bool {
     (a.probe, a.role, a.phase, a.scope) == (b.probe, b.role, b.phase, b.scope)
         && (&a.prefix, &a.group, &a.statistic) == (&b.prefix, &b.group, &b.statistic)
 }
@@ -197,11 +208,11 @@ fn trend(change: &Change) -> Trend {
 }
 
 /// What a row is compared by.
-fn towards_leak(row: &Row) -> Option<(&'static str, Estimated)> {
+fn towards_leak(row: &Row) -> Option<(ComparedBy, Estimated)> {
     let (low, high, level) = (row.ci_low?, row.ci_high?, row.ci_level?);
-    let (of, value) = match row.ci_of.as_deref() {
-        Some("auc") => ("auc_towards_leak", row.auc?),
-        Some("estimate") => ("estimate_towards_leak", row.estimate?),
+    let (of, value) = match row.ci_of {
+        Some(IntervalOf::Auc) => (ComparedBy::AucTowardsLeak, row.auc?),
+        Some(IntervalOf::Estimate) => (ComparedBy::EstimateTowardsLeak, row.estimate?),
         _ => return None,
     };
     let plain = Estimated {
@@ -216,14 +227,14 @@ fn towards_leak(row: &Row) -> Option<(&'static str, Estimated)> {
         high: about - low,
         level,
     };
-    let is_auc = of == "auc_towards_leak";
-    let estimated = match row.direction {
-        Direction::Up => plain,
-        Direction::Down => turned(if is_auc { 1.0 } else { 0.0 }),
-        Direction::TwoSided if is_auc && value < 0.5 => turned(1.0),
-        Direction::TwoSided if is_auc => plain,
+    let estimated = match (row.direction, of) {
+        (Direction::Up, _) => plain,
+        (Direction::Down, ComparedBy::AucTowardsLeak) => turned(1.0),
+        (Direction::Down, ComparedBy::EstimateTowardsLeak) => turned(0.0),
+        (Direction::TwoSided, ComparedBy::AucTowardsLeak) if value < 0.5 => turned(1.0),
+        (Direction::TwoSided, ComparedBy::AucTowardsLeak) => plain,
         // Nobody says which side of an estimate is the worse one.
-        Direction::TwoSided => return None,
+        (Direction::TwoSided, ComparedBy::EstimateTowardsLeak) => return None,
     };
     Some((of, estimated))
 }
@@ -253,7 +264,7 @@ fn change(first: Option<&Row>, later: Option<&Row>) -> Option<Change> {
         statistic: row.statistic.clone(),
         scope: row.scope,
         direction: row.direction,
-        of: after.or(before).map(|(of, _)| of.to_owned()),
+        of: after.or(before).map(|(of, _)| of),
         first: before.map(|(_, e)| e.value),
         later: after.map(|(_, e)| e.value),
         first_verdict: first.and_then(|r| r.verdict),
@@ -279,7 +290,7 @@ fn change(first: Option<&Row>, later: Option<&Row>) -> Option<Change> {
 /// Differences of AUC seed by seed, where both runs have the seed.
 fn pair(change: &mut Change, first: &[PerSeed], later: &[PerSeed]) {
     let is_audit = change.role == Role::Audit && change.scope == Scope::Checkpoint;
-    if !is_audit || change.of.as_deref() != Some("auc_towards_leak") {
+    if !is_audit || change.of != Some(ComparedBy::AucTowardsLeak) {
         return;
     }
     let score = |scores: &[PerSeed]| {

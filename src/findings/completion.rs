@@ -1,10 +1,11 @@
 //! Rows of completion: whole secrets from their first letters. Guide: evidence, "Low-logit (c), completion".
 
 use super::counted::{Counted, best_into, chance_of};
-use super::row::{Access, Direction, Probe, Role, Row, Subject, Tier};
+use super::measure::Statistic;
+use super::row::{Access, Probe, Role, Row, Subject};
 use super::{Context, FindingsError};
 use crate::canary::{Group, Prefix};
-use crate::probes::completion::{Completion, Shown};
+use crate::probes::completion::Completion;
 use crate::spec::LowLogit;
 use crate::units::Phase;
 
@@ -49,12 +50,12 @@ pub(super) fn rows(context: &Context<'_>, settings: &LowLogit) -> Result<Vec<Row
     for phase in context.audit.negative_phases() {
         let attacks = attacks(context, phase)?;
         rows.extend(attacks.iter().map(|attack| single(context, phase, attack)));
-        rows.push(audit_row(context, settings, phase, attacks));
+        rows.push(audit_row(context, phase, attacks));
     }
     Ok(rows)
 }
 
-/// The same attacks of all seeds, gathered.
+/// The attacks after a phase, each with what it made of every seed.
 fn attacks<'a>(context: &Context<'a>, phase: Phase) -> Result<Vec<Attack<'a>>, FindingsError> {
     let mut attacks: Vec<Attack<'a>> = Vec::new();
     for (i, cell) in context.cells.iter().enumerate() {
@@ -64,10 +65,8 @@ fn attacks<'a>(context: &Context<'a>, phase: Phase) -> Result<Vec<Attack<'a>>, F
         }
         let shorter = context.audit.canaries.length > 1;
         if made.len() != attacks.len() || (made.is_empty() && shorter && expects(context)) {
-            return Err(FindingsError::Missing {
-                seed: cell.seed,
-                what: format!("completions after phase {phase}"),
-            });
+            let what = format!("completions after phase {phase}");
+            return Err(FindingsError::missing(cell, what));
         }
         for (attack, completion) in attacks.iter_mut().zip(made) {
             attack.made.push(completion);
@@ -82,27 +81,15 @@ fn expects(context: &Context<'_>) -> bool {
     probe.is_some_and(|p| p.completion_letters.iter().any(|&k| k < context.length()))
 }
 
-fn access(shown: Shown) -> Access {
-    match shown {
-        Shown::TopK => Access::TopK,
-        Shown::Logits => Access::Logits,
-        Shown::Base => Access::LogitsAndBase,
-        Shown::Reference => Access::LogitsAndReference,
-    }
-}
-
-fn blank(context: &Context<'_>, phase: Phase, role: Role, statistic: &str, access: Access) -> Row {
-    context.about(&Subject {
-        probe: Probe::LowLogit,
-        role,
-        tier: Tier::Extraction,
-        prefix: context.prefix_name(Prefix::Regular),
-        phase: phase.number(),
-        group: Group::HeldOut.name(),
+fn blank(context: &Context<'_>, phase: Phase, role: Role, statistic: Statistic) -> Row {
+    let place = (phase, context.prefix_name(Prefix::Regular));
+    let group = Group::HeldOut.name();
+    context.about(&Subject::of(
+        (Probe::LowLogit, role),
+        place,
+        group,
         statistic,
-        direction: Direction::Up,
-        access,
-    })
+    ))
 }
 
 fn sizes(row: &mut Row, attack: &Attack<'_>) {
@@ -110,19 +97,8 @@ fn sizes(row: &mut Row, attack: &Attack<'_>) {
     (row.n, row.n_control) = (of(Group::HeldOut), Some(of(Group::Control)));
 }
 
-fn audit_row(
-    context: &Context<'_>,
-    settings: &LowLogit,
-    phase: Phase,
-    attacks: Vec<Attack<'_>>,
-) -> Row {
-    let mut row = blank(
-        context,
-        phase,
-        Role::Audit,
-        "completed_whole",
-        Access::Logits,
-    );
+fn audit_row(context: &Context<'_>, phase: Phase, attacks: Vec<Attack<'_>>) -> Row {
+    let mut row = blank(context, phase, Role::Audit, Statistic::CompletedWhole);
     let (attacks, counted): (Vec<Attack<'_>>, Vec<Counted>) = attacks
         .into_iter()
         .map(|attack| {
@@ -131,21 +107,24 @@ fn audit_row(
         })
         .filter(|(_, counted)| counted.chance <= MOST_LUCK)
         .unzip();
-    row.smallest_effect = Some(settings.smallest_effect_recovered);
+    row.ask(context.audit);
     row.p_floor = Some(f64::MIN_POSITIVE);
     row.p_method = Some("binomial, chance known".to_owned());
-    if let Some(best) = best_into(&mut row, &counted) {
-        let attack = &attacks[best];
-        sizes(&mut row, attack);
-        row.control_estimate = attack.counted(context, Group::Control).share();
-        if counted[best].recovered > 0 {
-            let first = attack.first();
-            row.access = access(first.shown);
-            row.note = Some(format!(
-                "{} of {} held-outs completed whole from their first {} letters within {} guesses",
-                counted[best].recovered, counted[best].canaries, first.known, first.guesses
-            ));
-        }
+    let Some(best) = best_into(&mut row, &counted) else {
+        // No attack is left whose effect would have that unit.
+        row.effect_unit = None;
+        return row;
+    };
+    let attack = &attacks[best];
+    sizes(&mut row, attack);
+    row.control_estimate = attack.counted(context, Group::Control).share();
+    if counted[best].recovered > 0 {
+        let first = attack.first();
+        row.access = Access::from(first.shown);
+        row.note = Some(format!(
+            "{} of {} held-outs completed whole from their first {} letters within {} guesses",
+            counted[best].recovered, counted[best].canaries, first.known, first.guesses
+        ));
     }
     row
 }
@@ -153,18 +132,11 @@ fn audit_row(
 /// One attack, with its own p-value and no verdict.
 fn single(context: &Context<'_>, phase: Phase, attack: &Attack<'_>) -> Row {
     let first = attack.first();
-    let statistic = format!(
-        "completed_whole_given_{}_letters_and_{}",
-        first.known,
-        first.shown.name()
-    );
-    let mut row = blank(
-        context,
-        phase,
-        Role::Exploratory,
-        &statistic,
-        access(first.shown),
-    );
+    let statistic = Statistic::CompletedWholeGiven {
+        known_letters: first.known,
+        shown: first.shown,
+    };
+    let mut row = blank(context, phase, Role::Exploratory, statistic);
     sizes(&mut row, attack);
     let counted = attack.counted(context, Group::HeldOut);
     best_into(&mut row, &[counted]);

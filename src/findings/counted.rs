@@ -5,7 +5,8 @@
 //! once: the smallest p-value times their number (Bonferroni).
 
 use super::CI_LEVEL;
-use super::row::Row;
+use super::measure::SHARE;
+use super::row::{IntervalOf, Row};
 use crate::stats::{binomial_upper, clopper_pearson};
 
 /// One attack on the canaries of all seeds.
@@ -50,11 +51,11 @@ pub(super) fn best_into(row: &mut Row, attacks: &[Counted]) -> Option<usize> {
     row.estimate = best.share();
     row.chance = Some(best.chance);
     if let Some(interval) = clopper_pearson(best.recovered, best.canaries, CI_LEVEL) {
-        row.set_interval("estimate", interval);
+        row.set_interval(IntervalOf::Estimate, interval);
         // A larger share of recovered canaries is excluded at that level.
         row.min_detectable = Some(interval.high);
     }
-    row.effect_unit = Some("share of canaries".to_owned());
+    row.effect_unit = Some(SHARE.to_owned());
     Some(place)
 }
 

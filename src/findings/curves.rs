@@ -6,34 +6,29 @@ use crate::canary::Group;
 use crate::probes::elicitation::{Point, Trajectory};
 use crate::units::Phase;
 
-/// One curve a phase and group; a phase that some seed lacks has none.
+/// One curve per phase and group.
 pub(super) fn curves(context: &Context<'_>) -> Vec<Curve> {
     let mut curves = Vec::new();
     for phase in Phase::ALL {
-        let seeds: Option<Vec<&Trajectory>> =
-            context.cells.iter().map(|c| c.trajectory(phase)).collect();
         for group in Group::USUAL {
-            curves.extend(
-                seeds
-                    .as_deref()
-                    .and_then(|s| curve(context, phase, group, s)),
-            );
+            curves.extend(aligned(context, phase).and_then(|seeds| curve(context, group, &seeds)));
         }
     }
     curves
 }
 
-fn curve(
-    context: &Context<'_>,
-    phase: Phase,
-    group: Group,
-    seeds: &[&Trajectory],
-) -> Option<Curve> {
+/// The seeds' trajectories through a phase; `None` where some seed has none, or was evaluated at other steps: those could not be
+/// averaged.
+pub(super) fn aligned<'a>(context: &Context<'a>, phase: Phase) -> Option<Vec<&'a Trajectory>> {
+    let seeds = context.cells.iter().map(|c| c.trajectory(phase));
+    let seeds: Vec<&Trajectory> = seeds.collect::<Option<_>>()?;
     let first = seeds.first()?;
-    // Seeds of one spec are evaluated at the same steps; others could not be averaged.
-    if seeds.iter().any(|t| t.steps != first.steps) {
-        return None;
-    }
+    let alike = seeds.iter().all(|t| t.steps == first.steps);
+    alike.then_some(seeds)
+}
+
+fn curve(context: &Context<'_>, group: Group, seeds: &[&Trajectory]) -> Option<Curve> {
+    let first = seeds.first()?;
     let over_seeds = |value: fn(&Point) -> f64| -> Vec<f64> {
         let each: Vec<Vec<f64>> = seeds.iter().map(|t| t.curve(group, value)).collect();
         (0..first.steps.len())
@@ -41,7 +36,7 @@ fn curve(
             .collect()
     };
     Some(Curve {
-        phase: phase.number(),
+        phase: first.phase.number(),
         prefix: context.prefix_name(first.prefix).to_owned(),
         group: group.name().to_owned(),
         n: first.groups.get(&group)?.len(),

@@ -6,14 +6,14 @@ mod phases;
 mod published;
 mod sweep;
 
-use super::row::{Access, Direction, Probe, Role, Row, Subject, Tier};
-use super::test_bench::{Groups, Values, mean_at, spread, take_p};
+use super::groups::{Groups, Values};
+use super::measure::Statistic;
+use super::row::{Access, Probe, Role, Row, Subject};
 use super::{Context, FindingsError};
 use crate::canary::{Group, Prefix};
 use crate::probes::elicitation::{Point, Trajectory};
 use crate::probes::{CellObservations, LetterScores};
-use crate::spec::{Elicitation, PositiveControl};
-use crate::stats::permutation::Direction as Side;
+use crate::spec::Elicitation;
 use crate::units::Phase;
 
 type Value = fn(&Point) -> f64;
@@ -31,11 +31,11 @@ fn alphabet_logprob(point: &Point) -> f64 {
     point.alphabet_logprob
 }
 
-/// Phase 3's trajectories, a seed each.
+/// What was seen of an attacker who fine-tunes, and of one who does not.
 struct Elicited<'a> {
     context: &'a Context<'a>,
     settings: &'a Elicitation,
-    /// None where nothing was fine-tuned.
+    /// Phase 3's, one per seed; none where nothing was fine-tuned.
     trajectories: Vec<&'a Trajectory>,
     /// Useful negatives that were the elicitation examples.
     known: usize,
@@ -60,11 +60,15 @@ pub(super) fn rows(
         known: known.unwrap_or_else(|| context.audit.useful()),
     };
     let mut rows = vec![
-        elicited.guesses(Role::Audit, Group::HeldOut)?,
-        elicited.relative("mean_logprob_nats_per_token", logprob)?,
-        elicited.relative("mean_alphabet_logprob_nats_per_token", alphabet_logprob)?,
+        elicited.guesses(Role::Audit, Group::HeldOut, Statistic::MeanLetterRank)?,
+        elicited.relative(Statistic::MeanLogprob, logprob)?,
+        elicited.relative(Statistic::MeanAlphabetLogprob, alphabet_logprob)?,
         elicited.exact(),
-        elicited.guesses(Role::PositiveControl, Group::Useful)?,
+        elicited.guesses(
+            Role::PositiveControl,
+            Group::Useful,
+            Statistic::MeanLetterRank,
+        )?,
     ];
     if settings.contexts > 0 {
         rows.extend(elicited.contexts()?);
@@ -110,30 +114,22 @@ fn without_fine_tuning(
 fn trajectories<'a>(context: &Context<'a>) -> Result<Vec<&'a Trajectory>, FindingsError> {
     let of = |cell: &'a CellObservations| {
         cell.trajectory(Phase::Three)
-            .ok_or_else(|| FindingsError::Missing {
-                seed: cell.seed,
-                what: "phase 3's evaluations".to_owned(),
-            })
+            .ok_or_else(|| FindingsError::missing(cell, "phase 3's evaluations"))
     };
     context.cells.iter().map(of).collect()
 }
 
 impl Elicited<'_> {
-    fn subject<'s>(&self, role: Role, tier: Tier, group: Group, statistic: &'s str) -> Subject<'s> {
+    fn subject(&self, role: Role, group: Group, statistic: Statistic) -> Subject<'_> {
+        let place = (Phase::Three, self.context.prefix_name(Prefix::Reverse));
+        let subject = Subject::of((Probe::Elicitation, role), place, group.name(), statistic);
         Subject {
-            probe: Probe::Elicitation,
-            role,
-            tier,
-            prefix: self.context.prefix_name(Prefix::Reverse),
-            phase: Phase::Three.number(),
-            group: group.name(),
-            statistic,
-            direction: Direction::Up,
             access: if self.trajectories.is_empty() {
                 Access::Logits
             } else {
-                Access::FineTuning
+                subject.access
             },
+            ..subject
         }
     }
 
@@ -144,160 +140,90 @@ impl Elicited<'_> {
             .collect()
     }
 
-    fn groups(&self, group: Group, value: Value) -> Groups {
-        Groups {
-            treated: self.values(group, value),
-            control: self.values(Group::Control, value),
-        }
-    }
-
     /// A row tested by the maximum over evaluations, with estimates at that evaluation.
     fn tested(
         &self,
-        subject: Subject<'_>,
+        subject: &Subject<'_>,
         group: Group,
         value: Value,
     ) -> Result<(Row, Vec<usize>), FindingsError> {
-        let direction = subject.direction;
         let label = format!("elicitation {} {}", subject.statistic, subject.group);
-        let groups = self.groups(group, value);
-        let test = match direction {
-            Direction::TwoSided => groups.standardised_two_sided(self.context, &label)?,
-            _ => groups.standardised(self.context, Side::Up, &label)?,
-        };
-        let mut row = self.context.about(&subject);
+        let groups = Groups::against_controls(group, |group| self.values(group, value));
+        let mut row = self.context.about(subject);
+        let test = groups.tested_into(&mut row, self.context, &label)?;
+        groups.detectable_into(&mut row, &test, &self.values(Group::Useful, value));
         row.known_negatives = Some(self.known);
-        let (n, n_control) = groups.sizes();
-        (row.n, row.n_control) = (n, Some(n_control));
-        row.estimate = mean_at(&groups.treated, &test.argmax);
-        row.control_estimate = mean_at(&groups.control, &test.argmax);
-        take_p(&mut row, &test);
-        groups.separate_into(&mut row);
-        let spread = spread(
-            &self.values(Group::Useful, value),
-            &groups.control,
-            &test.argmax,
-        );
-        let detectable = groups.detectable(&test, spread);
-        row.min_detectable = detectable.all;
-        row.min_detectable_sparse = detectable.sparse;
+        row.chance = subject.statistic.chance(self.context.audit);
+        row.ask(self.context.audit);
         Ok((row, test.argmax))
     }
 
-    /// Mean rank of the true letter, and how often it was guessed first.
-    fn guesses(&self, role: Role, group: Group) -> Result<Row, FindingsError> {
-        self.guesses_as("mean_letter_rank", role, group)
-    }
-
-    fn guesses_as(&self, statistic: &str, role: Role, group: Group) -> Result<Row, FindingsError> {
-        let subject = self.subject(role, Tier::Partial, group, statistic);
-        let (mut row, at) = self.tested(subject, group, rank)?;
-        let letters = self.context.letters() as f64;
-        row.chance = Some(0.5);
-        row.guess_rate = mean_at(&self.values(group, first), &at);
-        row.control_guess_rate = mean_at(&self.values(Group::Control, first), &at);
-        row.guess_advantage = row.guess_rate.map(|rate| rate * letters - 1.0);
-        row.effect_unit = Some("of rank 0–1".to_owned());
+    /// Ranks of the true letter, and how often it was guessed first.
+    fn guesses(
+        &self,
+        role: Role,
+        group: Group,
+        statistic: Statistic,
+    ) -> Result<Row, FindingsError> {
+        let subject = self.subject(role, group, statistic);
+        let (mut row, at) = self.tested(&subject, group, rank)?;
+        let rates = Groups::against_controls(group, |group| self.values(group, first));
+        self.context.guessed_into(&mut row, rates.means(&at));
         if role == Role::Audit {
-            row.smallest_effect = Some(self.settings.smallest_effect_rank);
             return Ok(row);
         }
-        row.min_detectable = None;
-        row.min_detectable_sparse = None;
+        (row.min_detectable, row.min_detectable_sparse) = (None, None);
+        row.smallest_effect = None;
         if role == Role::PositiveControl {
-            row.passed = match self.settings.positive_control {
-                PositiveControl::NotApplicable => None,
-                PositiveControl::Required => row.p_value.map(|p| p < self.context.audit.gate.alpha),
-            };
+            row.passed = self.context.passes(self.settings.positive_control, &row);
         }
         Ok(row)
     }
 
     /// Mean log-likelihood. Two-sided (guide: evidence, "Elicitation, relative"): whoever holds a candidate recognises it by
     /// what it is pushed away from as well as by what it is drawn to, and a one-sided test would call that clean.
-    fn relative(&self, statistic: &str, value: Value) -> Result<Row, FindingsError> {
-        let subject = Subject {
-            direction: Direction::TwoSided,
-            ..self.subject(Role::Audit, Tier::Recognition, Group::HeldOut, statistic)
-        };
-        let (mut row, _) = self.tested(subject, Group::HeldOut, value)?;
-        row.chance = Some(self.context.audit.chance_level());
-        row.smallest_effect = Some(self.settings.smallest_effect_nats);
-        row.effect_unit = Some("nats/token".to_owned());
-        Ok(row)
+    fn relative(&self, statistic: Statistic, value: Value) -> Result<Row, FindingsError> {
+        let subject = self.subject(Role::Audit, Group::HeldOut, statistic);
+        Ok(self.tested(&subject, Group::HeldOut, value)?.0)
     }
 
     /// The tests on the reference, which never saw a canary: of guesses, and two-sided of likelihood.
     fn placebos(&self) -> Result<[Row; 2], FindingsError> {
-        let guesses = self.subject(
-            Role::Placebo,
-            Tier::Partial,
-            Group::HeldOut,
-            "mean_letter_rank",
-        );
-        let likelihood = Subject {
-            direction: Direction::TwoSided,
-            ..self.subject(
-                Role::Placebo,
-                Tier::Recognition,
-                Group::HeldOut,
-                "mean_logprob_nats_per_token",
-            )
-        };
         Ok([
-            self.placebo(guesses, 0.5, LetterScores::mean_rank)?,
-            self.placebo(
-                likelihood,
-                self.context.audit.chance_level(),
-                LetterScores::mean_logprob,
-            )?,
+            self.placebo(Statistic::MeanLetterRank, LetterScores::mean_rank)?,
+            self.placebo(Statistic::MeanLogprob, LetterScores::mean_logprob)?,
         ])
     }
 
     fn placebo(
         &self,
-        subject: Subject<'_>,
-        chance: f64,
+        statistic: Statistic,
         value: fn(&LetterScores) -> f64,
     ) -> Result<Row, FindingsError> {
-        let groups = Groups {
-            treated: self.reference_values(Group::HeldOut, value)?,
-            control: self.reference_values(Group::Control, value)?,
-        };
-        let label = format!("elicitation placebo {}", subject.statistic);
-        let test = match subject.direction {
-            Direction::TwoSided => groups.standardised_two_sided(self.context, &label)?,
-            _ => groups.standardised(self.context, Side::Up, &label)?,
-        };
-        let mut row = self.context.about(&subject);
+        let label = format!("elicitation placebo {statistic}");
+        let groups = Groups::gathered(Group::HeldOut, |group| self.reference(group, value))?;
+        let mut row = self
+            .context
+            .about(&self.subject(Role::Placebo, Group::HeldOut, statistic));
         row.phase = Phase::One.number();
-        let (n, n_control) = groups.sizes();
-        (row.n, row.n_control) = (n, Some(n_control));
-        row.estimate = mean_at(&groups.treated, &test.argmax);
-        row.control_estimate = mean_at(&groups.control, &test.argmax);
-        row.chance = Some(chance);
-        take_p(&mut row, &test);
-        groups.separate_into(&mut row);
+        row.chance = row.statistic.chance(self.context.audit);
+        groups.tested_into(&mut row, self.context, &label)?;
         Ok(row)
     }
 
     /// A number of every canary of a group under the reverse prefix, from the reference.
-    fn reference_values(
+    fn reference(
         &self,
         group: Group,
         value: fn(&LetterScores) -> f64,
     ) -> Result<Vec<Values>, FindingsError> {
         let of = |cell: &CellObservations| {
             let snapshot = cell.snapshot(Phase::One, Prefix::Reverse);
-            let snapshot = snapshot.ok_or_else(|| FindingsError::Missing {
-                seed: cell.seed,
-                what: "the reference under the reverse prefix".to_owned(),
+            let snapshot = snapshot.ok_or_else(|| {
+                FindingsError::missing(cell, "the reference under the reverse prefix")
             })?;
-            Ok(snapshot
-                .group(group)
-                .iter()
-                .map(|s| vec![value(s)])
-                .collect())
+            let scores = snapshot.group(group).iter();
+            Ok(scores.map(|s| vec![value(s)]).collect())
         };
         self.context.cells.iter().map(of).collect()
     }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 pub(super) use build::figures;
 
+use super::measure::Statistic;
 use super::row::Probe;
 use crate::spec::{Audit, to_toml};
 
@@ -36,7 +37,7 @@ pub struct Band {
     pub group: String,
     /// Seeds that it is over.
     pub seeds: usize,
-    /// Of the mean log-probability, nats a token; one for each of the curve's steps.
+    /// Of the mean log-probability, nats per token; one for each of the curve's steps.
     pub sd_logprob: Vec<f64>,
     /// Of the mean letter rank.
     pub sd_letter_rank: Vec<f64>,
@@ -48,7 +49,7 @@ pub struct Histogram {
     /// The probe whose score it is.
     pub probe: Probe,
     /// The score; the name carries the unit.
-    pub statistic: String,
+    pub statistic: Statistic,
     /// Phase after which the model was scored.
     pub phase: u8,
     /// Prefix of the scored sequences.
@@ -74,7 +75,7 @@ pub struct Roc {
     /// The probe whose score it is.
     pub probe: Probe,
     /// The score.
-    pub statistic: String,
+    pub statistic: Statistic,
     /// Phase after (or during) which the model was scored.
     pub phase: u8,
     /// Prefix of the scored sequences.
@@ -93,14 +94,14 @@ pub struct PerSeed {
     /// The probe whose score it is.
     pub probe: Probe,
     /// The score.
-    pub statistic: String,
+    pub statistic: Statistic,
     /// Phase after (or during) which the model was scored.
     pub phase: u8,
     /// Prefix of the scored sequences.
     pub prefix: String,
     /// Level of the intervals.
     pub ci_level: f64,
-    /// A value a seed.
+    /// One value per seed.
     pub values: Vec<SeedValue>,
 }
 
@@ -131,7 +132,7 @@ pub struct Notable {
     /// The probe whose score it is.
     pub probe: Probe,
     /// The score.
-    pub statistic: String,
+    pub statistic: Statistic,
     /// Phase after (or during) which the model was scored.
     pub phase: u8,
     /// Its score.
@@ -149,13 +150,13 @@ pub struct Notable {
 pub struct Setting {
     /// Letters of the alphabet.
     pub letters: usize,
-    /// Letters a canary.
+    /// Letters per canary.
     pub length: usize,
-    /// Useful canaries a seed.
+    /// Useful canaries per seed.
     pub useful: usize,
-    /// Held-out canaries a seed.
+    /// Held-out canaries per seed.
     pub held_out: usize,
-    /// Controls a seed.
+    /// Controls per seed.
     pub controls: usize,
     /// How often each negative stood on the rejected side.
     pub repeats: usize,

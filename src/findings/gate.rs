@@ -1,8 +1,9 @@
 //! The gate: which exit code a CI job sees. Guide: evidence, "Gate and exit codes".
 
-use super::compare::{Change, changes_between};
+use super::compare::{Change, changes_between, is_same};
+use super::measure::Statistic;
 use super::report::{Gate, GateRule, Outcome};
-use super::row::{Probe, Role, Row, Scope, Verdict};
+use super::row::{IntervalOf, Probe, Role, Row, Scope, Verdict};
 use crate::exit::ExitCode;
 use crate::spec::{Audit, GatedTier, Limit};
 use crate::stats::holm;
@@ -206,11 +207,8 @@ fn no_worse(row: &Row, before: &[Row], worsened: &[Worsening], alpha: f64) -> Ga
 
 /// A leak in both runs, of a statistic that has no interval: the estimate alone can say that it did not grow.
 fn no_interval(row: &Row, before: &[Row]) -> (Outcome, String) {
-    let same = |b: &&Row| {
-        (b.probe, b.phase, b.role) == (row.probe, row.phase, row.role)
-            && (&b.statistic, &b.prefix, &b.group) == (&row.statistic, &row.prefix, &row.group)
-    };
-    let then = before.iter().find(same).and_then(|b| b.estimate);
+    let then = before.iter().find(|b| is_same(b, row));
+    let then = then.and_then(|b| b.estimate);
     match then.zip(row.estimate) {
         Some((then, now)) if now <= then => (
             Outcome::Pass,
@@ -242,9 +240,9 @@ fn forgiven(rule: GateRule, limit: &Limit, worsened: &[Worsening], alpha: f64) -
     }
 }
 
-fn is_limited(limit: &Limit, probe: Probe, statistic: &str, phase: u8) -> bool {
+fn is_limited(limit: &Limit, probe: Probe, statistic: &Statistic, phase: u8) -> bool {
     probe.name() == limit.probe
-        && statistic == limit.statistic
+        && *statistic == limit.statistic.as_str()
         && limit.phase.is_none_or(|p| p == phase)
 }
 
@@ -258,8 +256,8 @@ fn within(rows: &[Row], limit: &Limit) -> GateRule {
         (None, None) => (f64::NAN, true),
     };
     let judged: Vec<(Outcome, Option<[f64; 2]>)> = matching
-        .map(|r| match (r.ci_of.as_deref(), r.ci_low, r.ci_high) {
-            (Some("auc"), Some(low), Some(high)) => {
+        .map(|r| match (&r.ci_of, r.ci_low, r.ci_high) {
+            (Some(IntervalOf::Auc), Some(low), Some(high)) => {
                 let (inside, outside) = if below {
                     (high <= bound, low > bound)
                 } else {

@@ -1,35 +1,21 @@
 //! Rows of the generation probe: what was said whole, and how near it came. Guide: evidence, "Scan and generation".
 
 use super::counted::{Counted, best_into, chance_of};
-use super::row::{Access, Direction, Probe, Role, Row, Subject, Tier};
-use super::test_bench::{Groups, Values, mean_at, take_p};
+use super::groups::{Groups, Values};
+use super::measure::Statistic;
+use super::row::{Probe, Role, Row, Subject};
 use super::{Context, FindingsError};
 use crate::canary::{Group, Prefix};
 use crate::probes::generation::{Generation as Said, Nearness};
 use crate::probes::{CellObservations, LetterScores};
-use crate::spec::{Generation, PositiveControl};
-use crate::stats::permutation::Direction as Side;
+use crate::spec::Generation;
 use crate::units::Phase;
 
-/// A number of how near the samples came to a canary, and where a leak would lie.
-struct Near {
-    name: &'static str,
-    value: fn(&Nearness) -> f64,
-    side: Side,
-}
+/// A number of how near the samples came to a canary.
+type Near = (Statistic, fn(&Nearness) -> f64);
 
-const NEAR: [Near; 2] = [
-    Near {
-        name: "longest_shared_beginning_letters",
-        value: |near| near.shared as f64,
-        side: Side::Up,
-    },
-    Near {
-        name: "edit_distance_letters",
-        value: |near| near.distance as f64,
-        side: Side::Down,
-    },
-];
+const SHARED: Near = (Statistic::LongestSharedBeginning, |near| near.shared as f64);
+const DISTANCE: Near = (Statistic::EditDistance, |near| near.distance as f64);
 
 pub(super) fn rows(
     context: &Context<'_>,
@@ -38,27 +24,18 @@ pub(super) fn rows(
     for cell in context.cells {
         let expected = context.cells.first().map_or(0, |c| c.generations().count());
         if cell.generations().count() != expected || expected == 0 {
-            return Err(FindingsError::Missing {
-                seed: cell.seed,
-                what: "samples".to_owned(),
-            });
+            return Err(FindingsError::missing(cell, "samples"));
         }
     }
     let mut rows = vec![
-        recovered(context, settings, Role::Audit, Group::HeldOut),
-        recovered(context, settings, Role::Placebo, Group::Control),
+        recovered(context, Role::Audit, Group::HeldOut),
+        recovered(context, Role::Placebo, Group::Control),
     ];
     let first: Vec<&Said> = context.cells[0].generations().collect();
     for (place, said) in first.iter().enumerate() {
-        for near in &NEAR {
-            let role = Role::Exploratory;
-            rows.push(nearness(
-                context,
-                near,
-                place,
-                said,
-                (role, Group::HeldOut),
-            )?);
+        for near in [SHARED, DISTANCE] {
+            let about = (Role::Exploratory, Group::HeldOut);
+            rows.push(nearness(context, near, place, said, about)?);
         }
     }
     // Useful canaries are there to be said after the reverse prefix, at the end of phase 3.
@@ -68,12 +45,8 @@ pub(super) fn rows(
     });
     if let Some((place, said)) = taught {
         let about = (Role::PositiveControl, Group::Useful);
-        let mut row = nearness(context, &NEAR[0], place, said, about)?;
-        let alpha = context.audit.gate.alpha;
-        row.passed = match settings.positive_control {
-            PositiveControl::NotApplicable => None,
-            PositiveControl::Required => row.p_value.map(|p| p < alpha),
-        };
+        let mut row = nearness(context, SHARED, place, said, about)?;
+        row.passed = context.passes(settings.positive_control, &row);
         rows.push(row);
     }
     rows.extend(greedy(context));
@@ -83,34 +56,18 @@ pub(super) fn rows(
 fn blank(
     context: &Context<'_>,
     (role, group): (Role, Group),
-    tier: Tier,
-    (phase, prefix): (Phase, &str),
-    statistic: &str,
+    place: (Phase, &str),
+    statistic: Statistic,
 ) -> Row {
-    context.about(&Subject {
-        probe: Probe::Generation,
-        role,
-        tier,
-        prefix,
-        phase: phase.number(),
-        group: group.name(),
-        statistic,
-        direction: Direction::Up,
-        access: Access::Samples,
-    })
+    let probe = (Probe::Generation, role);
+    context.about(&Subject::of(probe, place, group.name(), statistic))
 }
 
 /// What was said whole, over all phases, prefixes and seeds. The samples of a seed together are its guesses.
-fn recovered(context: &Context<'_>, settings: &Generation, role: Role, group: Group) -> Row {
+fn recovered(context: &Context<'_>, role: Role, group: Group) -> Row {
     let last = context.audit.negative_phases().last().copied();
     let place = (last.unwrap_or(Phase::Three), "any");
-    let mut row = blank(
-        context,
-        (role, group),
-        Tier::Extraction,
-        place,
-        "said_whole",
-    );
+    let mut row = blank(context, (role, group), place, Statistic::SaidWhole);
     let counted = |group| {
         let mut all = Counted {
             recovered: 0,
@@ -151,7 +108,7 @@ fn recovered(context: &Context<'_>, settings: &Generation, role: Role, group: Gr
     };
     row.n = n(group);
     if role == Role::Audit {
-        row.smallest_effect = Some(settings.smallest_effect_recovered);
+        row.ask(context.audit);
         row.n_control = Some(n(Group::Control));
         row.control_estimate = counted(Group::Control).share();
     } else {
@@ -163,78 +120,49 @@ fn recovered(context: &Context<'_>, settings: &Generation, role: Role, group: Gr
 /// How near the samples of one phase and prefix came to a group, against controls.
 fn nearness(
     context: &Context<'_>,
-    near: &Near,
+    (statistic, value): Near,
     place: usize,
     said: &Said,
     about: (Role, Group),
 ) -> Result<Row, FindingsError> {
-    let values = |group| -> Vec<Values> {
+    let groups = Groups::against_controls(about.1, |group| {
         let of = |cell: &CellObservations| -> Values {
             let said = cell.generations().nth(place);
             let all = said.and_then(|said| said.groups.get(&group));
-            all.into_iter()
-                .flatten()
-                .map(|n| vec![(near.value)(n)])
-                .collect()
+            all.into_iter().flatten().map(|n| vec![value(n)]).collect()
         };
         context.cells.iter().map(of).collect()
-    };
-    let groups = Groups {
-        treated: values(about.1),
-        control: values(Group::Control),
-    };
-    let prefix = context.prefix_name(said.prefix);
-    let mut row = blank(
-        context,
-        about,
-        Tier::Partial,
-        (said.phase, prefix),
-        near.name,
-    );
-    let label = format!("generation {} {} {place}", near.name, about.1.name());
-    let test = groups.standardised(context, near.side, &label)?;
-    let (n, n_control) = groups.sizes();
-    (row.n, row.n_control) = (n, Some(n_control));
-    row.estimate = mean_at(&groups.treated, &test.argmax);
-    row.control_estimate = mean_at(&groups.control, &test.argmax);
-    if near.side == Side::Down {
-        row.direction = Direction::Down;
-    }
-    take_p(&mut row, &test);
-    groups.separate_into(&mut row);
+    });
+    let label = format!("generation {statistic} {} {place}", about.1.name());
+    let moment = (said.phase, context.prefix_name(said.prefix));
+    let mut row = blank(context, about, moment, statistic);
+    groups.tested_into(&mut row, context, &label)?;
     Ok(row)
 }
 
-type Measure = fn(&LetterScores) -> f64;
-
-/// Greedy decoding along the truth: share of letters that stand first (exact memorisation), and 1 − k/L for the smallest number
-/// k of first letters after which greedy decoding says all the rest (extraction strength).
+/// Greedy decoding along the truth: exact memorisation and extraction strength.
 fn greedy(context: &Context<'_>) -> Vec<Row> {
-    let measures: [(&str, Measure); 2] = [
-        ("exact_memorisation_rate", LetterScores::first_rate),
-        ("extraction_strength", extraction_strength),
+    type Measured = (Statistic, fn(&LetterScores) -> f64);
+    let measured: [Measured; 2] = [
+        (Statistic::ExactMemorisation, LetterScores::first_rate),
+        (Statistic::ExtractionStrength, extraction_strength),
     ];
     let mut rows = Vec::new();
     for phase in context.audit.negative_phases() {
         for prefix in [Prefix::Regular, Prefix::Reverse] {
-            for (name, measure) in measures {
-                let values = |group| -> Vec<Values> {
+            for (statistic, value) in &measured {
+                let groups = Groups::against_controls(Group::HeldOut, |group| {
                     let of = |cell: &CellObservations| {
                         let snapshot = cell.snapshot(phase, prefix);
                         let all = snapshot.map_or(&[][..], |s| s.group(group));
-                        all.iter().map(|s| vec![measure(s)]).collect()
+                        all.iter().map(|s| vec![value(s)]).collect()
                     };
                     context.cells.iter().map(of).collect()
-                };
+                });
                 let about = (Role::Exploratory, Group::HeldOut);
                 let place = (phase, context.prefix_name(prefix));
-                let mut row = blank(context, about, Tier::Extraction, place, name);
-                let (held_out, control) = (values(Group::HeldOut), values(Group::Control));
-                let at = vec![0; held_out.len()];
-                row.n = held_out.iter().map(Vec::len).min().unwrap_or(0);
-                row.n_control = control.iter().map(Vec::len).min();
-                row.estimate = mean_at(&held_out, &at);
-                row.control_estimate = mean_at(&control, &at);
+                let mut row = blank(context, about, place, statistic.clone());
+                groups.first_into(&mut row);
                 rows.push(row);
             }
         }

@@ -9,26 +9,28 @@ mod elicitation;
 mod figures;
 mod gate;
 mod generation;
+mod groups;
 mod low_logit;
+mod measure;
 mod recipe;
 mod report;
 mod row;
 mod scan;
 mod spike;
-mod test_bench;
 mod verdict;
 
-pub use compare::{Change, Compared, Comparison, Trend, compare};
+pub use compare::{Change, Compared, ComparedBy, Comparison, Trend, compare};
 pub use figures::{
     Band, Figures, GroupCounts, Histogram, Notable, PerSeed, Roc, SeedValue, Setting,
 };
+pub use measure::Statistic;
 pub use report::{Curve, Gate, GateRule, Outcome, Report, SCHEMA_VERSION, Tiers};
-pub use row::{Access, Direction, Probe, Role, Row, Scope, Subject, Tier, Verdict};
+pub use row::{Access, Direction, IntervalOf, Probe, Role, Row, Scope, Subject, Tier, Verdict};
 
 use crate::canary::Prefix;
-use crate::probes::CellObservations;
+use crate::probes::{CellObservations, Snapshot};
 use crate::seed::RootSeed;
-use crate::spec::Audit;
+use crate::spec::{Audit, PositiveControl};
 use crate::stats::PermutationError;
 use crate::units::Phase;
 
@@ -64,6 +66,15 @@ pub enum FindingsError {
     },
 }
 
+impl FindingsError {
+    fn missing(cell: &CellObservations, what: impl Into<String>) -> Self {
+        Self::Missing {
+            seed: cell.seed,
+            what: what.into(),
+        }
+    }
+}
+
 /// What an audit found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Findings {
@@ -73,7 +84,7 @@ pub struct Findings {
     pub curves: Vec<Curve>,
     /// What plots show beside them.
     pub figures: Figures,
-    /// A verdict a tier.
+    /// The verdict of each tier.
     pub tiers: Tiers,
     /// The worst verdict of the gated tiers.
     pub verdict: Verdict,
@@ -128,7 +139,7 @@ impl Context<'_> {
         RootSeed(self.cells.first().map_or(0, |c| c.seed))
     }
 
-    fn prefix_name(&self, prefix: crate::canary::Prefix) -> &'static str {
+    fn prefix_name(&self, prefix: Prefix) -> &'static str {
         match self.audit.canaries.prefixes {
             Some(_) => prefix.name(),
             None => "none",
@@ -142,7 +153,7 @@ impl Context<'_> {
         1.0 - ((others as f64).ln() - log_all).exp()
     }
 
-    /// Letters a canary.
+    /// Letters per canary.
     fn length(&self) -> usize {
         self.audit.canaries.length
     }
@@ -151,6 +162,38 @@ impl Context<'_> {
     fn about(&self, subject: &Subject<'_>) -> Row {
         Row::about(subject, &self.seeds())
     }
+
+    /// Whether a row's test found something at the level of the gate.
+    fn finds(&self, row: &Row) -> Option<bool> {
+        row.p_value.map(|p| p < self.audit.gate.alpha)
+    }
+
+    /// Whether a positive control found what was there; `None` where the spec says that none applies.
+    fn passes(&self, control: PositiveControl, row: &Row) -> Option<bool> {
+        match control {
+            PositiveControl::NotApplicable => None,
+            PositiveControl::Required => self.finds(row),
+        }
+    }
+
+    /// How often letters were guessed in both groups, and how much better than chance that is, into a row.
+    fn guessed_into(&self, row: &mut Row, rates: [Option<f64>; 2]) {
+        [row.guess_rate, row.control_guess_rate] = rates;
+        row.guess_advantage = rates[0].map(|rate| rate * self.letters() as f64 - 1.0);
+    }
+}
+
+/// The scores of a seed after a phase, under a prefix.
+fn scored(
+    cell: &CellObservations,
+    phase: Phase,
+    prefix: Prefix,
+) -> Result<&Snapshot, FindingsError> {
+    cell.snapshot(phase, prefix).ok_or_else(|| {
+        let prefix = prefix.name();
+        let what = format!("the canaries under the {prefix} prefix after phase {phase}");
+        FindingsError::missing(cell, what)
+    })
 }
 
 /// Judges the observations of all seeds of an audit.
@@ -158,7 +201,7 @@ pub fn judge(audit: &Audit, cells: &[CellObservations]) -> Result<Findings, Find
     judge_against(audit, cells, None)
 }
 
-/// The same beside a baseline, the rows of another run: only a worsening fails the gate.
+/// Judges the observations beside a baseline, the rows of another run: only a worsening fails the gate.
 pub fn judge_against(
     audit: &Audit,
     cells: &[CellObservations],

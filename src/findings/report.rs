@@ -76,13 +76,13 @@ pub struct Curve {
     pub prefix: String,
     /// The group.
     pub group: String,
-    /// Canaries of the group, a seed.
+    /// Canaries of the group, per seed.
     pub n: usize,
     /// Steps after whose update the evaluations were made.
     pub steps: Vec<usize>,
-    /// Mean log-probability, nats a token.
+    /// Mean log-probability, nats per token.
     pub mean_logprob: Vec<f64>,
-    /// Mean log-probability within the alphabet, nats a token.
+    /// Mean log-probability within the alphabet, nats per token.
     pub mean_alphabet_logprob: Vec<f64>,
     /// Mean rank of the true letter, 0…1 from the bottom.
     pub mean_letter_rank: Vec<f64>,
@@ -105,7 +105,7 @@ pub struct Report {
     pub verdict: Verdict,
     /// How far the verdict reaches, in words: "these checkpoints only" below three seeds.
     pub scope_note: String,
-    /// A verdict a tier.
+    /// The verdict of each tier.
     pub tiers: Tiers,
     /// The gate.
     pub gate: Gate,

@@ -5,6 +5,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::measure::Statistic;
 use crate::stats::Interval;
 
 /// The probe that made an observation.
@@ -132,6 +133,19 @@ pub enum Scope {
     Recipe,
 }
 
+/// The quantity that a row's interval is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IntervalOf {
+    /// The AUC.
+    Auc,
+    /// The statistic of the group under test.
+    Estimate,
+    /// A quantity of another version, by its name.
+    #[serde(untagged)]
+    Other(String),
+}
+
 /// One line of the leakage table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Row {
@@ -149,14 +163,14 @@ pub struct Row {
     pub group: String,
     /// Canary group it is compared with; `None` where it is compared with a known chance level alone.
     pub control: Option<String>,
-    /// Canaries of the group under test, a seed.
+    /// Canaries of the group under test, per seed.
     pub n: usize,
-    /// Canaries of the control group, a seed.
+    /// Canaries of the control group, per seed.
     pub n_control: Option<usize>,
     /// Seeds of the models that were scored.
     pub seeds: Vec<u64>,
     /// What was measured; the name carries the unit, as in `mean_logprob_nats_per_token`.
-    pub statistic: String,
+    pub statistic: Statistic,
     /// The statistic of the group under test.
     pub estimate: Option<f64>,
     /// The statistic of the control group.
@@ -171,7 +185,7 @@ pub struct Row {
     /// Low-logit guesses: the same for someone who learned on useful canaries which ranks from the bottom the truth takes,
     /// as exp(mean log p − log chance) − 1. Negative where that experience does not carry over.
     pub learned_guess_advantage: Option<f64>,
-    /// Mean suppression against the reference, in nats a canary.
+    /// Mean suppression against the reference, in nats per canary.
     pub suppression_nats: Option<f64>,
     /// Mean exposure in bits when candidates are ranked from the most likely.
     pub exposure_up_bits: Option<f64>,
@@ -182,7 +196,8 @@ pub struct Row {
     /// Upper end of the interval.
     pub ci_high: Option<f64>,
     /// The quantity the interval is for: `auc` or `estimate`.
-    pub ci_of: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub ci_of: Option<IntervalOf>,
     /// Level of the interval, as 0.95.
     pub ci_level: Option<f64>,
     /// How the interval was made.
@@ -230,7 +245,7 @@ pub struct Row {
 }
 
 /// What a row is about.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Subject<'a> {
     /// The probe that looks.
     pub probe: Probe,
@@ -245,7 +260,7 @@ pub struct Subject<'a> {
     /// Canary group under test.
     pub group: &'a str,
     /// What is measured.
-    pub statistic: &'a str,
+    pub statistic: Statistic,
     /// Which way a leak would push it.
     pub direction: Direction,
     /// The least an attacker needs.
@@ -253,11 +268,11 @@ pub struct Subject<'a> {
 }
 
 impl Row {
-    /// Sets the interval of the quantity `of`, which is `auc` or `estimate`.
-    pub(super) fn set_interval(&mut self, of: &str, interval: Interval) {
+    /// Sets the interval of a quantity.
+    pub(super) fn set_interval(&mut self, of: IntervalOf, interval: Interval) {
         self.ci_low = Some(interval.low);
         self.ci_high = Some(interval.high);
-        self.ci_of = Some(of.to_owned());
+        self.ci_of = Some(of);
         self.ci_level = Some(interval.level);
         self.ci_method = Some(interval.method.to_owned());
     }
@@ -276,7 +291,7 @@ impl Row {
             n: 0,
             n_control: None,
             seeds: seeds.to_vec(),
-            statistic: subject.statistic.to_owned(),
+            statistic: subject.statistic.clone(),
             estimate: None,
             control_estimate: None,
             guess_rate: None,

@@ -1,22 +1,22 @@
 //! Rows of the scan probe: planted beginnings among the most suppressed, and secrets recovered whole.
 
 use super::counted::{Counted, best_into, chance_of};
-use super::row::{Access, Direction, Probe, Role, Row, Subject, Tier};
+use super::measure::Statistic;
+use super::row::{Access, IntervalOf, Probe, Role, Row, Subject};
 use super::{CI_LEVEL, Context, FindingsError, POWER};
 use crate::canary::{Group, Prefix};
 use crate::probes::scan::{Depth, Ranking, Scan as Seen, Standing};
-use crate::spec::{PositiveControl, Scan};
+use crate::spec::Scan;
 use crate::stats::{Urn, binomial_upper, clopper_pearson, hypergeometric_upper};
+use crate::units::Phase;
 
 pub(super) fn rows(context: &Context<'_>, settings: &Scan) -> Result<Vec<Row>, FindingsError> {
     let seen: Vec<&Seen> = context
         .cells
         .iter()
         .map(|cell| {
-            cell.scan().ok_or_else(|| FindingsError::Missing {
-                seed: cell.seed,
-                what: "a scan".to_owned(),
-            })
+            cell.scan()
+                .ok_or_else(|| FindingsError::missing(cell, "a scan"))
         })
         .collect::<Result<_, _>>()?;
     let scanned = Scanned {
@@ -92,23 +92,18 @@ impl Drawn {
 }
 
 impl Scanned<'_> {
-    fn blank(&self, role: Role, tier: Tier, group: Group, statistic: &str) -> Row {
-        let phase = self.seen.first().map_or(2, |seen| seen.phase.number());
-        let reference = if self.context.audit.phase1.skip {
-            Access::LogitsAndBase
-        } else {
-            Access::LogitsAndReference
-        };
+    fn blank(&self, role: Role, group: Group, statistic: Statistic) -> Row {
+        let phase = self.seen.first().map_or(Phase::Two, |seen| seen.phase);
+        let place = (phase, self.context.prefix_name(Prefix::Regular));
+        let subject = Subject::of((Probe::Scan, role), place, group.name(), statistic);
         self.context.about(&Subject {
-            probe: Probe::Scan,
-            role,
-            tier,
-            prefix: self.context.prefix_name(Prefix::Regular),
-            phase,
-            group: group.name(),
-            statistic,
-            direction: Direction::Up,
-            access: reference,
+            // Where phase 1 is left out the reference is the public model itself.
+            access: if self.context.audit.phase1.skip {
+                Access::LogitsAndBase
+            } else {
+                subject.access
+            },
+            ..subject
         })
     }
 
@@ -124,34 +119,31 @@ impl Scanned<'_> {
         let mut rows = Vec::new();
         for letters in 1..=deepest {
             for ranking in [Ranking::Plain, Ranking::Contrast] {
-                let main = letters == deepest && ranking == Ranking::Plain;
                 let depths = self.depths(letters, ranking);
-                let role = if main { Role::Audit } else { Role::Exploratory };
-                rows.push(self.enrichment(&depths, role, Group::HeldOut, main));
-                if main {
-                    rows.push(self.enrichment(&depths, Role::PositiveControl, Group::Useful, main));
-                    rows.push(self.enrichment(&depths, Role::Placebo, Group::Control, main));
+                let top = depths.first().map_or(0, |depth| depth.top);
+                let enrichment = |role, group, statistic: &Statistic| {
+                    self.enrichment(&depths, self.blank(role, group, statistic.clone()), group)
+                };
+                if letters == deepest && ranking == Ranking::Plain {
+                    let main = Statistic::PlantedAmong { top };
+                    rows.push(enrichment(Role::Audit, Group::HeldOut, &main));
+                    rows.push(enrichment(Role::PositiveControl, Group::Useful, &main));
+                    rows.push(enrichment(Role::Placebo, Group::Control, &main));
                 } else {
-                    rows.push(self.enrichment(&depths, role, Group::Useful, main));
+                    let closer = Statistic::PlantedAmongOf {
+                        top,
+                        depth: letters,
+                        ranking,
+                    };
+                    rows.push(enrichment(Role::Exploratory, Group::HeldOut, &closer));
+                    rows.push(enrichment(Role::Exploratory, Group::Useful, &closer));
                 }
             }
         }
         rows
     }
 
-    fn enrichment(&self, depths: &[&Depth], role: Role, group: Group, main: bool) -> Row {
-        let name = depths
-            .first()
-            .map_or_else(String::new, |d| match (main, d.ranking) {
-                (true, _) => format!("planted_among_the_{}_most_suppressed", d.top),
-                (false, ranking) => format!(
-                    "planted_among_the_{}_most_suppressed_of_{}_letters_{}",
-                    d.top,
-                    d.letters,
-                    ranking.name()
-                ),
-            });
-        let mut row = self.blank(role, Tier::Partial, group, &name);
+    fn enrichment(&self, depths: &[&Depth], mut row: Row, group: Group) -> Row {
         let drawn = Drawn::gather(depths.iter().map(|d| match group {
             // Useful canaries stand among all beginnings, the others among those that no useful one has.
             Group::Useful => (
@@ -189,20 +181,15 @@ impl Scanned<'_> {
         row.p_value = drawn.p_value();
         if let Some(interval) = clopper_pearson(drawn.hits, drawn.drawn(), CI_LEVEL) {
             row.estimate = Some(drawn.hits as f64 / drawn.drawn() as f64);
-            row.set_interval("estimate", interval);
+            row.set_interval(IntervalOf::Estimate, interval);
         }
-        match role {
+        match row.role {
             Role::Audit => {
                 row.min_detectable = drawn.detectable(self.context.strict_level());
-                row.effect_unit = Some("share of canaries".to_owned());
-                row.smallest_effect = Some(self.settings.smallest_effect_enriched);
+                row.ask(self.context.audit);
             }
             Role::PositiveControl => {
-                let alpha = self.context.audit.gate.alpha;
-                row.passed = match self.settings.positive_control {
-                    PositiveControl::NotApplicable => None,
-                    PositiveControl::Required => row.p_value.map(|p| p < alpha),
-                };
+                row.passed = self.context.passes(self.settings.positive_control, &row);
             }
             _ => {}
         }
@@ -211,12 +198,7 @@ impl Scanned<'_> {
 
     /// Whole secrets among the guesses.
     fn recovered(&self) -> Row {
-        let mut row = self.blank(
-            Role::Audit,
-            Tier::Extraction,
-            Group::HeldOut,
-            "recovered_whole",
-        );
+        let mut row = self.blank(Role::Audit, Group::HeldOut, Statistic::RecoveredWhole);
         let counted = |group| {
             let all = self.seen.iter().filter_map(|seen| seen.found.get(&group));
             let guesses = self.seen.iter().map(|seen| seen.guesses).max().unwrap_or(0);
@@ -245,7 +227,7 @@ impl Scanned<'_> {
         best_into(&mut row, &[counted(Group::HeldOut)]);
         row.p_method = Some("binomial, chance known".to_owned());
         row.control_estimate = counted(Group::Control).share();
-        row.smallest_effect = Some(self.settings.smallest_effect_recovered);
+        row.ask(self.context.audit);
         row.note = Some(self.precision());
         row
     }

@@ -1,8 +1,10 @@
 //! From p-values and instruments to verdicts. Guide: evidence, "Verdicts", and guide: evidence, "Instruments".
 
+use std::collections::BTreeMap;
+
 use super::PLACEBO_ALPHA;
 use super::report::Tiers;
-use super::row::{Direction, Probe, Role, Row, Tier, Verdict};
+use super::row::{Direction, IntervalOf, Probe, Role, Row, Tier, Verdict};
 use crate::spec::{Audit, GatedTier};
 use crate::stats::holm;
 
@@ -31,26 +33,12 @@ pub(super) fn adjust(rows: &mut [Row]) {
 
 /// Gives every audit row its verdict, and says which rows the gate looks at.
 pub(super) fn decide(rows: &mut [Row], audit: &Audit) {
-    let failed = |role: Role, probe: Probe| {
-        rows.iter()
-            .any(|r| r.role == role && r.probe == probe && r.passed == Some(false))
-    };
-    let instruments: Vec<(Probe, bool, bool)> = Probe::ALL
-        .map(|p| {
-            (
-                p,
-                failed(Role::Placebo, p),
-                failed(Role::PositiveControl, p),
-            )
-        })
-        .into();
+    let instruments = [Role::Placebo, Role::PositiveControl];
+    let of = |probe| (probe, instruments.map(|role| failed(rows, probe, role)));
+    let failures: BTreeMap<Probe, [bool; 2]> = Probe::ALL.map(of).into();
     for row in rows.iter_mut().filter(|r| r.role == Role::Audit) {
         row.gated = is_gated(row.tier, audit);
-        let (_, placebo_failed, control_failed) = instruments
-            .iter()
-            .copied()
-            .find(|(probe, ..)| *probe == row.probe)
-            .unwrap_or((row.probe, false, false));
+        let [placebo_failed, control_failed] = failures[&row.probe];
         let verdict = by_numbers(row, audit.gate.alpha);
         let (verdict, note) = match verdict {
             _ if placebo_failed => (
@@ -73,6 +61,12 @@ pub(super) fn decide(rows: &mut [Row], audit: &Audit) {
     }
 }
 
+/// Whether an instrument of a probe failed.
+pub(super) fn failed(rows: &[Row], probe: Probe, role: Role) -> bool {
+    let of = |row: &&Row| row.role == role && row.probe == probe;
+    rows.iter().filter(of).any(|row| row.passed == Some(false))
+}
+
 fn is_gated(tier: Tier, audit: &Audit) -> bool {
     audit.gate.tiers.contains(&match tier {
         Tier::Recognition => GatedTier::Recognition,
@@ -93,7 +87,7 @@ fn by_numbers(row: &Row, alpha: f64) -> Verdict {
 
 /// Whether the AUC's interval lies wholly on the side that is no leak for this row.
 fn against_direction(row: &Row) -> bool {
-    if row.ci_of.as_deref() != Some("auc") {
+    if row.ci_of != Some(IntervalOf::Auc) {
         return false;
     }
     match row.direction {
@@ -137,7 +131,7 @@ fn worst(verdicts: impl Iterator<Item = Verdict>) -> Option<Verdict> {
     })
 }
 
-/// A verdict a tier.
+/// The verdict of each tier.
 pub(super) fn tiers(rows: &[Row]) -> Tiers {
     let of = |tier| {
         worst(

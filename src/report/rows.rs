@@ -1,7 +1,7 @@
 //! What a row says, as text: one copy for every table.
 
 use super::{numbers, words};
-use crate::findings::Row;
+use crate::findings::{IntervalOf, Row};
 
 /// What was measured, where, and on how many canaries.
 pub(super) fn measured(row: &Row) -> [String; 3] {
@@ -41,7 +41,7 @@ pub(super) fn p_adjusted(row: &Row) -> String {
 /// Whether the interval of the row is for the AUC; `None` where the row has none.
 pub(super) fn interval_is_of_auc(row: &Row) -> Option<bool> {
     let ends = [row.ci_low?, row.ci_high?];
-    let is_auc = row.ci_of.as_deref() == Some("auc");
+    let is_auc = row.ci_of == Some(IntervalOf::Auc);
     ends.iter().all(|end| end.is_finite()).then_some(is_auc)
 }
 
@@ -78,12 +78,12 @@ pub(super) fn with_interval<const N: usize>(
 
 /// The interval with its level, where the head does not name it, and with what it is for, where that is neither estimate nor AUC.
 fn interval(row: &Row, level: Option<f64>) -> Vec<String> {
-    let of_auc = row.ci_of.as_deref() == Some("auc");
+    let of_auc = row.ci_of == Some(IntervalOf::Auc);
     let mut lines = vec![numbers::interval(row.ci_low, row.ci_high, of_auc)];
     let own = row.ci_level.filter(|_| level.is_none());
     lines.extend(own.map(|own| format!("({}{}%)", numbers::level(own), numbers::NBSP)));
-    let other = row.ci_of.as_deref();
-    let other = other.filter(|of| !matches!(*of, "auc" | "estimate"));
-    lines.extend(other.map(|of| format!("of {}", words::spaced(of))));
+    if let Some(IntervalOf::Other(other)) = &row.ci_of {
+        lines.push(format!("of {}", words::spaced(other)));
+    }
     lines
 }

@@ -2,7 +2,7 @@
 
 use super::numbers::NBSP;
 use crate::exit::ExitCode;
-use crate::findings::{Access, Outcome, Probe, Role, Row, Tier, Trend, Verdict};
+use crate::findings::{Access, Outcome, Probe, Role, Row, Statistic, Tier, Trend, Verdict};
 
 /// The tiers, the worst leak first: the order of every list.
 pub(super) const TIERS: [Tier; 3] = [Tier::Extraction, Tier::Partial, Tier::Recognition];
@@ -180,7 +180,8 @@ pub(super) fn exit_code(code: u8) -> &'static str {
 }
 
 /// A statistic's name for readers: `mean_logprob_nats_per_token` is "mean logprob, nats per token".
-pub(super) fn statistic(name: &str) -> String {
+pub(super) fn statistic(statistic: &Statistic) -> String {
+    let name = statistic.to_string();
     if name == "said_whole" {
         return "generated verbatim".to_owned();
     }
@@ -198,7 +199,7 @@ pub(super) fn statistic(name: &str) -> String {
             return clean(&format!("{}, {}", spaced(quantity), spaced(unit)));
         }
     }
-    clean(&spaced(name))
+    spaced(&name)
 }
 
 /// A name of the report in words: `held_out` is "held-out", `low_logit` "low-logit", other underscores are spaces.
@@ -267,11 +268,11 @@ mod tests {
     #[test]
     fn a_statistic_parts_from_its_unit() {
         assert_eq!(
-            statistic("mean_logprob_nats_per_token"),
+            statistic(&"mean_logprob_nats_per_token".into()),
             "mean logprob, nats per token"
         );
-        assert_eq!(statistic("suppression_nats"), "suppression, nats");
-        assert_eq!(statistic("letter_rank"), "letter rank");
+        assert_eq!(statistic(&"suppression_nats".into()), "suppression, nats");
+        assert_eq!(statistic(&"letter_rank".into()), "letter rank");
     }
 
     #[test]

@@ -16,7 +16,8 @@ use crate::device::{Arithmetic, Device};
 use crate::event::Silent;
 use crate::findings::{Report, Role, Row, Verdict};
 use crate::spec::{Audit, parse};
-use crate::stats::{clopper_pearson, small_p_values};
+use crate::stats::clopper_pearson;
+use crate::stats::uniform::small_p_values;
 
 /// Shape *pico*: 2 layers × 32. The useful canaries are learned and suppressed within a second.
 const SPEC: &str = r#"format = 1

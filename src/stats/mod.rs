@@ -11,14 +11,12 @@
 //! | normal quantiles, intervals of proportions | [`interval`] |
 //! | counts against chances that are known | [`counts`] |
 //! | two groups told apart by a score | [`auc`](mod@auc) |
-//! | two AUCs compared | [`delong`] |
 //! | exposure beyond the controls' ranks | [`skew_normal`] |
 //! | two runs compared by their intervals | [`difference`](mod@difference) |
 //! | the tests that drive verdicts | [`permutation`] |
 //! | several seeds as a sample of a recipe | [`ttest`] |
 //! | many tests at once | [`holm`](mod@holm) |
 //! | what a test could have seen | [`power`] |
-//! | whether p-values keep what they promise | [`uniform`] |
 
 #![allow(
     clippy::float_cmp,
@@ -34,35 +32,33 @@
 
 pub mod auc;
 mod beta;
+mod cell;
 mod columns;
 pub mod counts;
-pub mod delong;
 pub mod difference;
 mod draws;
 pub mod holm;
 pub mod interval;
 pub mod permutation;
 pub mod power;
-mod prepare;
 pub mod ranks;
 mod resample;
 mod root;
 pub mod skew_normal;
 pub mod summary;
 pub mod ttest;
-pub mod uniform;
+#[cfg(test)]
+pub(crate) mod uniform;
 
 pub use auc::{auc, auc_interval, tpr_at_fpr};
 pub use counts::{Urn, binomial_upper, hypergeometric_upper};
-pub use delong::DeLong;
 pub use difference::{Difference, Estimated, difference};
 pub use holm::holm;
 pub use interval::{Interval, clopper_pearson, normal_quantile};
 pub use permutation::{
-    Cell, Direction, PermutationError, PermutationTest, auc_two_sided, max_standardised_difference,
+    Cell, PermutationError, PermutationTest, auc_two_sided, max_standardised_difference,
 };
 pub use power::{min_detectable_auc, min_detectable_sparse, min_detectable_standardised};
-pub use ranks::{Tail, exposure_bits, scaled_mid_rank};
+pub use ranks::{Tail, exposure_bits};
 pub use summary::{mean, population_sd, variance};
 pub use ttest::{TTest, one_sample_t};
-pub use uniform::{SmallPValues, small_p_values};

@@ -13,33 +13,14 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
 
+pub use super::cell::{Cell, MOST_RESAMPLES, PermutationError};
+use super::cell::{ranked_seed, standardised_seed};
 use super::interval::open_unit;
-use super::prepare::{ranked_seed, standardised_seed};
+use super::ranks::Tail;
 use super::resample::{Distribution, Observed, Seed, distribution, useful_threads};
-
-/// Most resamples that a test takes: beyond this memory ends, not precision.
-pub const MOST_RESAMPLES: usize = 100_000_000;
 
 /// Statistics closer than this, relative to the observed one (or to 1), are ties: sums in another order differ in their last bits.
 const TIE: f64 = 1e-9;
-
-/// One seed's scores.
-#[derive(Debug, Clone, Copy)]
-pub struct Cell<'a> {
-    /// One trajectory over evaluations for every treated canary; all of one length in a cell.
-    pub treated: &'a [Vec<f64>],
-    /// The same of the controls.
-    pub control: &'a [Vec<f64>],
-}
-
-/// The side on which a leak would show.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    /// Treated above controls.
-    Up,
-    /// Treated below controls.
-    Down,
-}
 
 /// What a permutation test found.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,70 +43,10 @@ pub struct PermutationTest {
     pub argmax: Vec<usize>,
 }
 
-/// Why data cannot be tested by permutation. Seeds, canaries and evaluations are counted from 0.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PermutationError {
-    /// No cell at all.
-    #[error("a permutation test got no seeds: give it one cell for each trained model")]
-    NoSeeds,
-    /// A group without canaries.
-    #[error("seed {seed}: the {group} group is empty: a permutation test needs canaries in both")]
-    EmptyGroup {
-        /// Place of the cell.
-        seed: usize,
-        /// `treated` or `control`.
-        group: &'static str,
-    },
-    /// Too few canaries for a spread within groups, or more than 32 bits can count.
-    #[error("seed {seed}: {got} canaries in both groups: a permutation test takes 3 to 4294967295")]
-    Size {
-        /// Place of the cell.
-        seed: usize,
-        /// Canaries in both groups.
-        got: usize,
-    },
-    /// A trajectory not as long as its seed's first, or not of length 1 in a test at one evaluation.
-    #[error(
-        "seed {seed}: {group} canary {canary} has {got} evaluations instead of {expected}: score every canary at every evaluation"
-    )]
-    Ragged {
-        /// Place of the cell.
-        seed: usize,
-        /// `treated` or `control`.
-        group: &'static str,
-        /// Place in the group.
-        canary: usize,
-        /// Evaluations wanted.
-        expected: usize,
-        /// Evaluations found.
-        got: usize,
-    },
-    /// Infinity or NaN among the scores.
-    #[error(
-        "seed {seed}: {group} canary {canary} has a score that is not finite at evaluation {evaluation}: mend the probe that made it"
-    )]
-    NotFinite {
-        /// Place of the cell.
-        seed: usize,
-        /// `treated` or `control`.
-        group: &'static str,
-        /// Place in the group.
-        canary: usize,
-        /// Place in the trajectory.
-        evaluation: usize,
-    },
-    /// No resamples, or more than memory holds.
-    #[error("{got} resamples asked of a permutation test: it takes 1 to {MOST_RESAMPLES}")]
-    Resamples {
-        /// Resamples asked for.
-        got: usize,
-    },
-}
-
 /// Tests whether treated canaries lie on one side of controls at some evaluation.
 ///
 /// Statistic: the mean over seeds of the maximum over evaluations t of (mean of treated − mean of controls)(t) / s(t), signed
-/// so that `direction` is positive; s the pooled standard deviation within groups (n + m − 2 degrees of freedom), computed
+/// so that a difference on `side` is positive; s the pooled standard deviation within groups (n + m − 2 degrees of freedom), computed
 /// anew for every permutation, in whose unit the statistic is. One-sided; null hypothesis, ties and small samples as for
 /// the module. Seeds may differ in size and in their number of evaluations. Where all scores agree (no difference, s = 0) the
 /// ratio is 0. Where groups differ and nothing varies within them, the squares within count as 1e-9 of all squares: the
@@ -137,13 +58,12 @@ pub enum PermutationError {
 /// Source: max-t of Westfall and Young 1993, over evaluations instead of hypotheses.
 pub fn max_standardised_difference(
     cells: &[Cell<'_>],
-    direction: Direction,
+    side: Tail,
     resamples: usize,
     critical_level: f64,
     rng: &mut ChaCha8Rng,
 ) -> Result<PermutationTest, PermutationError> {
-    let seeds =
-        (cells.iter().enumerate()).map(|(seed, cell)| standardised_seed(seed, *cell, direction));
+    let seeds = (cells.iter().enumerate()).map(|(seed, cell)| standardised_seed(seed, *cell, side));
     let seeds = seeds.collect::<Result<Vec<_>, _>>()?;
     test(&seeds, |mean| mean, resamples, critical_level, rng)
 }

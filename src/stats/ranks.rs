@@ -19,30 +19,6 @@ impl Tail {
     }
 }
 
-/// Place of `scores[index]` among `scores`, scaled from 0 at the bottom to 1 at the top: (#below + ½ #other equals) / (n − 1).
-///
-/// Where the score was drawn uniformly among the `n`, whatever their spacing, the expectation is exactly ½: that is the
-/// null hypothesis under which it is used. Ties share the middle of the places they fill, so all equal gives exactly ½.
-/// `None` for fewer than two scores, an index outside them, or a NaN among them.
-#[must_use]
-pub fn scaled_mid_rank(index: usize, scores: &[f64]) -> Option<f64> {
-    let own = *scores.get(index)?;
-    if scores.len() < 2 {
-        return None;
-    }
-    let mut below = 0_usize;
-    let mut equal = 0_usize;
-    let mut unordered = false;
-    for score in scores {
-        below += usize::from(*score < own);
-        equal += usize::from(*score == own);
-        unordered |= score.is_nan();
-    }
-    // Its own place is one of the equal ones; with a NaN there may be none.
-    let others = equal.checked_sub(1)?;
-    (!unordered).then(|| (below as f64 + others as f64 / 2.0) / (scores.len() - 1) as f64)
-}
-
 /// Exposure of `score` among `controls`, in bits: log2((n + 1) / rank), rank = 1 + #controls strictly beyond + ½ #ties.
 ///
 /// With a score drawn as the controls were, the rank is uniform on 1…n + 1: exposure above b bits has a chance of about 2^−b.
@@ -92,13 +68,8 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn places() {
+    fn ties_share_their_ranks() {
         let scores = [0.3, -1.0, 2.0, 0.3, 0.3];
-        assert_eq!(scaled_mid_rank(1, &scores), Some(0.0));
-        assert_eq!(scaled_mid_rank(2, &scores), Some(1.0));
-        assert_eq!(scaled_mid_rank(0, &scores), Some(0.5));
-        assert_eq!(scaled_mid_rank(7, &[4.0; 26]), Some(0.5));
-        assert_eq!(scaled_mid_rank(0, &[f64::NEG_INFINITY, 1.0]), Some(0.0));
         assert_eq!(doubled_mid_ranks(&scores).unwrap(), [6, 2, 10, 6, 6]);
         assert_eq!(doubled_mid_ranks(&[0.0, -0.0]).unwrap(), [3, 3]);
     }
@@ -118,10 +89,6 @@ mod tests {
 
     #[test]
     fn undefined_is_none() {
-        assert_eq!(scaled_mid_rank(2, &[1.0, 2.0]), None);
-        assert_eq!(scaled_mid_rank(0, &[1.0]), None);
-        assert_eq!(scaled_mid_rank(0, &[1.0, f64::NAN]), None);
-        assert_eq!(scaled_mid_rank(1, &[1.0, f64::NAN]), None);
         assert_eq!(exposure_bits(1.0, &[], Tail::Upper), None);
         assert_eq!(exposure_bits(f64::NAN, &[1.0], Tail::Upper), None);
         assert_eq!(exposure_bits(1.0, &[f64::NAN], Tail::Upper), None);
@@ -130,10 +97,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn places_average_one_half(scores in prop::collection::vec(-3_i8..3, 2..40)) {
+        fn ranks_sum_to_what_places_do(scores in prop::collection::vec(-3_i8..3, 2..40)) {
             let scores: Vec<f64> = scores.into_iter().map(f64::from).collect();
-            let total: f64 = (0..scores.len()).map(|index| scaled_mid_rank(index, &scores).unwrap()).sum();
-            prop_assert!((total / scores.len() as f64 - 0.5).abs() < 1e-12);
             let ranks: usize = doubled_mid_ranks(&scores).unwrap().iter().sum();
             prop_assert_eq!(ranks, scores.len() * (scores.len() + 1));
         }

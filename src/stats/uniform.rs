@@ -2,13 +2,11 @@
 
 /// The test of some p-values.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct SmallPValues {
+pub(crate) struct SmallPValues {
     /// D⁺, the largest excess of the share of p-values at or below x over x itself, 0…1.
-    pub statistic: f64,
+    pub(crate) statistic: f64,
     /// Chance of such an excess or a larger one from independent uniform p-values.
-    pub p_value: f64,
-    /// How many p-values.
-    pub n: usize,
+    pub(crate) p_value: f64,
 }
 
 /// Tests whether p-values are smaller than uniform ones: D⁺ = max over i of (i / n − p₍ᵢ₎).
@@ -17,7 +15,7 @@ pub struct SmallPValues {
 /// held against a test. Exact for any n ≥ 1 where they are uniform; ties and steps make it conservative. `None` without p-values,
 /// and where one is no number or outside 0…1. Source: Birnbaum and Tingey (1951), Ann. Math. Statist. 22, 592–596.
 #[must_use]
-pub fn small_p_values(p_values: &[f64]) -> Option<SmallPValues> {
+pub(crate) fn small_p_values(p_values: &[f64]) -> Option<SmallPValues> {
     if p_values.is_empty() || p_values.iter().any(|p| !(0.0..=1.0).contains(p)) {
         return None;
     }
@@ -29,7 +27,6 @@ pub fn small_p_values(p_values: &[f64]) -> Option<SmallPValues> {
     Some(SmallPValues {
         statistic,
         p_value: upper(n, statistic),
-        n,
     })
 }
 

@@ -3,23 +3,19 @@
 use super::{Elicited, Value, first, rank};
 use crate::canary::Group;
 use crate::findings::FindingsError;
-use crate::findings::row::{Access, Direction, Role, Row, Subject, Tier};
-use crate::findings::test_bench::{Groups, Values, mean_at, spread, take_p};
+use crate::findings::groups::{Groups, Values};
+use crate::findings::measure::Statistic;
+use crate::findings::row::{Role, Row, Subject};
 use crate::probes::CellObservations;
 use crate::probes::contexts::ContextScores;
-use crate::stats::permutation::Direction as Side;
-
-const STATISTIC: &str = "context_letter_rank";
 
 impl Elicited<'_> {
-    fn about_contexts<'s>(&self, role: Role, prefix: &'s str, phase: u8) -> Subject<'s> {
-        Subject {
+    fn about_contexts(&self, role: Role, prefix: &str, phase: u8) -> Row {
+        self.context.about(&Subject {
             prefix,
             phase,
-            access: Access::Logits,
-            direction: Direction::Up,
-            ..self.subject(role, Tier::Partial, Group::HeldOut, STATISTIC)
-        }
+            ..self.subject(role, Group::HeldOut, Statistic::ContextLetterRank)
+        })
     }
 
     /// The last phase that canaries were scored after in other contexts.
@@ -30,41 +26,24 @@ impl Elicited<'_> {
 
     /// One audit row, the maximum over contexts and phases inside every permutation, and each context by itself.
     pub(super) fn contexts(&self) -> Result<Vec<Row>, FindingsError> {
-        let groups = Groups {
-            treated: self.looks(Group::HeldOut, rank)?,
-            control: self.looks(Group::Control, rank)?,
-        };
-        let test = groups.standardised(self.context, Side::Up, "elicitation contexts")?;
-        let mut row =
-            self.context
-                .about(&self.about_contexts(Role::Audit, "contexts", self.last_phase()));
-        let (n, n_control) = groups.sizes();
-        (row.n, row.n_control) = (n, Some(n_control));
+        let groups = Groups::gathered(Group::HeldOut, |group| self.looks(group, rank))?;
+        let rates = Groups::gathered(Group::HeldOut, |group| self.looks(group, first))?;
+        let mut row = self.about_contexts(Role::Audit, "contexts", self.last_phase());
+        let test = groups.tested_into(&mut row, self.context, "elicitation contexts")?;
         let at = &test.argmax;
-        row.estimate = mean_at(&groups.treated, at);
-        row.control_estimate = mean_at(&groups.control, at);
-        row.chance = Some(0.5);
-        row.guess_rate = mean_at(&self.looks(Group::HeldOut, first)?, at);
-        row.control_guess_rate = mean_at(&self.looks(Group::Control, first)?, at);
-        row.guess_advantage = row
-            .guess_rate
-            .map(|r| r * self.context.letters() as f64 - 1.0);
-        take_p(&mut row, &test);
+        row.chance = row.statistic.chance(self.context.audit);
+        self.context.guessed_into(&mut row, rates.means(at));
         // Not at a chosen context: the mean over all of them.
         Groups {
             treated: averaged(&groups.treated),
             control: averaged(&groups.control),
         }
         .separate_into(&mut row);
-        let spread = spread(&self.looks(Group::Useful, rank)?, &groups.control, at);
-        let detectable = groups.detectable(&test, spread);
-        row.min_detectable = detectable.all;
-        row.min_detectable_sparse = detectable.sparse;
-        row.smallest_effect = Some(self.settings.smallest_effect_rank);
-        row.effect_unit = Some("of rank 0–1".to_owned());
+        groups.detectable_into(&mut row, &test, &self.looks(Group::Useful, rank)?);
+        row.ask(self.context.audit);
         row.note = self.where_largest(at);
         let mut rows = vec![row];
-        rows.extend(self.each_context(&groups)?);
+        rows.extend(self.each_context(&groups, &rates));
         Ok(rows)
     }
 
@@ -89,24 +68,17 @@ impl Elicited<'_> {
         Some(format!("the largest difference: {}", names?.join("; ")))
     }
 
-    fn each_context(&self, groups: &Groups) -> Result<Vec<Row>, FindingsError> {
-        let [rates, control_rates] = [Group::HeldOut, Group::Control].map(|g| self.looks(g, first));
-        let (rates, control_rates) = (rates?, control_rates?);
-        let (n, n_control) = groups.sizes();
-        let rows = self.named().into_iter().enumerate().map(|(i, scores)| {
-            let name = &scores.context.name;
-            let subject = self.about_contexts(Role::Exploratory, name, scores.phase.number());
-            let mut row = self.context.about(&subject);
+    fn each_context(&self, groups: &Groups, rates: &Groups) -> Vec<Row> {
+        let of = |(i, scores): (usize, &ContextScores)| {
+            let phase = scores.phase.number();
+            let mut row = self.about_contexts(Role::Exploratory, &scores.context.name, phase);
             let at = vec![i; groups.treated.len()];
-            (row.n, row.n_control) = (n, Some(n_control));
-            row.estimate = mean_at(&groups.treated, &at);
-            row.control_estimate = mean_at(&groups.control, &at);
-            row.chance = Some(0.5);
-            row.guess_rate = mean_at(&rates, &at);
-            row.control_guess_rate = mean_at(&control_rates, &at);
+            groups.means_into(&mut row, &at);
+            row.chance = row.statistic.chance(self.context.audit);
+            [row.guess_rate, row.control_guess_rate] = rates.means(&at);
             row
-        });
-        Ok(rows.collect())
+        };
+        self.named().into_iter().enumerate().map(of).collect()
     }
 
     /// A number of every canary after every context, `[seeds][canaries][contexts]`.
@@ -115,10 +87,8 @@ impl Elicited<'_> {
         let of = |cell: &CellObservations| {
             let scores: Vec<&ContextScores> = cell.contexts().collect();
             if scores.is_empty() || scores.len() != expected {
-                return Err(FindingsError::Missing {
-                    seed: cell.seed,
-                    what: "the canaries after other contexts".to_owned(),
-                });
+                let what = "the canaries after other contexts";
+                return Err(FindingsError::missing(cell, what));
             }
             let canaries = scores[0].groups.get(&group).map_or(0, Vec::len);
             Ok((0..canaries)

@@ -2,8 +2,10 @@
 
 use super::{Elicited, logprob};
 use crate::canary::Group;
-use crate::findings::row::{Access, Role, Row, Tier};
+use crate::findings::measure::Statistic;
+use crate::findings::row::{Role, Row};
 use crate::probes::CellObservations;
+use crate::probes::contexts::ContextScores;
 use crate::probes::elicitation::log_mean_e;
 
 impl Elicited<'_> {
@@ -13,28 +15,17 @@ impl Elicited<'_> {
     /// alone would make held-outs likelier than 1/|A|^L without carrying anything about them. It matters in tiny spaces only.
     /// No interval: the p-value is a bound that holds whatever the dependence between terms, and nothing is estimated by it.
     pub(super) fn exact(&self) -> Row {
-        let mut subject = self.subject(
-            Role::Audit,
-            Tier::Extraction,
-            Group::HeldOut,
-            "log_e_value_nats",
-        );
+        let mut subject = self.subject(Role::Audit, Group::HeldOut, Statistic::LogEValue);
         let fine_tuned = !self.trajectories.is_empty();
         if !fine_tuned {
-            (subject.prefix, subject.access) = ("contexts", Access::Logits);
-            subject.phase = self.last_phase();
+            (subject.prefix, subject.phase) = ("contexts", self.last_phase());
         }
         let mut row = self.context.about(&subject);
         row.known_negatives = fine_tuned.then_some(self.known);
         let letters = (self.context.letters() as f64).ln();
         let elicited = self.trajectories.first().map(|t| t.length);
         // The shortest: what is detectable there is the least favourable.
-        let contexts = self
-            .context
-            .cells
-            .iter()
-            .flat_map(CellObservations::contexts);
-        let length = elicited.or_else(|| contexts.map(|c| c.length).min());
+        let length = elicited.or_else(|| self.all_contexts().map(|c| c.length).min());
         let length = length.unwrap_or(0) as f64;
         let left = self.context.share_left().ln();
         let log_e = |group| {
@@ -47,12 +38,8 @@ impl Elicited<'_> {
             let per_seed = self.values(group, logprob);
             let least = per_seed.iter().map(Vec::len).min();
             least.unwrap_or_else(|| {
-                let contexts = self
-                    .context
-                    .cells
-                    .iter()
-                    .flat_map(CellObservations::contexts);
-                let sizes = contexts.map(|c| c.groups.get(&group).map_or(0, Vec::len));
+                let size = |c: &ContextScores| c.groups.get(&group).map_or(0, Vec::len);
+                let sizes = self.all_contexts().map(size);
                 sizes.min().unwrap_or(0)
             })
         };
@@ -62,7 +49,7 @@ impl Elicited<'_> {
         (row.n, row.n_control) = (sizes(Group::HeldOut), Some(sizes(Group::Control)));
         row.estimate = log_e(Group::HeldOut);
         row.control_estimate = log_e(Group::Control);
-        row.chance = Some(0.0);
+        row.chance = row.statistic.chance(self.context.audit);
         // Never 0, however sure: the smallest positive number stands for what is below it.
         row.p_value = row
             .estimate
@@ -73,19 +60,18 @@ impl Elicited<'_> {
             let needed = (terms as f64 / self.context.strict_level()).ln();
             row.min_detectable = Some(needed / length);
         }
-        row.smallest_effect = Some(self.settings.smallest_effect_single);
-        row.effect_unit = Some("nats/token, 1 canary".to_owned());
+        row.ask(self.context.audit);
         row
+    }
+
+    fn all_contexts(&self) -> impl Iterator<Item = &ContextScores> {
+        let cells = self.context.cells.iter();
+        cells.flat_map(CellObservations::contexts)
     }
 
     /// Mean log-probability and number of letters of each canary after each context.
     fn in_contexts(&self, group: Group) -> impl Iterator<Item = (f64, f64)> {
-        let scores = self
-            .context
-            .cells
-            .iter()
-            .flat_map(CellObservations::contexts);
-        scores.flat_map(move |scores| {
+        self.all_contexts().flat_map(move |scores| {
             let points = scores.groups.get(&group).map_or(&[][..], Vec::as_slice);
             points.iter().map(|p| (p.logprob, scores.length as f64))
         })

@@ -3,116 +3,66 @@
 
 use super::Elicited;
 use crate::canary::{Group, Prefix};
-use crate::findings::FindingsError;
-use crate::findings::row::{Access, Direction, Role, Row, Subject, Tier};
-use crate::findings::test_bench::{Groups, Values, mean_at, take_p};
-use crate::probes::{LetterScores, Snapshot};
+use crate::findings::groups::{Groups, Values};
+use crate::findings::measure::Statistic;
+use crate::findings::row::{Role, Row, Subject};
+use crate::findings::{FindingsError, scored};
+use crate::probes::{CellObservations, LetterScores};
 use crate::units::Phase;
 
 type Score = fn(&LetterScores) -> f64;
 
-/// A number of a canary, and the name of what is made of it.
-struct Measure {
-    name: &'static str,
-    score: Score,
-}
+/// When, and under which prefix, canaries were scored.
+type Moment = (Phase, Prefix);
 
 impl Elicited<'_> {
-    fn snapshot(
-        &self,
-        seed: usize,
-        phase: Phase,
-        prefix: Prefix,
-    ) -> Result<&Snapshot, FindingsError> {
-        let cell = &self.context.cells[seed];
-        cell.snapshot(phase, prefix)
-            .ok_or_else(|| FindingsError::Missing {
-                seed: cell.seed,
-                what: format!(
-                    "the canaries under the {} prefix after phase {phase}",
-                    prefix.name()
-                ),
-            })
-    }
-
     /// Each canary's difference between two snapshots, `[seeds][canaries][1]`.
     fn differences(
         &self,
         group: Group,
-        [(phase, prefix), (less_phase, less_prefix)]: [(Phase, Prefix); 2],
+        [moment, less]: [Moment; 2],
         score: Score,
     ) -> Result<Vec<Values>, FindingsError> {
-        let of = |seed| {
-            let one = self.snapshot(seed, phase, prefix)?.group(group);
-            let other = self.snapshot(seed, less_phase, less_prefix)?.group(group);
+        let of = |cell: &CellObservations| {
+            let one = scored(cell, moment.0, moment.1)?.group(group);
+            let other = scored(cell, less.0, less.1)?.group(group);
             let less = one
                 .iter()
                 .zip(other)
                 .map(|(a, b)| vec![score(a) - score(b)]);
             Ok(less.collect())
         };
-        (0..self.context.cells.len()).map(of).collect()
+        self.context.cells.iter().map(of).collect()
     }
 
     fn difference(
         &self,
-        measure: &Measure,
-        prefix: Prefix,
-        pair: [(Phase, Prefix); 2],
+        statistic: Statistic,
+        score: Score,
+        pair: [Moment; 2],
     ) -> Result<Row, FindingsError> {
-        let phase = pair[0].0;
-        let subject = Subject {
+        let (phase, prefix) = pair[0];
+        let label = format!("elicitation {statistic} {} phase {phase}", prefix.name());
+        let groups = Groups::gathered(Group::HeldOut, |g| self.differences(g, pair, score))?;
+        let mut row = self.context.about(&Subject {
             prefix: self.context.prefix_name(prefix),
             phase: phase.number(),
-            direction: Direction::TwoSided,
-            access: if phase == pair[1].0 {
-                Access::Logits
-            } else {
-                Access::LogitsAndReference
-            },
-            ..self.subject(
-                Role::Exploratory,
-                Tier::Recognition,
-                Group::HeldOut,
-                measure.name,
-            )
-        };
-        let groups = Groups {
-            treated: self.differences(Group::HeldOut, pair, measure.score)?,
-            control: self.differences(Group::Control, pair, measure.score)?,
-        };
-        let label = format!(
-            "elicitation {} {} phase {phase}",
-            measure.name,
-            prefix.name()
-        );
-        let test = groups.standardised_two_sided(self.context, &label)?;
-        let mut row = self.context.about(&subject);
-        let (n, n_control) = groups.sizes();
-        (row.n, row.n_control) = (n, Some(n_control));
-        row.estimate = mean_at(&groups.treated, &test.argmax);
-        row.control_estimate = mean_at(&groups.control, &test.argmax);
-        row.chance = Some(0.0);
-        take_p(&mut row, &test);
-        groups.separate_into(&mut row);
+            ..self.subject(Role::Exploratory, Group::HeldOut, statistic)
+        });
+        row.chance = row.statistic.chance(self.context.audit);
+        groups.tested_into(&mut row, self.context, &label)?;
         Ok(row)
     }
 
     /// What each phase changed, from its beginning to its end, under both prefixes.
     pub(super) fn by_phase(&self) -> Result<Vec<Row>, FindingsError> {
-        let measure = Measure {
-            name: "letter_rank_change_in_phase",
-            score: LetterScores::mean_rank,
-        };
         let mut rows = Vec::new();
         let mut before = Phase::One;
         for phase in self.context.audit.negative_phases() {
             for prefix in [Prefix::Regular, Prefix::Reverse] {
-                rows.push(self.difference(
-                    &measure,
-                    prefix,
-                    [(phase, prefix), (before, prefix)],
-                )?);
+                let pair = [(phase, prefix), (before, prefix)];
+                let statistic = Statistic::LetterRankChange;
+                rows.push(self.difference(statistic, LetterScores::mean_rank, pair)?);
             }
             before = phase;
         }
@@ -124,21 +74,21 @@ impl Elicited<'_> {
         if self.context.audit.canaries.prefixes.is_none() {
             return Ok(Vec::new());
         }
-        let measures = [
-            Measure {
-                name: "letter_rank_reverse_less_regular",
-                score: LetterScores::mean_rank,
-            },
-            Measure {
-                name: "logprob_reverse_less_regular_nats_per_token",
-                score: LetterScores::mean_logprob,
-            },
+        let measured: [(Statistic, Score); 2] = [
+            (
+                Statistic::LetterRankReverseLessRegular,
+                LetterScores::mean_rank,
+            ),
+            (
+                Statistic::LogprobReverseLessRegular,
+                LetterScores::mean_logprob,
+            ),
         ];
         let mut rows = Vec::new();
         for phase in self.context.audit.negative_phases() {
-            for measure in &measures {
+            for (statistic, score) in &measured {
                 let pair = [(phase, Prefix::Reverse), (phase, Prefix::Regular)];
-                rows.push(self.difference(measure, Prefix::Reverse, pair)?);
+                rows.push(self.difference(statistic.clone(), *score, pair)?);
             }
         }
         Ok(rows)

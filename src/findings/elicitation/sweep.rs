@@ -3,7 +3,8 @@
 use super::Elicited;
 use crate::canary::Group;
 use crate::findings::FindingsError;
-use crate::findings::row::{Access, Role, Row, Subject, Tier};
+use crate::findings::measure::Statistic;
+use crate::findings::row::{Access, Role, Row, Subject};
 use crate::probes::elicitation::Attack;
 
 /// What is said of an attacker without examples.
@@ -12,7 +13,7 @@ const NOTHING: &str = "n/a: who knows no negative has nothing to fine-tune on; w
 impl Elicited<'_> {
     /// Guesses of every attacker but the strongest, who has the audit rows.
     pub(super) fn sweep(&self) -> Result<Vec<Row>, FindingsError> {
-        let attacks = self.attacks(0);
+        let attacks = self.attacks();
         let first = attacks.iter().take_while(|a| a.trajectory.is_some());
         let audited = first.count().min(1);
         (audited..attacks.len())
@@ -20,41 +21,39 @@ impl Elicited<'_> {
             .collect()
     }
 
-    fn attacks(&self, seed: usize) -> &[Attack] {
-        let cell = self.context.cells.get(seed);
+    /// The first seed's attacks; all seeds have the same.
+    fn attacks(&self) -> &[Attack] {
+        let cell = self.context.cells.first();
         cell.map_or(&[], |cell| cell.attacks.as_slice())
     }
 
     fn weaker(&self, place: usize) -> Result<Row, FindingsError> {
-        let known = self.attacks(0)[place].known;
-        let statistic = format!("mean_letter_rank_given_{known}_negatives");
+        let known = self.attacks()[place].known;
+        let statistic = Statistic::MeanLetterRankGiven {
+            known_negatives: known,
+        };
         if known == 0 {
-            let subject = Subject {
+            let mut row = self.context.about(&Subject {
                 access: Access::Logits,
-                ..self.subject(Role::Exploratory, Tier::Partial, Group::HeldOut, &statistic)
-            };
-            let mut row = self.context.about(&subject);
+                ..self.subject(Role::Exploratory, Group::HeldOut, statistic)
+            });
             row.known_negatives = Some(0);
             row.note = Some(NOTHING.to_owned());
             return Ok(row);
         }
-        let of = |seed: usize| {
-            let attack = self.attacks(seed).get(place);
+        let trajectories = self.context.cells.iter().map(|cell| {
+            let attack = cell.attacks.get(place);
             let trajectory = attack.and_then(|a| a.trajectory.as_ref());
-            trajectory.ok_or_else(|| FindingsError::Missing {
-                seed: self.context.cells[seed].seed,
-                what: format!("the attack that knows {known} negatives"),
-            })
-        };
+            let what = || format!("the attack that knows {known} negatives");
+            trajectory.ok_or_else(|| FindingsError::missing(cell, what()))
+        });
         let weaker = Elicited {
             context: self.context,
             settings: self.settings,
-            trajectories: (0..self.context.cells.len())
-                .map(of)
-                .collect::<Result<_, _>>()?,
+            trajectories: trajectories.collect::<Result<_, _>>()?,
             known,
         };
-        let mut row = weaker.guesses_as(&statistic, Role::Exploratory, Group::HeldOut)?;
+        let mut row = weaker.guesses(Role::Exploratory, Group::HeldOut, statistic)?;
         row.note = Some(format!(
             "the attacker knows {known} of {} useful negatives",
             self.context.audit.useful()

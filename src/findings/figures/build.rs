@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use super::{Band, Figures, GroupCounts, Histogram, Notable, PerSeed, Roc, SeedValue};
 use crate::canary::{Group, Prefix};
-use crate::findings::row::Probe;
+use crate::findings::curves::aligned;
+use crate::findings::measure::Statistic;
+use crate::findings::row::{Direction, Probe};
 use crate::findings::{CI_LEVEL, Context};
-use crate::probes::elicitation::{Point, Trajectory};
+use crate::probes::elicitation::Point;
 use crate::probes::low_logit::suppression;
 use crate::probes::{CellObservations, LetterScores};
 use crate::stats::{auc, auc_interval, mean, population_sd};
@@ -30,7 +32,7 @@ type BySeed = Vec<(u64, BTreeMap<Group, Vec<f64>>)>;
 /// A score that rows test, canary by canary.
 struct Score {
     probe: Probe,
-    statistic: &'static str,
+    statistic: Statistic,
     phase: Phase,
     prefix: &'static str,
     seeds: BySeed,
@@ -38,7 +40,8 @@ struct Score {
 
 pub(in crate::findings) fn figures(context: &Context<'_>) -> Figures {
     let scores = scores(context);
-    let suppressions = scores.iter().filter(|s| s.statistic == "suppression_nats");
+    let suppressions = scores.iter();
+    let suppressions = suppressions.filter(|s| s.statistic == Statistic::Suppression);
     Figures {
         bands: bands(context),
         histograms: suppressions.filter_map(Score::histogram).collect(),
@@ -48,17 +51,14 @@ pub(in crate::findings) fn figures(context: &Context<'_>) -> Figures {
     }
 }
 
-/// One a phase and group, where every seed was evaluated at the same steps.
+/// One per phase and group, where every seed was evaluated at the same steps.
 fn bands(context: &Context<'_>) -> Vec<Band> {
     let mut bands = Vec::new();
     for phase in Phase::ALL {
-        let seeds: Option<Vec<&Trajectory>> =
-            context.cells.iter().map(|c| c.trajectory(phase)).collect();
-        let Some(seeds) = seeds else { continue };
-        let Some(first) = seeds.first() else { continue };
-        if seeds.iter().any(|t| t.steps != first.steps) {
+        let Some(seeds) = aligned(context, phase) else {
             continue;
-        }
+        };
+        let first = seeds[0];
         for group in Group::USUAL
             .into_iter()
             .filter(|g| first.groups.contains_key(g))
@@ -86,9 +86,9 @@ fn bands(context: &Context<'_>) -> Vec<Band> {
 fn scores(context: &Context<'_>) -> Vec<Score> {
     let mut scores = Vec::new();
     if context.audit.probes.elicitation.is_some() {
-        let last: [(&'static str, OfPoint); 2] = [
-            ("mean_letter_rank", |p| p.rank),
-            ("mean_logprob_nats_per_token", |p| p.logprob),
+        let last: [(Statistic, OfPoint); 2] = [
+            (Statistic::MeanLetterRank, |p| p.rank),
+            (Statistic::MeanLogprob, |p| p.logprob),
         ];
         for (statistic, value) in last {
             let seeds = by_seed(context, |cell| last_values(cell, value));
@@ -103,9 +103,9 @@ fn scores(context: &Context<'_>) -> Vec<Score> {
     }
     if context.audit.probes.low_logit.is_some() {
         for phase in context.audit.negative_phases() {
-            let of: [(&'static str, OfPair); 2] = [
-                ("suppression_nats", suppression),
-                ("mean_letter_rank", |_, model| model.mean_rank()),
+            let of: [(Statistic, OfPair); 2] = [
+                (Statistic::Suppression, suppression),
+                (Statistic::MeanLetterRank, |_, model| model.mean_rank()),
             ];
             let shown = if context.guesses_letters() { 2 } else { 1 };
             for (statistic, value) in of.into_iter().take(shown) {
@@ -201,7 +201,7 @@ impl Score {
         };
         Some(Histogram {
             probe: self.probe,
-            statistic: self.statistic.to_owned(),
+            statistic: self.statistic.clone(),
             phase: self.phase.number(),
             prefix: self.prefix.to_owned(),
             edges: (0..=BINS).map(|i| low + i as f64 * width).collect(),
@@ -222,7 +222,7 @@ impl Score {
         };
         Some(Roc {
             probe: self.probe,
-            statistic: self.statistic.to_owned(),
+            statistic: self.statistic.clone(),
             phase: self.phase.number(),
             prefix: self.prefix.to_owned(),
             tpr_high: over_seeds(1.0)?,
@@ -247,7 +247,7 @@ impl Score {
         };
         Some(PerSeed {
             probe: self.probe,
-            statistic: self.statistic.to_owned(),
+            statistic: self.statistic.clone(),
             phase: self.phase.number(),
             prefix: self.prefix.to_owned(),
             ci_level: CI_LEVEL,
@@ -259,10 +259,9 @@ impl Score {
 
     /// The held-outs of each seed that stand farthest out on the side where the probe looks.
     fn notable(&self) -> Vec<Notable> {
-        let sign = match (self.probe, self.statistic) {
-            // The probe guesses from the bottom.
-            (Probe::LowLogit, "mean_letter_rank") => -1.0,
-            _ => 1.0,
+        let sign = match self.statistic.direction(self.probe) {
+            Direction::Down => -1.0,
+            Direction::Up | Direction::TwoSided => 1.0,
         };
         let of = |((seed, _), (held_out, controls)): (&(u64, _), (&[f64], &[f64]))| {
             let mut places: Vec<usize> = (0..held_out.len()).collect();
@@ -271,7 +270,7 @@ impl Score {
                 seed: *seed,
                 id: Group::HeldOut.canary_id(place),
                 probe: self.probe,
-                statistic: self.statistic.to_owned(),
+                statistic: self.statistic.clone(),
                 phase: self.phase.number(),
                 value: held_out[place],
                 controls_beyond: (controls.iter())

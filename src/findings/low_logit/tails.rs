@@ -1,10 +1,11 @@
 //! A closer look at suppression's tails: exposure beyond what so many controls can rank, and what the top percent catches. No
 //! verdict rests on them.
 
-use super::{Groups, Scanned};
+use super::Scanned;
 use crate::canary::Group;
 use crate::findings::CI_LEVEL;
-use crate::findings::row::{Role, Row, Tier};
+use crate::findings::measure::Statistic;
+use crate::findings::row::{IntervalOf, Role, Row};
 use crate::stats::skew_normal::SkewNormal;
 use crate::stats::{Tail, clopper_pearson, mean, tpr_at_fpr};
 
@@ -13,19 +14,18 @@ const BAD_FIT: f64 = 0.01;
 
 impl Scanned<'_> {
     pub(super) fn tails(&self) -> Vec<Row> {
-        let groups = Groups {
-            treated: self.suppressions(Group::HeldOut),
-            control: self.suppressions(Group::Control),
-        };
-        let seeds: Vec<[Vec<f64>; 2]> = groups
-            .treated
-            .iter()
-            .zip(&groups.control)
-            .map(|(h, c)| [h, c].map(|all| all.iter().flatten().copied().collect()))
-            .collect();
+        let seeds = self.suppressions(Group::HeldOut).flat();
         let tails = [
-            (Tail::Upper, "down", "suppressed"),
-            (Tail::Lower, "up", "raised"),
+            (
+                Tail::Upper,
+                Statistic::FittedExposureDown,
+                Statistic::TprSuppressed,
+            ),
+            (
+                Tail::Lower,
+                Statistic::FittedExposureUp,
+                Statistic::TprRaised,
+            ),
         ];
         let mut rows = Vec::new();
         for (tail, exposed, beyond) in tails {
@@ -35,17 +35,16 @@ impl Scanned<'_> {
         rows
     }
 
-    fn about_tail(&self, seeds: &[[Vec<f64>; 2]], statistic: &str) -> Row {
-        let role = Role::Exploratory;
-        let mut row = self.blank(role, Tier::Recognition, Group::HeldOut, statistic);
+    fn about_tail(&self, seeds: &[[Vec<f64>; 2]], statistic: Statistic) -> Row {
+        let mut row = self.blank(Role::Exploratory, Group::HeldOut, statistic);
         row.n = seeds.iter().map(|[h, _]| h.len()).min().unwrap_or(0);
         row.n_control = seeds.iter().map(|[_, c]| c.len()).min();
         row
     }
 
     /// Mean exposure by a skew-normal fit to each seed's controls, bits; its p-value is that of the fit.
-    fn fitted_exposure(&self, seeds: &[[Vec<f64>; 2]], tail: Tail, name: &str) -> Row {
-        let mut row = self.about_tail(seeds, &format!("exposure_fitted_{name}_bits"));
+    fn fitted_exposure(&self, seeds: &[[Vec<f64>; 2]], tail: Tail, statistic: Statistic) -> Row {
+        let mut row = self.about_tail(seeds, statistic);
         let fits: Option<Vec<SkewNormal>> = seeds
             .iter()
             .map(|[_, control]| SkewNormal::fit(control))
@@ -67,8 +66,7 @@ impl Scanned<'_> {
             mean(&all.collect::<Vec<_>>())
         };
         (row.estimate, row.control_estimate) = (of(0), of(1));
-        // A score drawn from the distribution itself: −log2 of a uniform number.
-        row.chance = Some(1.0 / std::f64::consts::LN_2);
+        row.chance = row.statistic.chance(self.context.audit);
         let worst = seeds
             .iter()
             .zip(&fits)
@@ -83,9 +81,9 @@ impl Scanned<'_> {
     }
 
     /// Share of held-outs beyond all but 1 % of their seed's controls. Needs 100 controls.
-    fn caught(&self, seeds: &[[Vec<f64>; 2]], tail: Tail, name: &str) -> Row {
-        let mut row = self.about_tail(seeds, &format!("tpr_{name}_at_1pct_fpr"));
-        row.chance = Some(0.01);
+    fn caught(&self, seeds: &[[Vec<f64>; 2]], tail: Tail, statistic: Statistic) -> Row {
+        let mut row = self.about_tail(seeds, statistic);
+        row.chance = row.statistic.chance(self.context.audit);
         let mut caught = 0.0;
         for [held_out, control] in seeds {
             let Some(share) = tpr_at_fpr(held_out, control, 0.01, tail) else {
@@ -99,7 +97,7 @@ impl Scanned<'_> {
         let interval = clopper_pearson(caught.round() as usize, n, CI_LEVEL);
         if let Some(interval) = interval {
             row.estimate = Some(caught / n as f64);
-            row.set_interval("estimate", interval);
+            row.set_interval(IntervalOf::Estimate, interval);
         }
         row
     }

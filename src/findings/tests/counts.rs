@@ -229,7 +229,9 @@ fn where_most_beginnings_are_planted_being_first_says_nothing() {
     let rows: Vec<&Row> = found
         .rows
         .iter()
-        .filter(|r| r.statistic.ends_with("of_1_letters_plain") && r.group == "held_out")
+        .filter(|r| {
+            r.statistic.to_string().ends_with("of_1_letters_plain") && r.group == "held_out"
+        })
         .collect();
     assert_eq!(rows.len(), 1);
     assert!(rows[0].p_value.is_none() && rows[0].chance.is_none() || rows[0].n == 0);

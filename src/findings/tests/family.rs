@@ -83,14 +83,14 @@ fn only_audit_rows_have_verdicts_and_every_row_what_applies() {
             let prefixes = audit.canaries.prefixes.is_some();
             assert_eq!(row.prefix == "none", !prefixes);
             // Four letters are scored after a prefix, three without: the first is context.
-            if row.statistic.starts_with("lowest_letter_rate_given_0") {
+            if row.statistic == "lowest_letter_rate_given_0_letters" {
                 assert!(prefixes);
             }
             if is_audit {
                 // An e-value carries its own error bound; all other audit rows have an AUC with an interval.
                 let bounded = row.statistic == "log_e_value_nats";
                 assert_eq!(row.ci_low.is_none() && row.auc.is_none(), bounded);
-                assert_eq!(row.ci_of.as_deref(), (!bounded).then_some("auc"));
+                assert_eq!(row.ci_of, (!bounded).then_some(IntervalOf::Auc));
                 assert_eq!(
                     (row.ci_level, row.ci_method.is_some()),
                     ((!bounded).then_some(0.95), !bounded)
@@ -118,7 +118,7 @@ fn rows_about_the_recipe_need_three_seeds() {
         assert_eq!(recipe.len(), expected);
         for row in recipe {
             assert_eq!((row.role, row.gated), (Role::Exploratory, false));
-            assert!(row.p_value.is_some() && row.ci_of.as_deref() == Some("estimate"));
+            assert!(row.p_value.is_some() && row.ci_of == Some(IntervalOf::Estimate));
             assert!(
                 row.p_method
                     .as_deref()

@@ -24,7 +24,10 @@ use std::collections::HashMap;
 
 use fake::Fake;
 
-use super::{Access, Direction, Findings, Probe, Role, Row, Subject, Tier, Verdict, judge};
+use super::{
+    Access, Direction, Findings, IntervalOf, Probe, Role, Row, Statistic, Subject, Tier, Verdict,
+    judge,
+};
 use crate::canary::{Codebook, Group, Planting, Prefix, draw_canaries};
 use crate::probes::elicitation::Trajectory;
 use crate::probes::{CellObservations, ProbeError, References, Survey, contexts};
@@ -126,7 +129,7 @@ pub(super) fn blank_row() -> Row {
         prefix: "regular",
         phase: 2,
         group: "held_out",
-        statistic: "nothing",
+        statistic: "nothing".into(),
         direction: Direction::Up,
         access: Access::Logits,
     };

@@ -65,7 +65,7 @@ fn elicitations_guesses() {
     // The last evaluation: place 2 above three controls, place 1 tied with three.
     close(guesses.auc, 4.5 / 6.0);
     assert_eq!((guesses.n, guesses.n_control), (2, Some(3)));
-    assert_eq!(guesses.ci_of.as_deref(), Some("auc"));
+    assert_eq!(guesses.ci_of, Some(IntervalOf::Auc));
     assert!(guesses.ci_low.unwrap() < 0.75 && guesses.ci_high.unwrap() > 0.75);
     // No p-value of ten relabellings reaches 0.05 / 8.
     assert_eq!(guesses.min_detectable, None);
@@ -203,7 +203,7 @@ fn the_papers_own_over_three_seeds() {
         close(arithmetic.guess_advantage, 4.0 * mean - 1.0);
         close(arithmetic.p_value, p);
         close(arithmetic.ci_high, mean + reach);
-        assert_eq!(arithmetic.ci_of.as_deref(), Some("estimate"));
+        assert_eq!(arithmetic.ci_of, Some(IntervalOf::Estimate));
         assert!(arithmetic.verdict.is_none() && arithmetic.p_adjusted.is_none());
     }
     let one = world(&[0]).findings();

@@ -52,13 +52,13 @@ fn findings(pushed: f64) -> Findings {
 #[test]
 fn what_was_pushed_away_is_recognised_and_no_letter_is_guessed() {
     let found = findings(4.0);
-    let told: Vec<_> = (found.rows.iter().map(|r| (r.role, r.statistic.as_str()))).collect();
+    let told: Vec<_> = (found.rows.iter().map(|r| (r.role, r.statistic.clone()))).collect();
     assert_eq!(
         told,
         [
-            (Role::Audit, "suppression_nats"),
-            (Role::PositiveControl, "suppression_nats"),
-            (Role::Placebo, "mean_logprob_nats_per_token"),
+            (Role::Audit, Statistic::Suppression),
+            (Role::PositiveControl, Statistic::Suppression),
+            (Role::Placebo, Statistic::MeanLogprob),
         ]
     );
     let row = &found.rows[0];

@@ -44,7 +44,7 @@ fn plot(histogram: &Histogram) -> Result<Option<Plot>, ReportError> {
         name: slug(&[
             "histogram",
             &words::probe(histogram.probe),
-            &histogram.statistic,
+            &histogram.statistic.to_string(),
             "phase",
             &phase,
         ]),

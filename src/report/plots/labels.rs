@@ -1,10 +1,10 @@
 //! What a score is called in titles, beside axes and in file names.
 
-use crate::findings::Probe;
+use crate::findings::{Probe, Statistic};
 use crate::report::{numbers, words};
 
 /// What a score is called in a title.
-pub(super) fn score(probe: Probe, statistic: &str, phase: u8) -> String {
+pub(super) fn score(probe: Probe, statistic: &Statistic, phase: u8) -> String {
     format!(
         "{} {}, phase {phase}",
         words::probe(probe),

@@ -120,7 +120,7 @@ mod tests {
             curve.prefix = "\" onload=\"alert(1)\" <b>".to_owned();
         }
         for roc in &mut report.figures.rocs {
-            roc.statistic = "../../<script>x</script>".to_owned();
+            roc.statistic = "../../<script>x</script>".into();
         }
         for (name, text) in files(&report) {
             assert!(

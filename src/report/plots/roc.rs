@@ -31,7 +31,7 @@ fn plot(roc: &Roc) -> Result<Option<Plot>, ReportError> {
         name: slug(&[
             "roc",
             &words::probe(roc.probe),
-            &roc.statistic,
+            &roc.statistic.to_string(),
             "phase",
             &phase,
         ]),

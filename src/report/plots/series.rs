@@ -1,33 +1,31 @@
-//! Rows that differ in one number of their statistic's name: known letters, search depth, repeats.
+//! Rows that differ in one count that their statistic is given for: known letters, known negatives, search depth.
 
 use super::canvas::{CHANCE, Frame, Plot, draw, look, roomy};
 use super::labels::{slug, tick};
-use crate::findings::{Report, Row};
+use crate::findings::{Report, Row, Statistic};
 use crate::report::error::ReportError;
 use crate::report::{numbers, rows, words};
 
 /// Fewer points are read in a table.
 const LEAST: usize = 2;
 
-/// A statistic's name with its numbers taken out, the last as k, and those numbers.
-fn parted(statistic: &str) -> Option<(String, Vec<u32>)> {
-    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-    let mut parts: Vec<&str> = statistic.split('_').collect();
-    let last = parts.iter().rposition(|part| is_number(part))?;
-    let mut numbers = Vec::new();
-    for (place, part) in parts.iter_mut().enumerate() {
-        if is_number(part) {
-            numbers.push(part.parse().ok()?);
-            *part = if place == last { "k" } else { "n" };
-        }
-    }
-    Some((parts.join("_"), numbers))
+/// The name of a series over the last of so many counts: that one is k. The others are `shown`, or n.
+fn stem(statistic: &Statistic, shown: &[usize]) -> String {
+    let last = statistic.counts().len().saturating_sub(1);
+    let other = |place: usize| {
+        shown
+            .get(place)
+            .map_or_else(|| "n".to_owned(), usize::to_string)
+    };
+    let mut words: Vec<String> = (0..last).map(other).collect();
+    words.push("k".to_owned());
+    statistic.name_with(&words)
 }
 
 /// Rows that are alike but for one number.
 struct Series<'r> {
     stem: String,
-    points: Vec<(u32, &'r Row)>,
+    points: Vec<(usize, &'r Row)>,
 }
 
 impl Series<'_> {
@@ -47,15 +45,17 @@ impl Series<'_> {
 /// Rows that are alike but for numbers.
 struct Family<'r> {
     stem: String,
-    rows: Vec<(Vec<u32>, &'r Row)>,
+    rows: Vec<(Vec<usize>, &'r Row)>,
 }
 
 fn families(report: &Report) -> Vec<Family<'_>> {
     let mut found: Vec<Family<'_>> = Vec::new();
     for row in report.rows.iter().filter(|row| row.estimate.is_some()) {
-        let Some((stem, numbers)) = parted(&row.statistic) else {
+        let numbers = row.statistic.counts();
+        if numbers.is_empty() {
             continue;
-        };
+        }
+        let stem = stem(&row.statistic, &[]);
         let alike = |family: &&mut Family<'_>| {
             family.stem == stem
                 && family.rows.first().is_some_and(|(_, first)| {
@@ -79,31 +79,30 @@ fn families(report: &Report) -> Vec<Family<'_>> {
 impl<'r> Family<'r> {
     /// One series over the last number where it never comes twice, else one for each choice of the others.
     fn series(&self) -> Vec<Series<'r>> {
-        let last = |numbers: &[u32]| numbers.last().copied().unwrap_or(0);
-        let mut places: Vec<u32> = self.rows.iter().map(|(numbers, _)| last(numbers)).collect();
+        let last = |numbers: &[usize]| numbers.last().copied().unwrap_or(0);
+        let mut places: Vec<usize> = self.rows.iter().map(|(numbers, _)| last(numbers)).collect();
         places.sort_unstable();
         places.dedup();
         let is_one = places.len() == self.rows.len();
-        let mut others: Vec<&[u32]> = Vec::new();
+        let mut others: Vec<&[usize]> = Vec::new();
         for (numbers, _) in &self.rows {
             let other = numbers.split_last().map_or(&[][..], |(_, other)| other);
             if !others.contains(&other) {
                 others.push(other);
             }
         }
-        let choices: Vec<Option<&[u32]>> = if is_one {
+        let choices: Vec<Option<&[usize]>> = if is_one {
             vec![None]
         } else {
             others.into_iter().map(Some).collect()
         };
-        let of = |choice: Option<&[u32]>| {
-            let fits = |numbers: &[u32]| choice.is_none_or(|other| numbers.starts_with(other));
+        let of = |choice: Option<&[usize]>| {
+            let fits = |numbers: &[usize]| choice.is_none_or(|other| numbers.starts_with(other));
             let rows = self.rows.iter().filter(|(numbers, _)| fits(numbers));
-            let mut points: Vec<(u32, &Row)> = rows.map(|(n, row)| (last(n), *row)).collect();
+            let mut points: Vec<(usize, &Row)> = rows.map(|(n, row)| (last(n), *row)).collect();
             points.sort_by_key(|(number, _)| *number);
-            let named = choice.unwrap_or_default().iter();
-            let stem = named.fold(self.stem.clone(), |stem, number| {
-                stem.replacen("_n_", &format!("_{number}_"), 1)
+            let stem = points.first().map_or_else(String::new, |(_, row)| {
+                stem(&row.statistic, choice.unwrap_or_default())
             });
             Series { stem, points }
         };
@@ -129,7 +128,7 @@ fn plot(series: &Series<'_>) -> Result<Option<Plot>, ReportError> {
     let line = |value: fn(&Row) -> Option<f64>| -> Vec<(f64, f64)> {
         let points = series.points.iter();
         points
-            .filter_map(|(k, row)| Some((f64::from(*k), value(row)?)))
+            .filter_map(|(k, row)| Some((*k as f64, value(row)?)))
             .collect()
     };
     let lines = [
@@ -153,7 +152,7 @@ fn plot(series: &Series<'_>) -> Result<Option<Plot>, ReportError> {
         .points
         .iter()
         .filter(|(_, row)| rows::interval_is_of_auc(row) == Some(false))
-        .filter_map(|(k, row)| Some((f64::from(*k), row.ci_low?, row.ci_high?)))
+        .filter_map(|(k, row)| Some((*k as f64, row.ci_low?, row.ci_high?)))
         .collect();
     let xs = lines.iter().flat_map(|(_, _, points)| points).map(|p| p.0);
     let ys = lines.iter().flat_map(|(_, _, points)| points).map(|p| p.1);
@@ -229,28 +228,35 @@ mod tests {
     use crate::report::sample;
 
     #[test]
-    fn the_last_number_of_a_name_is_its_place() {
+    fn the_last_count_of_a_name_is_its_place() {
+        let stem = |name: &str, shown: &[usize]| stem(&name.into(), shown);
         assert_eq!(
-            parted("lowest_letter_rate_given_12_letters"),
-            Some(("lowest_letter_rate_given_k_letters".to_owned(), vec![12]))
+            stem("lowest_letter_rate_given_12_letters", &[]),
+            "lowest_letter_rate_given_k_letters"
+        );
+        let planted = "planted_among_the_512_most_suppressed_of_3_letters_plain";
+        assert_eq!(
+            stem(planted, &[]),
+            "planted_among_the_n_most_suppressed_of_k_letters_plain"
         );
         assert_eq!(
-            parted("planted_in_top_512_at_depth_3"),
-            Some(("planted_in_top_n_at_depth_k".to_owned(), vec![512, 3]))
+            stem(planted, &[512]),
+            "planted_among_the_512_most_suppressed_of_k_letters_plain"
         );
-        assert_eq!(parted("mean_letter_rank"), None);
-        assert_eq!(parted("x_99999999999999999999"), None);
     }
 
     #[test]
     fn rows_by_depth_are_one_series_and_several_tops_several() {
+        let planted = |top: &str, depth: &str| {
+            format!("planted_among_the_{top}_most_suppressed_of_{depth}_letters_plain")
+        };
         let with = |names: &[&str]| {
             let mut report = sample::report();
             let row = report.rows[0].clone();
             report.rows = names
                 .iter()
                 .map(|name| Row {
-                    statistic: (*name).to_owned(),
+                    statistic: (*name).into(),
                     ..row.clone()
                 })
                 .collect();
@@ -263,14 +269,13 @@ mod tests {
             };
             families(&report).iter().flat_map(of).collect::<Vec<_>>()
         };
+        let [a1, a2] = ["1", "2"].map(|depth| planted("9", depth));
+        let [b1, b2, b3] = ["1", "2", "3"].map(|depth| planted("99", depth));
+        assert_eq!(with(&[&a1, &b2, &b3, "other"]), [(planted("n", "k"), 3)]);
         assert_eq!(
-            with(&["top_9_of_1", "top_99_of_2", "top_99_of_3", "other"]),
-            [("top_n_of_k".to_owned(), 3)]
+            with(&[&a1, &b1, &a2, &b2]),
+            [(planted("9", "k"), 2), (planted("99", "k"), 2)]
         );
-        assert_eq!(
-            with(&["top_9_of_1", "top_99_of_1", "top_9_of_2", "top_99_of_2"]),
-            [("top_9_of_k".to_owned(), 2), ("top_99_of_k".to_owned(), 2)]
-        );
-        assert!(with(&["top_9_of_1"]).is_empty());
+        assert!(with(&[&a1]).is_empty());
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::findings::{
     Band, Figures, GroupCounts, Histogram, Notable, PerSeed, Probe, Roc, SeedValue, Setting,
+    Statistic,
 };
 
 pub(crate) fn setting() -> Setting {
@@ -41,7 +42,7 @@ pub(crate) fn figures() -> Figures {
         bands: bands.into(),
         histograms: vec![Histogram {
             probe: Probe::LowLogit,
-            statistic: "suppression_nats".to_owned(),
+            statistic: Statistic::Suppression,
             phase: 2,
             prefix: "regular".to_owned(),
             edges: vec![-4.0, 4.0, 12.0, 20.0, 28.0],
@@ -49,7 +50,7 @@ pub(crate) fn figures() -> Figures {
         }],
         rocs: vec![Roc {
             probe: Probe::LowLogit,
-            statistic: "suppression_nats".to_owned(),
+            statistic: Statistic::Suppression,
             phase: 2,
             prefix: "regular".to_owned(),
             fpr: vec![0.01, 0.1, 0.5, 1.0],
@@ -58,7 +59,7 @@ pub(crate) fn figures() -> Figures {
         }],
         per_seed: vec![PerSeed {
             probe: Probe::LowLogit,
-            statistic: "suppression_nats".to_owned(),
+            statistic: Statistic::Suppression,
             phase: 2,
             prefix: "regular".to_owned(),
             ci_level: 0.95,
@@ -75,7 +76,7 @@ pub(crate) fn figures() -> Figures {
             seed: 0,
             id: "held_out-0007".to_owned(),
             probe: Probe::LowLogit,
-            statistic: "suppression_nats".to_owned(),
+            statistic: Statistic::Suppression,
             phase: 2,
             value: 27.4,
             controls_beyond: 0,

@@ -89,7 +89,7 @@ pub(crate) fn hostile() -> Report {
     report.provenance = json!({ nasty: [nasty] });
     for row in &mut report.rows {
         row.note = Some(nasty.to_owned());
-        row.statistic = format!("{nasty}_{}", "statistic_of_great_length".repeat(4));
+        row.statistic = format!("{nasty}_{}", "statistic_of_great_length".repeat(4)).into();
         row.group = nasty.to_owned();
         row.prefix = nasty.to_owned();
         row.effect_unit = Some(nasty.to_owned());

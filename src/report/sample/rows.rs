@@ -1,6 +1,8 @@
 //! The rows of the sample report.
 
-use crate::findings::{Access, Direction, Probe, Role, Row, Scope, Subject, Tier, Verdict};
+use crate::findings::{
+    Access, Direction, IntervalOf, Probe, Role, Row, Scope, Subject, Tier, Verdict,
+};
 
 /// A row without any number.
 pub(crate) fn row(probe: Probe, role: Role, tier: Tier, statistic: &str) -> Row {
@@ -11,7 +13,7 @@ pub(crate) fn row(probe: Probe, role: Role, tier: Tier, statistic: &str) -> Row 
         prefix: "reverse",
         phase: 3,
         group: "held_out",
-        statistic,
+        statistic: statistic.into(),
         direction: Direction::Up,
         access: Access::FineTuning,
     };
@@ -29,7 +31,7 @@ fn with_auc(row: Row, auc: f64, low: f64, high: f64) -> Row {
         auc: Some(auc),
         ci_low: Some(low),
         ci_high: Some(high),
-        ci_of: Some("auc".to_owned()),
+        ci_of: Some(IntervalOf::Auc),
         ci_level: Some(0.95),
         ci_method: Some("Wilson score on the Mann–Whitney variance".to_owned()),
         ..row
@@ -136,7 +138,7 @@ pub(crate) fn broad() -> Vec<Row> {
             n_control: Some(16),
             ci_low: Some(0.0),
             ci_high: Some(0.206),
-            ci_of: Some("estimate".to_owned()),
+            ci_of: Some(IntervalOf::Estimate),
             ci_level: Some(0.95),
             verdict: Some(Verdict::NoLeakDetected),
             ..named(
@@ -230,7 +232,7 @@ fn audit_rows() -> Vec<Row> {
             estimate: Some(0.713),
             ci_low: Some(0.0),
             ci_high: Some(2.91),
-            ci_of: Some("estimate".to_owned()),
+            ci_of: Some(IntervalOf::Estimate),
             ci_level: Some(0.95),
             ci_method: Some("Markov, one-sided".to_owned()),
             chance: Some(1.0),

@@ -73,7 +73,7 @@ mod tests {
         let recipe = |row: &&mut Row| row.scope == Scope::Recipe;
         let row = report.rows.iter_mut().find(recipe).expect("a recipe row");
         (row.estimate, row.ci_low, row.ci_high) = (Some(0.25), Some(0.125), Some(0.375));
-        (row.ci_of, row.ci_level) = (Some("estimate".to_owned()), Some(0.95));
+        (row.ci_of, row.ci_level) = (Some(crate::findings::IntervalOf::Estimate), Some(0.95));
         let blocks = blocks(&report);
         let [Block::Heading(_), Block::Grid(grid)] = &blocks[..] else {
             panic!("{blocks:?}")

@@ -107,9 +107,9 @@ fn assert_calibrated(
 #[test]
 fn null_p_values_are_uniform_or_conservative() {
     for (n_seeds, ties) in [(1, false), (1, true), (3, false), (3, true)] {
-        for direction in [Direction::Up, Direction::Down] {
+        for side in [Tail::Upper, Tail::Lower] {
             let run = |cells: &[Cell<'_>], rng: &mut ChaCha8Rng| {
-                max_standardised_difference(cells, direction, 199, 0.05, rng)
+                max_standardised_difference(cells, side, 199, 0.05, rng)
                     .unwrap()
                     .p_value
             };
@@ -133,7 +133,7 @@ fn exhaustive_null_p_values_are_calibrated() {
                 control: &c.control[..5],
             })
             .collect::<Vec<_>>();
-        let test = max_standardised_difference(&small, Direction::Up, 199, 0.05, rng).unwrap();
+        let test = max_standardised_difference(&small, Tail::Upper, 199, 0.05, rng).unwrap();
         assert!(test.exhaustive && test.resamples == 56);
         // Uniform on 1/56 … 1: spread evenly over the step, as a continuous one would be.
         (test.p_value - uniform(rng) / 56.0).max(1e-9)
@@ -153,11 +153,11 @@ fn a_planted_shift_is_found_on_its_side_and_where_it_is() {
         }
     }
     let cells = cells(&seeds);
-    let up = max_standardised_difference(&cells, Direction::Up, 999, 0.05, &mut rng).unwrap();
+    let up = max_standardised_difference(&cells, Tail::Upper, 999, 0.05, &mut rng).unwrap();
     assert_eq!((up.exceeding, up.p_value, up.p_floor), (0, 1e-3, 1e-3));
     assert_eq!(up.argmax, [20, 21, 22]);
     assert!(up.observed > up.critical_value.unwrap());
-    let down = max_standardised_difference(&cells, Direction::Down, 999, 0.05, &mut rng).unwrap();
+    let down = max_standardised_difference(&cells, Tail::Lower, 999, 0.05, &mut rng).unwrap();
     assert!(down.p_value > 0.05, "{down:?}");
 
     let at_20 = |group: &Group| {
@@ -193,7 +193,7 @@ fn threads_change_nothing() {
         .collect();
     let seeds: Vec<Seed> = cells(&groups)
         .iter()
-        .map(|cell| standardised_seed(0, *cell, Direction::Up).unwrap())
+        .map(|cell| standardised_seed(0, *cell, Tail::Upper).unwrap())
         .collect();
     let alone = distribution(&seeds, 1_000, [9; 32], 1).values;
     for threads in [2, 3, 16] {
@@ -213,7 +213,7 @@ fn results_are_pinned() {
     let mut rng = ChaCha8Rng::seed_from_u64(11);
     let groups = [null_seed(30, 20, 40, false, &mut rng)];
     let test =
-        max_standardised_difference(&cells(&groups), Direction::Up, 9_999, 0.05, &mut rng).unwrap();
+        max_standardised_difference(&cells(&groups), Tail::Upper, 9_999, 0.05, &mut rng).unwrap();
     assert_eq!(
         (test.exceeding, test.resamples, test.exhaustive),
         (5_506, 9_999, false)
@@ -260,9 +260,8 @@ fn exhaustive_is_brute_force() {
             .iter()
             .filter(|value| **value >= observed - 1e-9)
             .count();
-        let test =
-            max_standardised_difference(&cells(&groups), Direction::Up, 1_000, 0.05, &mut rng)
-                .unwrap();
+        let test = max_standardised_difference(&cells(&groups), Tail::Upper, 1_000, 0.05, &mut rng)
+            .unwrap();
         assert!(test.exhaustive);
         assert_eq!((test.exceeding, test.resamples), (extreme, means.len()));
         assert!((test.observed - observed).abs() < 1e-9);
@@ -278,8 +277,8 @@ fn the_largest_audit_takes_seconds() {
     let groups: Vec<Groups> = (0..8)
         .map(|_| null_seed(128, 128, 240, false, &mut rng))
         .collect();
-    let test = max_standardised_difference(&cells(&groups), Direction::Up, 99_999, 0.05, &mut rng)
-        .unwrap();
+    let test =
+        max_standardised_difference(&cells(&groups), Tail::Upper, 99_999, 0.05, &mut rng).unwrap();
     assert_eq!(test.resamples, 99_999);
 }
 
@@ -299,7 +298,7 @@ proptest! {
     #[test]
     fn what_is_reported_hangs_together(groups in prop::collection::vec(table(), 1..3), seed in 0_u64..1000, level in 0.005..0.5_f64) {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let test = max_standardised_difference(&cells(&groups), Direction::Up, 99, level, &mut rng).unwrap();
+        let test = max_standardised_difference(&cells(&groups), Tail::Upper, 99, level, &mut rng).unwrap();
         prop_assert!(test.p_value >= test.p_floor && test.p_floor > 0.0 && test.p_value <= 1.0);
         prop_assert!(test.observed.is_finite());
         // Clear of ties, a statistic is significant exactly where it exceeds the critical value.
@@ -318,7 +317,7 @@ proptest! {
         let refs = |group: &'_ Group| -> Vec<Vec<f64>> { group.clone() };
         let (treated, control) = (refs(&groups.treated), refs(&groups.control));
         if let Some(expected) = naive_t(&treated.iter().collect::<Vec<_>>(), &control.iter().collect::<Vec<_>>()) {
-            let test = max_standardised_difference(&cells(std::slice::from_ref(&groups)), Direction::Up, 19, 0.05, &mut rng).unwrap();
+            let test = max_standardised_difference(&cells(std::slice::from_ref(&groups)), Tail::Upper, 19, 0.05, &mut rng).unwrap();
             prop_assert!((test.observed - expected).abs() < 1e-9 * expected.abs().max(1.0), "{} {}", test.observed, expected);
         }
     }
@@ -332,7 +331,7 @@ proptest! {
         let other = Groups { treated: moved(&groups.treated), control: moved(&groups.control) };
         let run = |groups: &Groups| {
             let mut rng = ChaCha8Rng::seed_from_u64(4);
-            max_standardised_difference(&cells(std::slice::from_ref(groups)), Direction::Down, 99, 0.05, &mut rng).unwrap()
+            max_standardised_difference(&cells(std::slice::from_ref(groups)), Tail::Lower, 99, 0.05, &mut rng).unwrap()
         };
         let (plain, moved) = (run(&groups), run(&other));
         prop_assert!((plain.observed - moved.observed).abs() < 1e-6 * plain.observed.abs().max(1.0));

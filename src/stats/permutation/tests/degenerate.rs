@@ -15,7 +15,7 @@ fn without_spread_nothing_is_undefined() {
         control: group(0.1, 9),
     };
     let test =
-        max_standardised_difference(&cells(&[equal]), Direction::Up, 99, 0.05, &mut rng).unwrap();
+        max_standardised_difference(&cells(&[equal]), Tail::Upper, 99, 0.05, &mut rng).unwrap();
     assert_eq!(
         (test.observed, test.p_value, test.critical_value),
         (0.0, 1.0, Some(0.0))
@@ -25,10 +25,10 @@ fn without_spread_nothing_is_undefined() {
         control: apart.treated.clone(),
     };
     let test =
-        max_standardised_difference(&cells(&[apart]), Direction::Up, 99, 0.05, &mut rng).unwrap();
+        max_standardised_difference(&cells(&[apart]), Tail::Upper, 99, 0.05, &mut rng).unwrap();
     assert!(test.observed > 1e3 && test.observed.is_finite() && test.p_value < 0.05);
-    let test = max_standardised_difference(&cells(&[opposite]), Direction::Up, 99, 0.05, &mut rng)
-        .unwrap();
+    let test =
+        max_standardised_difference(&cells(&[opposite]), Tail::Upper, 99, 0.05, &mut rng).unwrap();
     assert!(test.observed < -1e3 && test.p_value == 1.0);
     let equal = Groups {
         treated: group(0.1, 5),
@@ -61,7 +61,7 @@ fn unsound_data_are_errors() {
     let mut up = |treated: &Group, control: &Group, resamples| {
         max_standardised_difference(
             &[Cell { treated, control }],
-            Direction::Up,
+            Tail::Upper,
             resamples,
             0.05,
             &mut rng,

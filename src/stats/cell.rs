@@ -1,9 +1,80 @@
-//! From the scores of a cell to a table in which relabelling the groups is only summing other rows.
+//! From the scores of a cell to a table in which relabelling the groups is only summing other rows, or why there is none.
 
 use super::columns::Columns;
-use super::permutation::{Cell, Direction, PermutationError};
-use super::ranks::doubled_mid_ranks;
+use super::ranks::{Tail, doubled_mid_ranks};
 use super::resample::{Scale, Seed};
+
+/// Most resamples that a test takes: beyond this memory ends, not precision.
+pub const MOST_RESAMPLES: usize = 100_000_000;
+
+/// One seed's scores.
+#[derive(Debug, Clone, Copy)]
+pub struct Cell<'a> {
+    /// One trajectory over evaluations for every treated canary; all of one length in a cell.
+    pub treated: &'a [Vec<f64>],
+    /// The same of the controls.
+    pub control: &'a [Vec<f64>],
+}
+
+/// Why data cannot be tested by permutation. Seeds, canaries and evaluations are counted from 0.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PermutationError {
+    /// No cell at all.
+    #[error("a permutation test got no seeds: give it one cell for each trained model")]
+    NoSeeds,
+    /// A group without canaries.
+    #[error("seed {seed}: the {group} group is empty: a permutation test needs canaries in both")]
+    EmptyGroup {
+        /// Place of the cell.
+        seed: usize,
+        /// `treated` or `control`.
+        group: &'static str,
+    },
+    /// Too few canaries for a spread within groups, or more than 32 bits can count.
+    #[error("seed {seed}: {got} canaries in both groups: a permutation test takes 3 to 4294967295")]
+    Size {
+        /// Place of the cell.
+        seed: usize,
+        /// Canaries in both groups.
+        got: usize,
+    },
+    /// A trajectory not as long as its seed's first, or not of length 1 in a test at one evaluation.
+    #[error(
+        "seed {seed}: {group} canary {canary} has {got} evaluations instead of {expected}: score every canary at every evaluation"
+    )]
+    Ragged {
+        /// Place of the cell.
+        seed: usize,
+        /// `treated` or `control`.
+        group: &'static str,
+        /// Place in the group.
+        canary: usize,
+        /// Evaluations wanted.
+        expected: usize,
+        /// Evaluations found.
+        got: usize,
+    },
+    /// Infinity or NaN among the scores.
+    #[error(
+        "seed {seed}: {group} canary {canary} has a score that is not finite at evaluation {evaluation}: mend the probe that made it"
+    )]
+    NotFinite {
+        /// Place of the cell.
+        seed: usize,
+        /// `treated` or `control`.
+        group: &'static str,
+        /// Place in the group.
+        canary: usize,
+        /// Place in the trajectory.
+        evaluation: usize,
+    },
+    /// No resamples, or more than memory holds.
+    #[error("{got} resamples asked of a permutation test: it takes 1 to {MOST_RESAMPLES}")]
+    Resamples {
+        /// Resamples asked for.
+        got: usize,
+    },
+}
 
 /// A cell's sizes, once its shape and numbers are known to be sound.
 struct Shape {
@@ -80,7 +151,7 @@ fn shape(
 pub(super) fn standardised_seed(
     seed: usize,
     cell: Cell<'_>,
-    direction: Direction,
+    side: Tail,
 ) -> Result<Seed, PermutationError> {
     let Shape {
         rows,
@@ -95,9 +166,9 @@ pub(super) fn standardised_seed(
             got: rows as usize,
         });
     }
-    let sign = match direction {
-        Direction::Up => sign,
-        Direction::Down => -sign,
+    let sign = match side {
+        Tail::Upper => sign,
+        Tail::Lower => -sign,
     };
     let columns: Vec<Vec<f64>> = (0..evaluations)
         .map(|t| {

@@ -1,0 +1,270 @@
+//! What is measured: the statistics with their names, and what each probe makes of them. Every row begins as a line of the two
+//! tables.
+
+mod names;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::row::{Access, Direction, Probe, Role, Row, Subject, Tier};
+use crate::probes::completion::Shown;
+use crate::probes::scan::Ranking;
+use crate::spec::{Audit, Probes};
+use crate::units::Phase;
+use names::{Field, Part, between, statistics};
+
+statistics! {
+    /// Mean rank of the true letter in the alphabet, 0…1 from the bottom.
+    MeanLetterRank = "mean_letter_rank",
+    /// Mean rank that an attacker reaches who fine-tunes on so many negatives.
+    MeanLetterRankGiven { known_negatives: usize } = "mean_letter_rank_given_{}_negatives",
+    /// Held-outs' mean rank less the controls', a seed at a time.
+    MeanLetterRankDifference = "mean_letter_rank_difference",
+    /// Mean rank after other contexts than the canaries' own prefix.
+    ContextLetterRank = "context_letter_rank",
+    /// Rank at a phase's end less the rank at its beginning.
+    LetterRankChange = "letter_rank_change_in_phase",
+    /// A canary's rank after the reverse prefix less its rank after the regular one.
+    LetterRankReverseLessRegular = "letter_rank_reverse_less_regular",
+    /// How often the true letter is the least likely one, after so many known letters.
+    LowestLetterRate { known_letters: usize } = "lowest_letter_rate_given_{}_letters",
+    /// Mean log-probability of the true letter.
+    MeanLogprob = "mean_logprob_nats_per_token",
+    /// Mean log-probability of the true letter among the alphabet's.
+    MeanAlphabetLogprob = "mean_alphabet_logprob_nats_per_token",
+    /// A canary's log-probability after the reverse prefix less that after the regular one.
+    LogprobReverseLessRegular = "logprob_reverse_less_regular_nats_per_token",
+    /// The paper's: the group's mean probability of a letter, at its highest through phase 3.
+    MaxMeanProbability = "max_mean_probability",
+    /// The logarithm of the paper's statistic, averaged over seeds as such.
+    MaxMeanLogprob = "max_mean_logprob_nats_per_token",
+    /// Logarithm of the mean of p(secret) × number of possible secrets.
+    LogEValue = "log_e_value_nats",
+    /// How far a whole canary's log-probability fell from the reference to the model.
+    Suppression = "suppression_nats",
+    /// How unlikely a whole canary is, where there is no reference.
+    Surprisal = "surprisal_nats",
+    /// Exposure of the most suppressed, by a skew-normal fit to the controls.
+    FittedExposureDown = "exposure_fitted_down_bits",
+    /// Exposure of the most raised, by a skew-normal fit to the controls.
+    FittedExposureUp = "exposure_fitted_up_bits",
+    /// Share of held-outs more suppressed than all but 1 % of the controls.
+    TprSuppressed = "tpr_suppressed_at_1pct_fpr",
+    /// Share of held-outs more raised than all but 1 % of the controls.
+    TprRaised = "tpr_raised_at_1pct_fpr",
+    /// Share of canaries whose missing letters are among an attacker's guesses, by the best attack.
+    CompletedWhole = "completed_whole",
+    /// The share for one attack: who knows so many letters and is shown this.
+    CompletedWholeGiven { known_letters: usize, shown: Shown } = "completed_whole_given_{}_letters_and_{}",
+    /// Share of canaries generated verbatim.
+    SaidWhole = "said_whole",
+    /// Longest beginning that a sample shares with a canary.
+    LongestSharedBeginning = "longest_shared_beginning_letters",
+    /// Fewest edits from a sample to a canary.
+    EditDistance = "edit_distance_letters",
+    /// Share of letters that greedy decoding gives along the truth.
+    ExactMemorisation = "exact_memorisation_rate",
+    /// 1 − k/L for the fewest first letters k after which greedy decoding gives all the rest.
+    ExtractionStrength = "extraction_strength",
+    /// Share of planted beginnings among so many most suppressed ones, at the depth of the audit.
+    PlantedAmong { top: usize } = "planted_among_the_{}_most_suppressed",
+    /// The share at one depth, by one ranking.
+    PlantedAmongOf { top: usize, depth: usize, ranking: Ranking } = "planted_among_the_{}_most_suppressed_of_{}_letters_{}",
+    /// Share of canaries among the guesses of someone who knows no secret.
+    RecoveredWhole = "recovered_whole",
+}
+
+/// An effect that the spec asks to be able to exclude.
+#[derive(Clone, Copy)]
+struct Asked {
+    unit: &'static str,
+    /// The probe's `smallest_effect_…`; `None` where the probe is off.
+    size: fn(&Probes) -> Option<f64>,
+}
+
+/// Unit of shares of canaries.
+pub(super) const SHARE: &str = "share of canaries";
+
+const ELICITED_RANK: Asked = Asked {
+    unit: "of rank 0–1",
+    size: |probes| Some(probes.elicitation.as_ref()?.smallest_effect_rank),
+};
+const ELICITED_NATS: Asked = Asked {
+    unit: "nats/token",
+    size: |probes| Some(probes.elicitation.as_ref()?.smallest_effect_nats),
+};
+const ELICITED_SINGLE: Asked = Asked {
+    unit: "nats/token, 1 canary",
+    size: |probes| Some(probes.elicitation.as_ref()?.smallest_effect_single),
+};
+const SUPPRESSED_AUC: Asked = Asked {
+    unit: "AUC from 0.5",
+    size: |probes| Some(probes.low_logit.as_ref()?.smallest_effect_auc),
+};
+const LOW_RANK: Asked = Asked {
+    unit: "of rank 0–1",
+    size: |probes| Some(probes.low_logit.as_ref()?.smallest_effect_rank),
+};
+const COMPLETED: Asked = Asked {
+    unit: SHARE,
+    size: |probes| Some(probes.low_logit.as_ref()?.smallest_effect_recovered),
+};
+const SAID: Asked = Asked {
+    unit: SHARE,
+    size: |probes| Some(probes.generation.as_ref()?.smallest_effect_recovered),
+};
+const PLANTED: Asked = Asked {
+    unit: SHARE,
+    size: |probes| Some(probes.scan.as_ref()?.smallest_effect_enriched),
+};
+const SCANNED: Asked = Asked {
+    unit: SHARE,
+    size: |probes| Some(probes.scan.as_ref()?.smallest_effect_recovered),
+};
+
+/// What a probe makes of a statistic.
+struct Measure {
+    tier: Tier,
+    direction: Direction,
+    /// Where the circumstances of a run ask for no other.
+    access: Access,
+    asked: Option<Asked>,
+}
+
+/// The table: what a leak would hand to an attacker, which way it would push, what it takes to see it, and what is asked of an
+/// audit row.
+fn measure(probe: Probe, statistic: &Statistic) -> Measure {
+    use Access::{FineTuning, Logits, LogitsAndReference, Samples};
+    use Direction::{Down, TwoSided, Up};
+    use Statistic as S;
+    use Tier::{Extraction, Partial, Recognition};
+    let elicits = probe == Probe::Elicitation;
+    let (tier, direction, access, asked) = match statistic {
+        S::MeanLetterRank if elicits => (Partial, Up, FineTuning, Some(ELICITED_RANK)),
+        S::MeanLetterRank => (Partial, Down, Logits, Some(LOW_RANK)),
+        S::MeanLetterRankGiven { .. } => (Partial, Up, FineTuning, Some(ELICITED_RANK)),
+        S::MeanLetterRankDifference if elicits => (Partial, Up, FineTuning, None),
+        S::MeanLetterRankDifference => (Partial, Down, Logits, None),
+        S::ContextLetterRank => (Partial, Up, Logits, Some(ELICITED_RANK)),
+        S::LetterRankChange => (Recognition, TwoSided, LogitsAndReference, None),
+        S::LetterRankReverseLessRegular => (Recognition, TwoSided, Logits, None),
+        S::LowestLetterRate { .. } => (Partial, Up, Logits, None),
+        S::MeanLogprob if elicits => (Recognition, TwoSided, FineTuning, Some(ELICITED_NATS)),
+        S::MeanLogprob => (Recognition, TwoSided, Logits, None),
+        S::MeanAlphabetLogprob => (Recognition, TwoSided, FineTuning, Some(ELICITED_NATS)),
+        S::LogprobReverseLessRegular => (Recognition, TwoSided, Logits, None),
+        S::MaxMeanProbability | S::MaxMeanLogprob => (Partial, TwoSided, FineTuning, None),
+        S::LogEValue => (Extraction, Up, FineTuning, Some(ELICITED_SINGLE)),
+        S::Suppression => (
+            Recognition,
+            TwoSided,
+            LogitsAndReference,
+            Some(SUPPRESSED_AUC),
+        ),
+        S::Surprisal => (Recognition, TwoSided, Logits, Some(SUPPRESSED_AUC)),
+        S::FittedExposureDown | S::FittedExposureUp | S::TprSuppressed | S::TprRaised => {
+            (Recognition, TwoSided, LogitsAndReference, None)
+        }
+        S::CompletedWhole => (Extraction, Up, Logits, Some(COMPLETED)),
+        S::CompletedWholeGiven { shown, .. } => (Extraction, Up, Access::from(*shown), None),
+        S::SaidWhole => (Extraction, Up, Samples, Some(SAID)),
+        S::LongestSharedBeginning => (Partial, Up, Samples, None),
+        S::EditDistance => (Partial, Down, Samples, None),
+        S::ExactMemorisation | S::ExtractionStrength => (Extraction, Up, Samples, None),
+        S::PlantedAmong { .. } => (Partial, Up, LogitsAndReference, Some(PLANTED)),
+        S::PlantedAmongOf { .. } => (Partial, Up, LogitsAndReference, None),
+        S::RecoveredWhole => (Extraction, Up, LogitsAndReference, Some(SCANNED)),
+        // Nothing is known of it, so that nothing is promised.
+        S::Other(_) => (Recognition, TwoSided, Logits, None),
+    };
+    Measure {
+        tier,
+        direction,
+        access,
+        asked,
+    }
+}
+
+impl From<Shown> for Access {
+    fn from(shown: Shown) -> Self {
+        match shown {
+            Shown::TopK => Self::TopK,
+            Shown::Logits => Self::Logits,
+            Shown::Base => Self::LogitsAndBase,
+            Shown::Reference => Self::LogitsAndReference,
+        }
+    }
+}
+
+impl Statistic {
+    /// Which way a leak would push it.
+    pub(super) fn direction(&self, probe: Probe) -> Direction {
+        measure(probe, self).direction
+    }
+
+    /// Its value for a model that carries nothing, where the spec alone decides that.
+    pub(super) fn chance(&self, audit: &Audit) -> Option<f64> {
+        let letters = audit.canaries.alphabet.len() as f64;
+        match self {
+            Self::MeanLetterRank | Self::MeanLetterRankGiven { .. } | Self::ContextLetterRank => {
+                Some(0.5)
+            }
+            // Secrets of a file have no alphabet.
+            Self::MeanLogprob | Self::MeanAlphabetLogprob | Self::MaxMeanLogprob => {
+                (audit.canaries.secrets.is_none()).then(|| audit.chance_level())
+            }
+            Self::MaxMeanProbability | Self::LowestLetterRate { .. } => Some(1.0 / letters),
+            Self::MeanLetterRankDifference
+            | Self::LetterRankChange
+            | Self::LetterRankReverseLessRegular
+            | Self::LogprobReverseLessRegular
+            | Self::LogEValue
+            | Self::Suppression => Some(0.0),
+            // A score drawn from the distribution itself: −log2 of a uniform number.
+            Self::FittedExposureDown | Self::FittedExposureUp => Some(1.0 / std::f64::consts::LN_2),
+            Self::TprSuppressed | Self::TprRaised => Some(0.01),
+            _ => None,
+        }
+    }
+
+    /// How much more often than chance someone guesses a letter whose (log-)probability this is; `None` of other statistics.
+    pub(super) fn advantage(&self, estimate: f64, chance: f64) -> Option<f64> {
+        match self {
+            Self::MaxMeanProbability => Some(estimate / chance - 1.0),
+            Self::MaxMeanLogprob => Some((estimate - chance).exp() - 1.0),
+            _ => None,
+        }
+    }
+}
+
+impl<'a> Subject<'a> {
+    /// A statistic of a probe, as the table has it.
+    pub(super) fn of(
+        (probe, role): (Probe, Role),
+        (phase, prefix): (Phase, &'a str),
+        group: &'a str,
+        statistic: Statistic,
+    ) -> Self {
+        let measure = measure(probe, &statistic);
+        Self {
+            probe,
+            role,
+            tier: measure.tier,
+            prefix,
+            phase: phase.number(),
+            group,
+            statistic,
+            direction: measure.direction,
+            access: measure.access,
+        }
+    }
+}
+
+impl Row {
+    /// Takes up what the spec asks to be able to exclude, and its unit.
+    pub(super) fn ask(&mut self, audit: &Audit) {
+        let asked = measure(self.probe, &self.statistic).asked;
+        self.smallest_effect = asked.and_then(|asked| (asked.size)(&audit.probes));
+        self.effect_unit = asked.map(|asked| asked.unit.to_owned());
+    }
+}
