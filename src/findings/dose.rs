@@ -1,7 +1,7 @@
 //! Dose: held-outs by how often they stood on the rejected side. Source: evidence.md, "Instruments".
 //!
 //! The highest dose is tested first, at α; each further one only where all higher ones leaked. In that fixed order no level is
-//! shared: a dose that is named as leaking is named wrongly with a chance of at most α a test. Dose rows have no verdict: their
+//! shared: a dose that is named as leaking is named wrongly with a chance of at most α per test. Dose rows have no verdict: their
 //! note says what was found, and says that none was detected only where an effect of the size to exclude would have been found and
 //! the probe's instruments held.
 

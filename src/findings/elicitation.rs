@@ -153,7 +153,6 @@ impl Elicited<'_> {
         let test = groups.tested_into(&mut row, self.context, &label)?;
         groups.detectable_into(&mut row, &test, &self.values(Group::Useful, value));
         row.known_negatives = Some(self.known);
-        row.chance = subject.statistic.chance(self.context.audit);
         row.ask(self.context.audit);
         Ok((row, test.argmax))
     }
@@ -206,7 +205,6 @@ impl Elicited<'_> {
             .context
             .about(&self.subject(Role::Placebo, Group::HeldOut, statistic));
         row.phase = Phase::One.number();
-        row.chance = row.statistic.chance(self.context.audit);
         groups.tested_into(&mut row, self.context, &label)?;
         Ok(row)
     }

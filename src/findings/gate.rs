@@ -3,8 +3,9 @@
 use super::compare::{Change, changes_between, is_same};
 use super::measure::Statistic;
 use super::report::{Gate, GateRule, Outcome};
-use super::row::{IntervalOf, Probe, Role, Row, Scope, Verdict};
-use crate::spec::{Audit, GatedTier, Limit};
+use super::row::{IntervalOf, Probe, Role, Row, Scope, Tier, Verdict};
+use crate::canary::Group;
+use crate::spec::{Audit, Limit};
 use crate::stats::holm;
 
 /// Exit code of a run within its gate.
@@ -100,16 +101,8 @@ fn about(row: &Row) -> String {
 
 /// The rule that every gate has: no audit row of a gated tier is a leak.
 fn no_leak(rows: &[Row], audit: &Audit) -> GateRule {
-    let tiers: Vec<&str> = audit
-        .gate
-        .tiers
-        .iter()
-        .map(|tier| match tier {
-            GatedTier::Recognition => "recognition",
-            GatedTier::Partial => "partial",
-            GatedTier::Extraction => "extraction",
-        })
-        .collect();
+    let tiers = audit.gate.tiers.iter();
+    let tiers: Vec<&str> = tiers.map(|&tier| Tier::from(tier).name()).collect();
     let mut gated = rows.iter().filter(|r| r.gated).peekable();
     // Where no row is of a gated tier nothing was measured, so nothing has passed.
     let measured = gated.peek().is_some();
@@ -126,7 +119,7 @@ fn no_leak(rows: &[Row], audit: &Audit) -> GateRule {
         rule: format!("no audit row of {} is a leak", tiers.join(" or ")),
         limit: None,
         probe: None,
-        group: Some("held_out".to_owned()),
+        group: Some(Group::HeldOut.name().to_owned()),
         interval: None,
         outcome: match (leaks, measured) {
             (true, _) => Outcome::Fail,
@@ -301,7 +294,7 @@ fn within(rows: &[Row], limit: &Limit) -> GateRule {
         ),
         limit: Some(bound),
         probe: Probe::ALL.into_iter().find(|p| p.name() == limit.probe),
-        group: Some("held_out".to_owned()),
+        group: Some(Group::HeldOut.name().to_owned()),
         interval,
         outcome,
         detail: None,

@@ -112,9 +112,7 @@ impl Groups {
             Direction::Down => self.one_sided(context, Tail::Lower, label, strict)?,
             Direction::TwoSided => self.either_sided(context, label)?,
         };
-        self.means_into(row, &test.argmax);
-        self.separate_into(row);
-        take_p(row, &test);
+        self.found_into(row, context, &test);
         Ok(test)
     }
 
@@ -126,10 +124,15 @@ impl Groups {
         label: &str,
     ) -> Result<PermutationTest, FindingsError> {
         let test = self.separation(context, label, context.strict_level())?;
+        self.found_into(row, context, &test);
+        Ok(test)
+    }
+
+    fn found_into(&self, row: &mut Row, context: &Context<'_>, test: &PermutationTest) {
         self.means_into(row, &test.argmax);
         self.separate_into(row);
-        take_p(row, &test);
-        Ok(test)
+        take_p(row, test);
+        row.chance = row.statistic.chance(context.audit);
     }
 
     /// Canaries per seed, of the group under test and of the controls; the fewest of any seed.

@@ -146,7 +146,6 @@ impl<'a> Scanned<'a> {
         let groups = self.suppressions(group);
         let label = self.label(&row);
         let test = groups.separated_into(&mut row, self.context, &label)?;
-        row.chance = row.statistic.chance(self.context.audit);
         if with {
             row.suppression_nats = row.estimate;
         } else {
@@ -172,7 +171,6 @@ impl<'a> Scanned<'a> {
         let groups = self.groups(group, LetterScores::mean_rank);
         let label = self.label(&row);
         let test = groups.tested_into(&mut row, self.context, &label)?;
-        row.chance = row.statistic.chance(self.context.audit);
         let rates = self.groups(group, LetterScores::last_rate);
         let rates = rates.means(&vec![0; self.pairs.len()]);
         self.context.guessed_into(&mut row, rates);
@@ -240,7 +238,6 @@ impl<'a> Scanned<'a> {
     fn placebo(&self, statistic: Statistic, value: fn(&LetterScores) -> f64) -> (Row, Groups) {
         let mut row = self.blank(Role::Placebo, Group::HeldOut, statistic);
         row.phase = Phase::One.number();
-        row.chance = row.statistic.chance(self.context.audit);
         let groups = Groups::against_controls(Group::HeldOut, |group| {
             let references = self.pairs.iter().filter_map(|pair| pair.reference);
             references.map(|r| single(r.group(group), value)).collect()

@@ -18,7 +18,7 @@ statistics! {
     MeanLetterRank = "mean_letter_rank",
     /// Mean rank that an attacker reaches who fine-tunes on so many negatives.
     MeanLetterRankGiven { known_negatives: usize } = "mean_letter_rank_given_{}_negatives",
-    /// Held-outs' mean rank less the controls', a seed at a time.
+    /// Held-outs' mean rank less the controls', per seed.
     MeanLetterRankDifference = "mean_letter_rank_difference",
     /// Mean rank after other contexts than the canaries' own prefix.
     ContextLetterRank = "context_letter_rank",
@@ -97,7 +97,7 @@ const ELICITED_SINGLE: Asked = Asked {
     unit: "nats/token, 1 canary",
     size: |probes| Some(probes.elicitation.as_ref()?.smallest_effect_single),
 };
-const SUPPRESSED_AUC: Asked = Asked {
+const AUC: Asked = Asked {
     unit: "AUC from 0.5",
     size: |probes| Some(probes.low_logit.as_ref()?.smallest_effect_auc),
 };
@@ -133,6 +133,7 @@ struct Measure {
 
 /// The table: what a leak would hand to an attacker, which way it would push, what it takes to see it, and what is asked of an
 /// audit row.
+#[allow(clippy::match_same_arms, reason = "a line of a table stands by itself")]
 fn measure(probe: Probe, statistic: &Statistic) -> Measure {
     use Access::{FineTuning, Logits, LogitsAndReference, Samples};
     use Direction::{Down, TwoSided, Up};
@@ -155,13 +156,8 @@ fn measure(probe: Probe, statistic: &Statistic) -> Measure {
         S::LogprobReverseLessRegular => (Recognition, TwoSided, Logits, None),
         S::MaxMeanProbability | S::MaxMeanLogprob => (Partial, TwoSided, FineTuning, None),
         S::LogEValue => (Extraction, Up, FineTuning, Some(ELICITED_SINGLE)),
-        S::Suppression => (
-            Recognition,
-            TwoSided,
-            LogitsAndReference,
-            Some(SUPPRESSED_AUC),
-        ),
-        S::Surprisal => (Recognition, TwoSided, Logits, Some(SUPPRESSED_AUC)),
+        S::Suppression => (Recognition, TwoSided, LogitsAndReference, Some(AUC)),
+        S::Surprisal => (Recognition, TwoSided, Logits, Some(AUC)),
         S::FittedExposureDown | S::FittedExposureUp | S::TprSuppressed | S::TprRaised => {
             (Recognition, TwoSided, LogitsAndReference, None)
         }
@@ -202,7 +198,7 @@ impl Statistic {
         measure(probe, self).direction
     }
 
-    /// Its value for a model that carries nothing, where the spec alone decides that.
+    /// The statistic's value for a model that carries nothing, where the spec alone decides that.
     pub(super) fn chance(&self, audit: &Audit) -> Option<f64> {
         let letters = audit.canaries.alphabet.len() as f64;
         match self {

@@ -59,7 +59,7 @@ pub enum FindingsError {
     /// An observation that the spec asks for was not made.
     #[error("seed {seed}: no observation of {what}; run the audit again without the seed's folder")]
     Missing {
-        /// The seed.
+        /// Root seed of the model.
         seed: u64,
         /// What is missing.
         what: String,

@@ -37,7 +37,7 @@ pub enum Outcome {
 pub struct GateRule {
     /// The rule in words.
     pub rule: String,
-    /// Its limit, where it has one.
+    /// The number that the rule's interval is held against, where it has one.
     pub limit: Option<f64>,
     /// The probe it looks at; `None` for all.
     pub probe: Option<Probe>,

@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::measure::Statistic;
+use crate::canary::Group;
+use crate::spec::GatedTier;
 use crate::stats::Interval;
 
 /// The probe that made an observation.
@@ -53,9 +55,9 @@ impl Probe {
 pub enum Role {
     /// A test of held-out canaries against controls: the only rows with a verdict.
     Audit,
-    /// The same test on useful canaries: must succeed, or the probe could not have seen a leak.
+    /// An audit row's test on useful canaries: must succeed, or the probe could not have seen a leak.
     PositiveControl,
-    /// The same test on the model before planting: must find nothing, or held-out and control are not exchangeable.
+    /// An audit row's test on the model before planting: must find nothing, or held-out and control are not exchangeable.
     Placebo,
     /// The test on held-outs that stood so often on the rejected side, from the highest dose down.
     Dose,
@@ -77,6 +79,28 @@ pub enum Tier {
     Partial,
     /// Someone gets whole secrets, or makes them likelier than chance.
     Extraction,
+}
+
+impl Tier {
+    /// The name in specs and files.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Recognition => "recognition",
+            Self::Partial => "partial",
+            Self::Extraction => "extraction",
+        }
+    }
+}
+
+impl From<GatedTier> for Tier {
+    fn from(tier: GatedTier) -> Self {
+        match tier {
+            GatedTier::Recognition => Self::Recognition,
+            GatedTier::Partial => Self::Partial,
+            GatedTier::Extraction => Self::Extraction,
+        }
+    }
 }
 
 /// Which way a leak would push the statistic.
@@ -177,7 +201,7 @@ pub struct Row {
     pub control_estimate: Option<f64>,
     /// Share of letters that the attacker's first guess gets, in the group under test.
     pub guess_rate: Option<f64>,
-    /// The same in the control group.
+    /// Share of letters that the attacker's first guess gets, in the control group.
     pub control_guess_rate: Option<f64>,
     /// Better than chance by this fraction when guessing letters: 0.13 is "13 % more often". From the guess rate where the row
     /// has one; in replication rows from the mean (log-)probability, as the paper has it.
@@ -218,11 +242,11 @@ pub struct Row {
     pub auc: Option<f64>,
     /// Share of canaries above the control that only 1 % of the controls exceed (upper tail).
     pub tpr_at_1pct_fpr: Option<f64>,
-    /// The same from below: share of canaries under the lowest 1 % of the controls.
+    /// Share of canaries below the control that only 1 % of the controls fall short of (lower tail).
     pub tpr_low_at_1pct_fpr: Option<f64>,
     /// The smallest effect this row would have found with 80 % power, in the unit of `effect_unit`.
     pub min_detectable: Option<f64>,
-    /// The same if one canary in sixteen carried the whole effect and the others none.
+    /// The smallest effect it would have found if one canary in sixteen carried all of it and the others none.
     pub min_detectable_sparse: Option<f64>,
     /// The effect the spec asks to be able to exclude, in the same unit.
     pub smallest_effect: Option<f64>,
@@ -287,7 +311,7 @@ impl Row {
             prefix: subject.prefix.to_owned(),
             phase: subject.phase,
             group: subject.group.to_owned(),
-            control: Some("control".to_owned()),
+            control: Some(Group::Control.name().to_owned()),
             n: 0,
             n_control: None,
             seeds: seeds.to_vec(),

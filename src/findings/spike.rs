@@ -28,7 +28,6 @@ pub(super) fn row(context: &Context<'_>) -> Result<Option<Row>, FindingsError> {
         ..Subject::of(probe, place, Group::Spike.name(), statistic)
     });
     let groups = Groups::gathered(Group::Spike, |group| ranks(context, phase, group))?;
-    row.chance = row.statistic.chance(context.audit);
     groups.tested_into(&mut row, context, "spike")?;
     row.passed = context.finds(&row);
     row.note = Some("spike-in: canaries that training was for, on the chosen side".to_owned());

@@ -31,7 +31,6 @@ impl Elicited<'_> {
         let mut row = self.about_contexts(Role::Audit, "contexts", self.last_phase());
         let test = groups.tested_into(&mut row, self.context, "elicitation contexts")?;
         let at = &test.argmax;
-        row.chance = row.statistic.chance(self.context.audit);
         self.context.guessed_into(&mut row, rates.means(at));
         // Not at a chosen context: the mean over all of them.
         Groups {

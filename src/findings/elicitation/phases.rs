@@ -49,7 +49,6 @@ impl Elicited<'_> {
             phase: phase.number(),
             ..self.subject(Role::Exploratory, Group::HeldOut, statistic)
         });
-        row.chance = row.statistic.chance(self.context.audit);
         groups.tested_into(&mut row, self.context, &label)?;
         Ok(row)
     }

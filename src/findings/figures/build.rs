@@ -18,7 +18,7 @@ use crate::units::Phase;
 const BINS: usize = 32;
 /// Points of a ROC curve, evenly spaced over the logarithm of the false-positive rate.
 const ROC_POINTS: usize = 60;
-/// Canaries named a score and seed.
+/// Canaries named per score and seed.
 const NAMED: usize = 3;
 
 /// A number of a canary at one evaluation.
