@@ -6,11 +6,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::CI_LEVEL;
+use super::context::CI_LEVEL;
 use super::figures::{PerSeed, SeedValue};
 use super::measure::Statistic;
-use super::report::{Report, Tiers};
-use super::row::{Direction, IntervalOf, Probe, Role, Row, Scope, Tier, Verdict};
+use super::report::{Report, SCHEMA_VERSION, Tiers};
+use super::row::{IntervalOf, Row};
+use super::terms::{Direction, Probe, Role, Scope, Tier, Verdict};
 use crate::stats::{Difference, Estimated, difference, holm, one_sample_t};
 
 /// Level at which a comparison without a gate speaks of a change.
@@ -156,7 +157,7 @@ pub fn compare(reports: &[Report]) -> Comparison {
         }
     }
     Comparison {
-        schema_version: super::SCHEMA_VERSION.to_owned(),
+        schema_version: SCHEMA_VERSION.to_owned(),
         runs: reports.iter().map(run).collect(),
         changes,
     }

@@ -7,11 +7,13 @@
 
 use std::ops::Range;
 
+use super::context::{Context, scored};
+use super::error::FindingsError;
 use super::groups::{Groups, Values, take_p};
 use super::measure::Statistic;
-use super::row::{Direction, Probe, Role, Row, Subject};
+use super::row::{Row, Subject};
+use super::terms::{Direction, Probe, Role};
 use super::verdict::failed;
-use super::{Context, FindingsError, scored};
 use crate::canary::{Group, Prefix};
 use crate::probes::low_logit::suppression;
 use crate::probes::{CellObservations, LetterScores};

@@ -6,10 +6,12 @@ mod phases;
 mod published;
 mod sweep;
 
+use super::context::Context;
+use super::error::FindingsError;
 use super::groups::{Groups, Values};
 use super::measure::Statistic;
-use super::row::{Access, Probe, Role, Row, Subject};
-use super::{Context, FindingsError};
+use super::row::{Row, Subject};
+use super::terms::{Access, Probe, Role};
 use crate::canary::{Group, Prefix};
 use crate::probes::elicitation::{Point, Trajectory};
 use crate::probes::{CellObservations, LetterScores};

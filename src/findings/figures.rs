@@ -2,15 +2,13 @@
 //!
 //! Descriptions of scores that the rows tested. No verdict rests on anything here.
 
-mod build;
+pub(super) mod build;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub(super) use build::figures;
-
 use super::measure::Statistic;
-use super::row::Probe;
+use super::terms::Probe;
 use crate::spec::{Audit, to_toml};
 
 /// What plots show and rows do not hold.

@@ -3,7 +3,8 @@
 use super::compare::{Change, changes_between, is_same};
 use super::measure::Statistic;
 use super::report::{Gate, GateRule, Outcome};
-use super::row::{IntervalOf, Probe, Role, Row, Scope, Tier, Verdict};
+use super::row::{IntervalOf, Row};
+use super::terms::{Probe, Role, Scope, Tier, Verdict};
 use crate::canary::Group;
 use crate::spec::{Audit, Limit};
 use crate::stats::holm;

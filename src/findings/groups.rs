@@ -1,7 +1,9 @@
 //! Two groups of canaries over seeds: their tests, and the numbers of a row that follow from their scores.
 
-use super::row::{Direction, IntervalOf, Row};
-use super::{CI_LEVEL, Context, FindingsError, POWER};
+use super::context::{CI_LEVEL, Context, POWER};
+use super::error::FindingsError;
+use super::row::{IntervalOf, Row};
+use super::terms::Direction;
 use crate::canary::Group;
 use crate::seed::Purpose;
 use crate::stats::{

@@ -2,11 +2,13 @@
 
 mod tails;
 
+use super::context::{Context, scored};
+use super::error::FindingsError;
 use super::groups::{Groups, Values};
 use super::measure::Statistic;
 use super::recipe::over_seeds;
-use super::row::{Access, Direction, Probe, Role, Row, Subject};
-use super::{Context, FindingsError, scored};
+use super::row::{Row, Subject};
+use super::terms::{Access, Direction, Probe, Role};
 use crate::canary::{Group, Prefix};
 use crate::probes::low_logit::{RankGuesser, suppression};
 use crate::probes::{CellObservations, LetterScores, Snapshot};

@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::figures::{Figures, Setting};
-use super::row::{Probe, Row, Verdict};
+use super::row::Row;
+use super::terms::{Probe, Verdict};
 
 /// Version of the layout of `report.json`. Additions keep it, renames raise it.
 pub const SCHEMA_VERSION: &str = "1";

@@ -4,10 +4,12 @@
 //! was trained so must give them more than controls; a probe that looks upward and does not find them is blind, and what it calls
 //! clean means nothing. They are no part of the audit: whether they are found is never a leak.
 
+use super::context::Context;
+use super::error::FindingsError;
 use super::groups::{Groups, Values};
 use super::measure::Statistic;
-use super::row::{Access, Probe, Role, Row, Subject};
-use super::{Context, FindingsError};
+use super::row::{Row, Subject};
+use super::terms::{Access, Probe, Role};
 use crate::canary::{Group, Prefix};
 use crate::probes::{CellObservations, LetterScores};
 use crate::units::Phase;

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::PLACEBO_ALPHA;
+use super::context::PLACEBO_ALPHA;
 use super::report::Tiers;
-use super::row::{Direction, IntervalOf, Probe, Role, Row, Tier, Verdict};
+use super::row::{IntervalOf, Row};
+use super::terms::{Direction, Probe, Role, Tier, Verdict};
 use crate::spec::Audit;
 use crate::stats::holm;
 

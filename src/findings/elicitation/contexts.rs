@@ -2,10 +2,11 @@
 
 use super::{Elicited, Value, first, rank};
 use crate::canary::Group;
-use crate::findings::FindingsError;
+use crate::findings::error::FindingsError;
 use crate::findings::groups::{Groups, Values};
 use crate::findings::measure::Statistic;
-use crate::findings::row::{Role, Row, Subject};
+use crate::findings::row::{Row, Subject};
+use crate::findings::terms::Role;
 use crate::probes::CellObservations;
 use crate::probes::contexts::ContextScores;
 

@@ -3,10 +3,12 @@
 
 use super::Elicited;
 use crate::canary::{Group, Prefix};
+use crate::findings::context::scored;
+use crate::findings::error::FindingsError;
 use crate::findings::groups::{Groups, Values};
 use crate::findings::measure::Statistic;
-use crate::findings::row::{Role, Row, Subject};
-use crate::findings::{FindingsError, scored};
+use crate::findings::row::{Row, Subject};
+use crate::findings::terms::Role;
 use crate::probes::{CellObservations, LetterScores};
 use crate::units::Phase;
 

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::{Band, Figures, GroupCounts, Histogram, Notable, PerSeed, Roc, SeedValue};
 use crate::canary::{Group, Prefix};
+use crate::findings::context::{CI_LEVEL, Context};
 use crate::findings::curves::aligned;
 use crate::findings::measure::Statistic;
-use crate::findings::row::{Direction, Probe};
-use crate::findings::{CI_LEVEL, Context};
+use crate::findings::terms::{Direction, Probe};
 use crate::probes::elicitation::Point;
 use crate::probes::low_logit::suppression;
 use crate::probes::{CellObservations, LetterScores};
