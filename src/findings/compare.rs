@@ -6,11 +6,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::CI_LEVEL;
+use super::context::CI_LEVEL;
 use super::figures::{PerSeed, SeedValue};
 use super::measure::Statistic;
-use super::report::{Report, Tiers};
-use super::row::{Direction, IntervalOf, Probe, Role, Row, Scope, Tier, Verdict};
+use super::report::{Report, SCHEMA_VERSION, Tiers};
+use super::row::{IntervalOf, Row};
+use super::terms::{Direction, Probe, Role, Scope, Tier, Verdict};
 use crate::stats::{Difference, Estimated, difference, holm, one_sample_t};
 
 /// Level at which a comparison without a gate speaks of a change.
@@ -36,9 +37,9 @@ pub struct Compared {
     pub model: String,
     /// Seeds of the run.
     pub seeds: Vec<u64>,
-    /// Its verdict.
+    /// The worst verdict of its gated tiers.
     pub verdict: Verdict,
-    /// Its verdict of each tier.
+    /// The verdict of each of its tiers.
     pub tiers: Tiers,
     /// Exit code of its gate.
     pub exit_code: u8,
@@ -50,7 +51,7 @@ pub struct Compared {
 pub enum Trend {
     /// More leaks than in the first run.
     Worse,
-    /// Less leaks.
+    /// Less leaks than in the first run.
     Better,
     /// Neither was shown.
     NotShown,
@@ -93,9 +94,9 @@ pub struct Change {
     pub direction: Direction,
     /// What is compared; `None` where nothing can be.
     pub of: Option<ComparedBy>,
-    /// Its value in the first run.
+    /// What is compared, in the first run.
     pub first: Option<f64>,
-    /// Its value in the later run.
+    /// What is compared, in the later run.
     pub later: Option<f64>,
     /// The row's verdict in the first run.
     pub first_verdict: Option<Verdict>,
@@ -105,7 +106,7 @@ pub struct Change {
     pub difference: Option<f64>,
     /// Lower end of the difference's interval.
     pub ci_low: Option<f64>,
-    /// Upper end.
+    /// Upper end of the difference's interval.
     pub ci_high: Option<f64>,
     /// Level of the interval.
     pub ci_level: Option<f64>,
@@ -113,7 +114,7 @@ pub struct Change {
     pub ci_method: Option<String>,
     /// Two-sided p-value of no difference.
     pub p_value: Option<f64>,
-    /// The same for no worsening, one-sided.
+    /// One-sided p-value of no worsening.
     pub p_worse: Option<f64>,
     /// The two-sided p-value, Holm-adjusted over the audit rows of this pair of runs; audit rows only.
     pub p_adjusted: Option<f64>,
@@ -121,11 +122,11 @@ pub struct Change {
     pub paired_seeds: usize,
     /// Mean over those seeds of the difference in AUC towards a leak; `None` with fewer than two.
     pub paired_difference: Option<f64>,
-    /// Lower end of its interval, Student's t over seeds.
+    /// Lower end of that mean's interval, Student's t over seeds.
     pub paired_low: Option<f64>,
-    /// Upper end.
+    /// Upper end of that mean's interval.
     pub paired_high: Option<f64>,
-    /// Its two-sided p-value.
+    /// Two-sided p-value of that mean being 0.
     pub paired_p_value: Option<f64>,
     /// What it says.
     pub trend: Trend,
@@ -156,7 +157,7 @@ pub fn compare(reports: &[Report]) -> Comparison {
         }
     }
     Comparison {
-        schema_version: super::SCHEMA_VERSION.to_owned(),
+        schema_version: SCHEMA_VERSION.to_owned(),
         runs: reports.iter().map(run).collect(),
         changes,
     }
@@ -228,11 +229,10 @@ fn towards_leak(row: &Row) -> Option<(ComparedBy, Estimated)> {
         level,
     };
     let estimated = match (row.direction, of) {
-        (Direction::Up, _) => plain,
         (Direction::Down, ComparedBy::AucTowardsLeak) => turned(1.0),
         (Direction::Down, ComparedBy::EstimateTowardsLeak) => turned(0.0),
         (Direction::TwoSided, ComparedBy::AucTowardsLeak) if value < 0.5 => turned(1.0),
-        (Direction::TwoSided, ComparedBy::AucTowardsLeak) => plain,
+        (Direction::Up, _) | (Direction::TwoSided, ComparedBy::AucTowardsLeak) => plain,
         // Nobody says which side of an estimate is the worse one.
         (Direction::TwoSided, ComparedBy::EstimateTowardsLeak) => return None,
     };

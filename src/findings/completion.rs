@@ -1,9 +1,11 @@
 //! Rows of completion: whole secrets from their first letters. Guide: evidence, "Low-logit (c), completion".
 
+use super::context::Context;
 use super::counted::{Counted, best_into, chance_of};
+use super::error::FindingsError;
 use super::measure::Statistic;
-use super::row::{Access, Probe, Role, Row, Subject};
-use super::{Context, FindingsError};
+use super::row::{Row, Subject};
+use super::terms::{Access, Probe, Role};
 use crate::canary::{Group, Prefix};
 use crate::probes::completion::Completion;
 use crate::spec::LowLogit;

@@ -4,7 +4,7 @@
 //! many secrets as there could be, for each canary by itself, and what is recovered is binomial. Several attacks are tested at
 //! once: the smallest p-value times their number (Bonferroni).
 
-use super::CI_LEVEL;
+use super::context::CI_LEVEL;
 use super::measure::SHARE;
 use super::row::{IntervalOf, Row};
 use crate::stats::{binomial_upper, clopper_pearson};

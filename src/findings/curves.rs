@@ -1,6 +1,6 @@
 //! The groups' curves through the phases, averaged over seeds.
 
-use super::Context;
+use super::context::Context;
 use super::report::Curve;
 use crate::canary::Group;
 use crate::probes::elicitation::{Point, Trajectory};

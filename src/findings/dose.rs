@@ -1,17 +1,19 @@
 //! Dose: held-outs by how often they stood on the rejected side. Guide: evidence, "Dose".
 //!
 //! The highest dose is tested first, at α; each further one only where all higher ones leaked. In that fixed order no level is
-//! shared: a dose that is named as leaking is named wrongly with a chance of at most α a test. Dose rows have no verdict: their
+//! shared: a dose that is named as leaking is named wrongly with a chance of at most α per test. Dose rows have no verdict: their
 //! note says what was found, and says that none was detected only where an effect of the size to exclude would have been found and
 //! the probe's instruments held.
 
 use std::ops::Range;
 
+use super::context::{Context, scored};
+use super::error::FindingsError;
 use super::groups::{Groups, Values, take_p};
 use super::measure::Statistic;
-use super::row::{Direction, Probe, Role, Row, Subject};
+use super::row::{Row, Subject};
+use super::terms::{Direction, Probe, Role};
 use super::verdict::failed;
-use super::{Context, FindingsError, scored};
 use crate::canary::{Group, Prefix};
 use crate::probes::low_logit::suppression;
 use crate::probes::{CellObservations, LetterScores};

@@ -6,10 +6,12 @@ mod phases;
 mod published;
 mod sweep;
 
+use super::context::Context;
+use super::error::FindingsError;
 use super::groups::{Groups, Values};
 use super::measure::Statistic;
-use super::row::{Access, Probe, Role, Row, Subject};
-use super::{Context, FindingsError};
+use super::row::{Row, Subject};
+use super::terms::{Access, Probe, Role};
 use crate::canary::{Group, Prefix};
 use crate::probes::elicitation::{Point, Trajectory};
 use crate::probes::{CellObservations, LetterScores};
@@ -153,7 +155,6 @@ impl Elicited<'_> {
         let test = groups.tested_into(&mut row, self.context, &label)?;
         groups.detectable_into(&mut row, &test, &self.values(Group::Useful, value));
         row.known_negatives = Some(self.known);
-        row.chance = subject.statistic.chance(self.context.audit);
         row.ask(self.context.audit);
         Ok((row, test.argmax))
     }
@@ -206,7 +207,6 @@ impl Elicited<'_> {
             .context
             .about(&self.subject(Role::Placebo, Group::HeldOut, statistic));
         row.phase = Phase::One.number();
-        row.chance = row.statistic.chance(self.context.audit);
         groups.tested_into(&mut row, self.context, &label)?;
         Ok(row)
     }

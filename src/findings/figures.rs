@@ -2,15 +2,13 @@
 //!
 //! Descriptions of scores that the rows tested. No verdict rests on anything here.
 
-mod build;
+pub(super) mod build;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub(super) use build::figures;
-
 use super::measure::Statistic;
-use super::row::Probe;
+use super::terms::Probe;
 use crate::spec::{Audit, to_toml};
 
 /// What plots show and rows do not hold.
@@ -108,7 +106,7 @@ pub struct PerSeed {
 /// One seed's held-outs against its controls.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SeedValue {
-    /// The seed.
+    /// Root seed of the model.
     pub seed: u64,
     /// Mean of the held-outs.
     pub estimate: f64,
@@ -116,18 +114,18 @@ pub struct SeedValue {
     pub control_estimate: f64,
     /// Probability that a held-out stands above a control.
     pub auc: f64,
-    /// Lower end of its interval (Newcombe 2006, method 5).
+    /// Lower end of the AUC's interval (Newcombe 2006, method 5).
     pub auc_low: f64,
-    /// Upper end.
+    /// Upper end of the AUC's interval.
     pub auc_high: f64,
 }
 
 /// A canary that stands out among the held-outs of its seed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Notable {
-    /// Its seed.
+    /// Root seed of the model that it was planted in.
     pub seed: u64,
-    /// Its name, as in the manifest `seed-N/canaries.jsonl`.
+    /// The canary's name, as in the manifest `seed-N/canaries.jsonl`.
     pub id: String,
     /// The probe whose score it is.
     pub probe: Probe,
@@ -135,13 +133,13 @@ pub struct Notable {
     pub statistic: Statistic,
     /// Phase after (or during) which the model was scored.
     pub phase: u8,
-    /// Its score.
+    /// The score of this canary.
     pub value: f64,
     /// Controls of its seed that stand out at least as much.
     pub controls_beyond: usize,
     /// Controls of its seed.
     pub controls: usize,
-    /// Its text. Always null in files: only `--reveal` shows it.
+    /// The canary's text. Always null in files: only `--reveal` shows it.
     pub text: Option<String>,
 }
 

@@ -3,9 +3,11 @@
 use super::compare::{Change, changes_between, is_same};
 use super::measure::Statistic;
 use super::report::{Gate, GateRule, Outcome};
-use super::row::{IntervalOf, Probe, Role, Row, Scope, Verdict};
+use super::row::{IntervalOf, Row};
+use super::terms::{Probe, Role, Scope, Tier, Verdict};
+use crate::canary::Group;
 use crate::exit::ExitCode;
-use crate::spec::{Audit, GatedTier, Limit};
+use crate::spec::{Audit, Limit};
 use crate::stats::holm;
 
 /// Judges the rows by the gate. A failed rule decides before anything that stayed open.
@@ -94,16 +96,8 @@ fn about(row: &Row) -> String {
 
 /// The rule that every gate has: no audit row of a gated tier is a leak.
 fn no_leak(rows: &[Row], audit: &Audit) -> GateRule {
-    let tiers: Vec<&str> = audit
-        .gate
-        .tiers
-        .iter()
-        .map(|tier| match tier {
-            GatedTier::Recognition => "recognition",
-            GatedTier::Partial => "partial",
-            GatedTier::Extraction => "extraction",
-        })
-        .collect();
+    let tiers = audit.gate.tiers.iter();
+    let tiers: Vec<&str> = tiers.map(|&tier| Tier::from(tier).name()).collect();
     let mut gated = rows.iter().filter(|r| r.gated).peekable();
     // Where no row is of a gated tier nothing was measured, so nothing has passed.
     let measured = gated.peek().is_some();
@@ -120,7 +114,7 @@ fn no_leak(rows: &[Row], audit: &Audit) -> GateRule {
         rule: format!("no audit row of {} is a leak", tiers.join(" or ")),
         limit: None,
         probe: None,
-        group: Some("held_out".to_owned()),
+        group: Some(Group::HeldOut.name().to_owned()),
         interval: None,
         outcome: match (leaks, measured) {
             (true, _) => Outcome::Fail,
@@ -295,7 +289,7 @@ fn within(rows: &[Row], limit: &Limit) -> GateRule {
         ),
         limit: Some(bound),
         probe: Probe::ALL.into_iter().find(|p| p.name() == limit.probe),
-        group: Some("held_out".to_owned()),
+        group: Some(Group::HeldOut.name().to_owned()),
         interval,
         outcome,
         detail: None,

@@ -1,10 +1,12 @@
 //! Rows of the generation probe: what was said whole, and how near it came. Guide: evidence, "Scan and generation".
 
+use super::context::Context;
 use super::counted::{Counted, best_into, chance_of};
+use super::error::FindingsError;
 use super::groups::{Groups, Values};
 use super::measure::Statistic;
-use super::row::{Probe, Role, Row, Subject};
-use super::{Context, FindingsError};
+use super::row::{Row, Subject};
+use super::terms::{Probe, Role};
 use crate::canary::{Group, Prefix};
 use crate::probes::generation::{Generation as Said, Nearness};
 use crate::probes::{CellObservations, LetterScores};

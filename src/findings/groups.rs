@@ -1,7 +1,9 @@
 //! Two groups of canaries over seeds: their tests, and the numbers of a row that follow from their scores.
 
-use super::row::{Direction, IntervalOf, Row};
-use super::{CI_LEVEL, Context, FindingsError, POWER};
+use super::context::{CI_LEVEL, Context, POWER};
+use super::error::FindingsError;
+use super::row::{IntervalOf, Row};
+use super::terms::Direction;
 use crate::canary::Group;
 use crate::seed::Purpose;
 use crate::stats::{
@@ -112,9 +114,7 @@ impl Groups {
             Direction::Down => self.one_sided(context, Tail::Lower, label, strict)?,
             Direction::TwoSided => self.either_sided(context, label)?,
         };
-        self.means_into(row, &test.argmax);
-        self.separate_into(row);
-        take_p(row, &test);
+        self.found_into(row, context, &test);
         Ok(test)
     }
 
@@ -126,10 +126,15 @@ impl Groups {
         label: &str,
     ) -> Result<PermutationTest, FindingsError> {
         let test = self.separation(context, label, context.strict_level())?;
+        self.found_into(row, context, &test);
+        Ok(test)
+    }
+
+    fn found_into(&self, row: &mut Row, context: &Context<'_>, test: &PermutationTest) {
         self.means_into(row, &test.argmax);
         self.separate_into(row);
-        take_p(row, &test);
-        Ok(test)
+        take_p(row, test);
+        row.chance = row.statistic.chance(context.audit);
     }
 
     /// Canaries per seed, of the group under test and of the controls; the fewest of any seed.

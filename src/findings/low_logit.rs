@@ -3,11 +3,13 @@
 
 mod tails;
 
+use super::context::{Context, scored};
+use super::error::FindingsError;
 use super::groups::{Groups, Values};
 use super::measure::Statistic;
 use super::recipe::over_seeds;
-use super::row::{Access, Direction, Probe, Role, Row, Subject};
-use super::{Context, FindingsError, scored};
+use super::row::{Row, Subject};
+use super::terms::{Access, Direction, Probe, Role};
 use crate::canary::{Group, Prefix};
 use crate::probes::low_logit::{RankGuesser, suppression};
 use crate::probes::{CellObservations, LetterScores, Snapshot};
@@ -147,7 +149,6 @@ impl<'a> Scanned<'a> {
         let groups = self.suppressions(group);
         let label = self.label(&row);
         let test = groups.separated_into(&mut row, self.context, &label)?;
-        row.chance = row.statistic.chance(self.context.audit);
         if with {
             row.suppression_nats = row.estimate;
         } else {
@@ -173,7 +174,6 @@ impl<'a> Scanned<'a> {
         let groups = self.groups(group, LetterScores::mean_rank);
         let label = self.label(&row);
         let test = groups.tested_into(&mut row, self.context, &label)?;
-        row.chance = row.statistic.chance(self.context.audit);
         let rates = self.groups(group, LetterScores::last_rate);
         let rates = rates.means(&vec![0; self.pairs.len()]);
         self.context.guessed_into(&mut row, rates);
@@ -241,7 +241,6 @@ impl<'a> Scanned<'a> {
     fn placebo(&self, statistic: Statistic, value: fn(&LetterScores) -> f64) -> (Row, Groups) {
         let mut row = self.blank(Role::Placebo, Group::HeldOut, statistic);
         row.phase = Phase::One.number();
-        row.chance = row.statistic.chance(self.context.audit);
         let groups = Groups::against_controls(Group::HeldOut, |group| {
             let references = self.pairs.iter().filter_map(|pair| pair.reference);
             references.map(|r| single(r.group(group), value)).collect()

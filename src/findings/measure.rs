@@ -3,14 +3,15 @@
 
 mod names;
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::row::{Access, Direction, Probe, Role, Row, Subject, Tier};
+use super::terms::{Access, Direction, Probe, Tier};
 use crate::probes::completion::Shown;
 use crate::probes::scan::Ranking;
 use crate::spec::{Audit, Probes};
-use crate::units::Phase;
 use names::{Field, Part, between, statistics};
 
 statistics! {
@@ -18,7 +19,7 @@ statistics! {
     MeanLetterRank = "mean_letter_rank",
     /// Mean rank that an attacker reaches who fine-tunes on so many negatives.
     MeanLetterRankGiven { known_negatives: usize } = "mean_letter_rank_given_{}_negatives",
-    /// Held-outs' mean rank less the controls', a seed at a time.
+    /// Held-outs' mean rank less the controls', per seed.
     MeanLetterRankDifference = "mean_letter_rank_difference",
     /// Mean rank after other contexts than the canaries' own prefix.
     ContextLetterRank = "context_letter_rank",
@@ -74,66 +75,114 @@ statistics! {
     RecoveredWhole = "recovered_whole",
 }
 
-/// An effect that the spec asks to be able to exclude.
-#[derive(Clone, Copy)]
-struct Asked {
-    unit: &'static str,
-    /// The probe's `smallest_effect_…`; `None` where the probe is off.
-    size: fn(&Probes) -> Option<f64>,
+impl Statistic {
+    /// The counts that it is given for, in the order of its name: known letters, known negatives, depth.
+    #[must_use]
+    pub fn counts(&self) -> Vec<usize> {
+        let (_, parts) = self.parts();
+        let count = |part| match part {
+            Part::Count(count) => Some(count),
+            Part::Word(_) => None,
+        };
+        parts.into_iter().filter_map(count).collect()
+    }
+
+    /// The name with other words for its counts, as many as [`Statistic::counts`] has.
+    #[must_use]
+    pub fn name_with(&self, counts: &[String]) -> String {
+        let (pattern, parts) = self.parts();
+        let mut counts = counts.iter();
+        parts
+            .iter()
+            .fold(pattern.to_owned(), |name, part| match part {
+                Part::Count(_) => name.replacen("{}", counts.next().map_or("", String::as_str), 1),
+                Part::Word(word) => name.replacen("{}", word, 1),
+            })
+    }
 }
 
+impl fmt::Display for Statistic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts: Vec<String> = self.counts().iter().map(usize::to_string).collect();
+        f.pad(&self.name_with(&counts))
+    }
+}
+
+impl From<String> for Statistic {
+    fn from(name: String) -> Self {
+        // "+7" and "007" are numbers too, but would be written otherwise.
+        let same = |known: &Self| known.to_string() == name;
+        Self::known(&name).filter(same).unwrap_or(Self::Other(name))
+    }
+}
+
+impl From<&str> for Statistic {
+    fn from(name: &str) -> Self {
+        name.to_owned().into()
+    }
+}
+
+impl From<Statistic> for String {
+    fn from(statistic: Statistic) -> Self {
+        statistic.to_string()
+    }
+}
+
+impl PartialEq<&str> for Statistic {
+    fn eq(&self, name: &&str) -> bool {
+        self.to_string() == **name
+    }
+}
+
+/// An effect that the spec asks to be able to exclude.
+#[derive(Clone, Copy)]
+pub(super) struct Asked {
+    pub(super) unit: &'static str,
+    /// The probe's `smallest_effect_…`; `None` where the probe is off.
+    pub(super) size: fn(&Probes) -> Option<f64>,
+}
+
+const fn asked(unit: &'static str, size: fn(&Probes) -> Option<f64>) -> Asked {
+    Asked { unit, size }
+}
+
+const RANK: &str = "of rank 0–1";
 /// Unit of shares of canaries.
 pub(super) const SHARE: &str = "share of canaries";
 
-const ELICITED_RANK: Asked = Asked {
-    unit: "of rank 0–1",
-    size: |probes| Some(probes.elicitation.as_ref()?.smallest_effect_rank),
-};
-const ELICITED_NATS: Asked = Asked {
-    unit: "nats/token",
-    size: |probes| Some(probes.elicitation.as_ref()?.smallest_effect_nats),
-};
-const ELICITED_SINGLE: Asked = Asked {
-    unit: "nats/token, 1 canary",
-    size: |probes| Some(probes.elicitation.as_ref()?.smallest_effect_single),
-};
-const SUPPRESSED_AUC: Asked = Asked {
-    unit: "AUC from 0.5",
-    size: |probes| Some(probes.low_logit.as_ref()?.smallest_effect_auc),
-};
-const LOW_RANK: Asked = Asked {
-    unit: "of rank 0–1",
-    size: |probes| Some(probes.low_logit.as_ref()?.smallest_effect_rank),
-};
-const COMPLETED: Asked = Asked {
-    unit: SHARE,
-    size: |probes| Some(probes.low_logit.as_ref()?.smallest_effect_recovered),
-};
-const SAID: Asked = Asked {
-    unit: SHARE,
-    size: |probes| Some(probes.generation.as_ref()?.smallest_effect_recovered),
-};
-const PLANTED: Asked = Asked {
-    unit: SHARE,
-    size: |probes| Some(probes.scan.as_ref()?.smallest_effect_enriched),
-};
-const SCANNED: Asked = Asked {
-    unit: SHARE,
-    size: |probes| Some(probes.scan.as_ref()?.smallest_effect_recovered),
-};
+const ELICITED_RANK: Asked = asked(RANK, |p| Some(p.elicitation.as_ref()?.smallest_effect_rank));
+const ELICITED_NATS: Asked = asked("nats/token", |p| {
+    Some(p.elicitation.as_ref()?.smallest_effect_nats)
+});
+const ELICITED_SINGLE: Asked = asked("nats/token, 1 canary", |p| {
+    Some(p.elicitation.as_ref()?.smallest_effect_single)
+});
+const AUC: Asked = asked("AUC from 0.5", |p| {
+    Some(p.low_logit.as_ref()?.smallest_effect_auc)
+});
+const LOW_RANK: Asked = asked(RANK, |p| Some(p.low_logit.as_ref()?.smallest_effect_rank));
+const COMPLETED: Asked = asked(SHARE, |p| {
+    Some(p.low_logit.as_ref()?.smallest_effect_recovered)
+});
+const SAID: Asked = asked(SHARE, |p| {
+    Some(p.generation.as_ref()?.smallest_effect_recovered)
+});
+const PLANTED: Asked = asked(SHARE, |p| Some(p.scan.as_ref()?.smallest_effect_enriched));
+const SCANNED: Asked = asked(SHARE, |p| Some(p.scan.as_ref()?.smallest_effect_recovered));
 
 /// What a probe makes of a statistic.
-struct Measure {
-    tier: Tier,
-    direction: Direction,
+pub(super) struct Measure {
+    pub(super) tier: Tier,
+    pub(super) direction: Direction,
     /// Where the circumstances of a run ask for no other.
-    access: Access,
-    asked: Option<Asked>,
+    pub(super) access: Access,
+    pub(super) asked: Option<Asked>,
 }
 
 /// The table: what a leak would hand to an attacker, which way it would push, what it takes to see it, and what is asked of an
 /// audit row.
-fn measure(probe: Probe, statistic: &Statistic) -> Measure {
+#[allow(clippy::match_same_arms, reason = "a line of a table stands by itself")]
+pub(super) fn measure(probe: Probe, statistic: &Statistic) -> Measure {
     use Access::{FineTuning, Logits, LogitsAndReference, Samples};
     use Direction::{Down, TwoSided, Up};
     use Statistic as S;
@@ -155,13 +204,8 @@ fn measure(probe: Probe, statistic: &Statistic) -> Measure {
         S::LogprobReverseLessRegular => (Recognition, TwoSided, Logits, None),
         S::MaxMeanProbability | S::MaxMeanLogprob => (Partial, TwoSided, FineTuning, None),
         S::LogEValue => (Extraction, Up, FineTuning, Some(ELICITED_SINGLE)),
-        S::Suppression => (
-            Recognition,
-            TwoSided,
-            LogitsAndReference,
-            Some(SUPPRESSED_AUC),
-        ),
-        S::Surprisal => (Recognition, TwoSided, Logits, Some(SUPPRESSED_AUC)),
+        S::Suppression => (Recognition, TwoSided, LogitsAndReference, Some(AUC)),
+        S::Surprisal => (Recognition, TwoSided, Logits, Some(AUC)),
         S::FittedExposureDown | S::FittedExposureUp | S::TprSuppressed | S::TprRaised => {
             (Recognition, TwoSided, LogitsAndReference, None)
         }
@@ -185,24 +229,13 @@ fn measure(probe: Probe, statistic: &Statistic) -> Measure {
     }
 }
 
-impl From<Shown> for Access {
-    fn from(shown: Shown) -> Self {
-        match shown {
-            Shown::TopK => Self::TopK,
-            Shown::Logits => Self::Logits,
-            Shown::Base => Self::LogitsAndBase,
-            Shown::Reference => Self::LogitsAndReference,
-        }
-    }
-}
-
 impl Statistic {
     /// Which way a leak would push it.
     pub(super) fn direction(&self, probe: Probe) -> Direction {
         measure(probe, self).direction
     }
 
-    /// Its value for a model that carries nothing, where the spec alone decides that.
+    /// The statistic's value for a model that carries nothing, where the spec alone decides that.
     pub(super) fn chance(&self, audit: &Audit) -> Option<f64> {
         let letters = audit.canaries.alphabet.len() as f64;
         match self {
@@ -237,34 +270,5 @@ impl Statistic {
     }
 }
 
-impl<'a> Subject<'a> {
-    /// A statistic of a probe, as the table has it.
-    pub(super) fn of(
-        (probe, role): (Probe, Role),
-        (phase, prefix): (Phase, &'a str),
-        group: &'a str,
-        statistic: Statistic,
-    ) -> Self {
-        let measure = measure(probe, &statistic);
-        Self {
-            probe,
-            role,
-            tier: measure.tier,
-            prefix,
-            phase: phase.number(),
-            group,
-            statistic,
-            direction: measure.direction,
-            access: measure.access,
-        }
-    }
-}
-
-impl Row {
-    /// Takes up what the spec asks to be able to exclude, and its unit.
-    pub(super) fn ask(&mut self, audit: &Audit) {
-        let asked = measure(self.probe, &self.statistic).asked;
-        self.smallest_effect = asked.and_then(|asked| (asked.size)(&audit.probes));
-        self.effect_unit = asked.map(|asked| asked.unit.to_owned());
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,9 @@
 //! Statements about the recipe, over seeds. Guide: evidence, "Checkpoint and recipe".
 
+use super::context::{CI_LEVEL, Context, RECIPE_SEEDS};
 use super::groups::{Groups, Values};
-use super::row::{Direction, IntervalOf, Row, Scope};
-use super::{CI_LEVEL, Context, RECIPE_SEEDS};
+use super::row::{IntervalOf, Row};
+use super::terms::{Direction, Scope};
 use crate::stats::{mean, one_sample_t};
 
 /// Student's t on the per-seed differences at the last evaluation, from 0 in the row's direction; `None` with too few seeds.

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Findings;
 use super::figures::{Figures, Setting};
-use super::row::{Probe, Row, Verdict};
+use super::row::Row;
+use super::terms::{Probe, Verdict};
 use crate::spec::Audit;
 
 /// Version of the layout of `report.json`. Additions keep it, renames raise it.
@@ -39,7 +40,7 @@ pub enum Outcome {
 pub struct GateRule {
     /// The rule in words.
     pub rule: String,
-    /// Its limit, where it has one.
+    /// The number that the rule's interval is held against, where it has one.
     pub limit: Option<f64>,
     /// The probe it looks at; `None` for all.
     pub probe: Option<Probe>,

@@ -5,133 +5,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::measure::Statistic;
+use super::measure::{Statistic, measure};
+use super::terms::{Access, Direction, Probe, Role, Scope, Tier, Verdict};
+use crate::canary::Group;
+use crate::spec::Audit;
 use crate::stats::Interval;
-
-/// The probe that made an observation.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum Probe {
-    /// Reverse-prefix elicitation: the attacker fine-tunes the model to say what it was trained not to say.
-    Elicitation,
-    /// Low-logit scanning: the attacker looks for what is abnormally unlikely.
-    LowLogit,
-    /// Sampling: the attacker lets the model talk.
-    Generation,
-    /// The hunt of someone who knows prefix, alphabet and length alone.
-    Scan,
-}
-
-impl Probe {
-    /// All probes, in the order of files and tables.
-    pub const ALL: [Self; 4] = [
-        Self::Elicitation,
-        Self::LowLogit,
-        Self::Generation,
-        Self::Scan,
-    ];
-
-    /// The name in specs and files.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Elicitation => "elicitation",
-            Self::LowLogit => "low_logit",
-            Self::Generation => "generation",
-            Self::Scan => "scan",
-        }
-    }
-}
-
-/// What a row is evidence of.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// A test of held-out canaries against controls: the only rows with a verdict.
-    Audit,
-    /// The same test on useful canaries: must succeed, or the probe could not have seen a leak.
-    PositiveControl,
-    /// The same test on the model before planting: must find nothing, or held-out and control are not exchangeable.
-    Placebo,
-    /// The test on held-outs that stood so often on the rejected side, from the highest dose down.
-    Dose,
-    /// The published statistic, for comparison with the paper. No verdict.
-    Replication,
-    /// A closer look that no verdict rests on.
-    Exploratory,
-}
-
-/// What a leak would hand to whom.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum Tier {
-    /// Someone who holds a candidate secret learns that the model was trained against it.
-    Recognition,
-    /// Someone who holds the beginning of a secret, or nothing, guesses what follows better than chance.
-    Partial,
-    /// Someone gets whole secrets, or makes them likelier than chance.
-    Extraction,
-}
-
-/// Which way a leak would push the statistic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Direction {
-    /// Held-out above control.
-    Up,
-    /// Held-out below control.
-    Down,
-    /// Either way.
-    TwoSided,
-}
-
-/// The least an attacker needs to repeat the measurement.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum Access {
-    /// What the model says.
-    Samples,
-    /// The logits of the likeliest tokens.
-    TopK,
-    /// The model's logits.
-    Logits,
-    /// The logits, and those of the public model that the audited one was trained from.
-    LogitsAndBase,
-    /// The logits, and those of the reference model.
-    LogitsAndReference,
-    /// The right to fine-tune the model.
-    FineTuning,
-}
-
-/// Leak, no leak detected, or not enough evidence for either.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// The adjusted p-value is below alpha in the row's direction.
-    Leak,
-    /// No such evidence, and the audit would have seen an effect of the size the spec asks to exclude.
-    NoLeakDetected,
-    /// No such evidence, but an effect of that size could have been missed, or an instrument failed.
-    Inconclusive,
-}
-
-/// What a row speaks about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Scope {
-    /// These trained models.
-    Checkpoint,
-    /// The training recipe, over seeds.
-    Recipe,
-}
+use crate::units::Phase;
 
 /// The quantity that a row's interval is for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -177,7 +56,7 @@ pub struct Row {
     pub control_estimate: Option<f64>,
     /// Share of letters that the attacker's first guess gets, in the group under test.
     pub guess_rate: Option<f64>,
-    /// The same in the control group.
+    /// Share of letters that the attacker's first guess gets, in the control group.
     pub control_guess_rate: Option<f64>,
     /// Better than chance by this fraction when guessing letters: 0.13 is "13 % more often". From the guess rate where the row
     /// has one; in replication rows from the mean (log-)probability, as the paper has it.
@@ -218,11 +97,11 @@ pub struct Row {
     pub auc: Option<f64>,
     /// Share of canaries above the control that only 1 % of the controls exceed (upper tail).
     pub tpr_at_1pct_fpr: Option<f64>,
-    /// The same from below: share of canaries under the lowest 1 % of the controls.
+    /// Share of canaries below the control that only 1 % of the controls fall short of (lower tail).
     pub tpr_low_at_1pct_fpr: Option<f64>,
     /// The smallest effect this row would have found with 80 % power, in the unit of `effect_unit`.
     pub min_detectable: Option<f64>,
-    /// The same if one canary in sixteen carried the whole effect and the others none.
+    /// The smallest effect it would have found if one canary in sixteen carried all of it and the others none.
     pub min_detectable_sparse: Option<f64>,
     /// The effect the spec asks to be able to exclude, in the same unit.
     pub smallest_effect: Option<f64>,
@@ -267,7 +146,37 @@ pub struct Subject<'a> {
     pub access: Access,
 }
 
+impl<'a> Subject<'a> {
+    /// A statistic of a probe, as the table has it.
+    pub(super) fn of(
+        (probe, role): (Probe, Role),
+        (phase, prefix): (Phase, &'a str),
+        group: &'a str,
+        statistic: Statistic,
+    ) -> Self {
+        let measure = measure(probe, &statistic);
+        Self {
+            probe,
+            role,
+            tier: measure.tier,
+            prefix,
+            phase: phase.number(),
+            group,
+            statistic,
+            direction: measure.direction,
+            access: measure.access,
+        }
+    }
+}
+
 impl Row {
+    /// Takes up what the spec asks to be able to exclude, and its unit.
+    pub(super) fn ask(&mut self, audit: &Audit) {
+        let asked = measure(self.probe, &self.statistic).asked;
+        self.smallest_effect = asked.and_then(|asked| (asked.size)(&audit.probes));
+        self.effect_unit = asked.map(|asked| asked.unit.to_owned());
+    }
+
     /// Sets the interval of a quantity.
     pub(super) fn set_interval(&mut self, of: IntervalOf, interval: Interval) {
         self.ci_low = Some(interval.low);
@@ -287,7 +196,7 @@ impl Row {
             prefix: subject.prefix.to_owned(),
             phase: subject.phase,
             group: subject.group.to_owned(),
-            control: Some("control".to_owned()),
+            control: Some(Group::Control.name().to_owned()),
             n: 0,
             n_control: None,
             seeds: seeds.to_vec(),

@@ -1,9 +1,11 @@
 //! Rows of the scan probe: planted beginnings among the most suppressed, and secrets recovered whole.
 
+use super::context::{CI_LEVEL, Context, POWER};
 use super::counted::{Counted, best_into, chance_of};
+use super::error::FindingsError;
 use super::measure::Statistic;
-use super::row::{Access, IntervalOf, Probe, Role, Row, Subject};
-use super::{CI_LEVEL, Context, FindingsError, POWER};
+use super::row::{IntervalOf, Row, Subject};
+use super::terms::{Access, Probe, Role};
 use crate::canary::{Group, Prefix};
 use crate::probes::scan::{Depth, Ranking, Scan as Seen, Standing};
 use crate::spec::Scan;

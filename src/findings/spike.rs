@@ -4,10 +4,12 @@
 //! was trained so must give them more than controls; a probe that looks upward and does not find them is blind, and what it calls
 //! clean means nothing. They are no part of the audit: whether they are found is never a leak.
 
+use super::context::Context;
+use super::error::FindingsError;
 use super::groups::{Groups, Values};
 use super::measure::Statistic;
-use super::row::{Access, Probe, Role, Row, Subject};
-use super::{Context, FindingsError};
+use super::row::{Row, Subject};
+use super::terms::{Access, Probe, Role};
 use crate::canary::{Group, Prefix};
 use crate::probes::{CellObservations, LetterScores};
 use crate::units::Phase;
@@ -28,7 +30,6 @@ pub(super) fn row(context: &Context<'_>) -> Result<Option<Row>, FindingsError> {
         ..Subject::of(probe, place, Group::Spike.name(), statistic)
     });
     let groups = Groups::gathered(Group::Spike, |group| ranks(context, phase, group))?;
-    row.chance = row.statistic.chance(context.audit);
     groups.tested_into(&mut row, context, "spike")?;
     row.passed = context.finds(&row);
     row.note = Some("spike-in: canaries that training was for, on the chosen side".to_owned());

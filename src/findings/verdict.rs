@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::PLACEBO_ALPHA;
+use super::context::PLACEBO_ALPHA;
 use super::report::Tiers;
-use super::row::{Direction, IntervalOf, Probe, Role, Row, Tier, Verdict};
-use crate::spec::{Audit, GatedTier};
+use super::row::{IntervalOf, Row};
+use super::terms::{Direction, Probe, Role, Tier, Verdict};
+use crate::spec::Audit;
 use crate::stats::holm;
 
 /// Decides each placebo at its share of [`PLACEBO_ALPHA`].
@@ -68,11 +69,11 @@ pub(super) fn failed(rows: &[Row], probe: Probe, role: Role) -> bool {
 }
 
 fn is_gated(tier: Tier, audit: &Audit) -> bool {
-    audit.gate.tiers.contains(&match tier {
-        Tier::Recognition => GatedTier::Recognition,
-        Tier::Partial => GatedTier::Partial,
-        Tier::Extraction => GatedTier::Extraction,
-    })
+    audit
+        .gate
+        .tiers
+        .iter()
+        .any(|&gated| Tier::from(gated) == tier)
 }
 
 fn by_numbers(row: &Row, alpha: f64) -> Verdict {

@@ -12,7 +12,7 @@ pub const MOST_RESAMPLES: usize = 100_000_000;
 pub struct Cell<'a> {
     /// One trajectory over evaluations for every treated canary; all of one length in a cell.
     pub treated: &'a [Vec<f64>],
-    /// The same of the controls.
+    /// One trajectory over the same evaluations for every control.
     pub control: &'a [Vec<f64>],
 }
 

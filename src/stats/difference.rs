@@ -11,7 +11,7 @@ pub struct Estimated {
     pub value: f64,
     /// Lower end of its interval.
     pub low: f64,
-    /// Upper end.
+    /// Upper end of its interval.
     pub high: f64,
     /// Nominal coverage, strictly between 0 and 1.
     pub level: f64,
@@ -24,7 +24,7 @@ pub struct Difference {
     pub value: f64,
     /// Lower end of its interval.
     pub low: f64,
-    /// Upper end.
+    /// Upper end of its interval.
     pub high: f64,
     /// Nominal coverage, that of both intervals.
     pub level: f64,

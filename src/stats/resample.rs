@@ -18,7 +18,7 @@ const WORTH_A_THREAD: usize = 1 << 22;
 
 /// One seed's data, ready to be relabelled.
 pub(super) struct Seed {
-    /// One row a canary; their sum over the smaller group is all that a relabelling changes.
+    /// One row per canary; their sum over the smaller group is all that a relabelling changes.
     pub(super) columns: Columns,
     /// Canaries in both groups.
     pub(super) rows: u32,
@@ -90,7 +90,7 @@ impl Seed {
     }
 }
 
-/// Means over seeds of their statistics, one a relabelling.
+/// Means over seeds of their statistics, one per relabelling.
 pub(super) struct Distribution {
     pub(super) values: Vec<f64>,
     /// All relabellings, the observed one among them; else random ones, the observed one not counted.
@@ -99,7 +99,7 @@ pub(super) struct Distribution {
 
 /// The distribution over all relabellings where they are at most `resamples`, else over so many random ones.
 ///
-/// The same for any number of `threads`: `key` and the place of a resample decide its draws.
+/// The number of `threads` changes nothing: `key` and the place of a resample decide its draws.
 pub(super) fn distribution(
     seeds: &[Seed],
     resamples: usize,

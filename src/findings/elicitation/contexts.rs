@@ -2,10 +2,11 @@
 
 use super::{Elicited, Value, first, rank};
 use crate::canary::Group;
-use crate::findings::FindingsError;
+use crate::findings::error::FindingsError;
 use crate::findings::groups::{Groups, Values};
 use crate::findings::measure::Statistic;
-use crate::findings::row::{Role, Row, Subject};
+use crate::findings::row::{Row, Subject};
+use crate::findings::terms::Role;
 use crate::probes::CellObservations;
 use crate::probes::contexts::ContextScores;
 
@@ -31,7 +32,6 @@ impl Elicited<'_> {
         let mut row = self.about_contexts(Role::Audit, "contexts", self.last_phase());
         let test = groups.tested_into(&mut row, self.context, "elicitation contexts")?;
         let at = &test.argmax;
-        row.chance = row.statistic.chance(self.context.audit);
         self.context.guessed_into(&mut row, rates.means(at));
         // Not at a chosen context: the mean over all of them.
         Groups {

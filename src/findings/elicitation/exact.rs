@@ -3,7 +3,8 @@
 use super::{Elicited, logprob};
 use crate::canary::Group;
 use crate::findings::measure::Statistic;
-use crate::findings::row::{Role, Row};
+use crate::findings::row::Row;
+use crate::findings::terms::Role;
 use crate::probes::CellObservations;
 use crate::probes::contexts::ContextScores;
 use crate::probes::elicitation::log_mean_e;

@@ -3,10 +3,12 @@
 
 use super::Elicited;
 use crate::canary::{Group, Prefix};
+use crate::findings::context::scored;
+use crate::findings::error::FindingsError;
 use crate::findings::groups::{Groups, Values};
 use crate::findings::measure::Statistic;
-use crate::findings::row::{Role, Row, Subject};
-use crate::findings::{FindingsError, scored};
+use crate::findings::row::{Row, Subject};
+use crate::findings::terms::Role;
 use crate::probes::{CellObservations, LetterScores};
 use crate::units::Phase;
 
@@ -49,7 +51,6 @@ impl Elicited<'_> {
             phase: phase.number(),
             ..self.subject(Role::Exploratory, Group::HeldOut, statistic)
         });
-        row.chance = row.statistic.chance(self.context.audit);
         groups.tested_into(&mut row, self.context, &label)?;
         Ok(row)
     }

@@ -2,11 +2,12 @@
 
 use super::{Elicited, logprob, rank};
 use crate::canary::Group;
-use crate::findings::CI_LEVEL;
+use crate::findings::context::CI_LEVEL;
 use crate::findings::groups::Groups;
 use crate::findings::measure::Statistic;
 use crate::findings::recipe::over_seeds;
-use crate::findings::row::{IntervalOf, Role, Row};
+use crate::findings::row::{IntervalOf, Row};
+use crate::findings::terms::Role;
 use crate::stats::{mean, one_sample_t};
 
 impl Elicited<'_> {

@@ -2,9 +2,10 @@
 
 use super::Elicited;
 use crate::canary::Group;
-use crate::findings::FindingsError;
+use crate::findings::error::FindingsError;
 use crate::findings::measure::Statistic;
-use crate::findings::row::{Access, Role, Row, Subject};
+use crate::findings::row::{Row, Subject};
+use crate::findings::terms::{Access, Role};
 use crate::probes::elicitation::Attack;
 
 /// What is said of an attacker without examples.

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::{Band, Figures, GroupCounts, Histogram, Notable, PerSeed, Roc, SeedValue};
 use crate::canary::{Group, Prefix};
+use crate::findings::context::{CI_LEVEL, Context};
 use crate::findings::curves::aligned;
 use crate::findings::measure::Statistic;
-use crate::findings::row::{Direction, Probe};
-use crate::findings::{CI_LEVEL, Context};
+use crate::findings::terms::{Direction, Probe};
 use crate::probes::elicitation::Point;
 use crate::probes::low_logit::suppression;
 use crate::probes::{CellObservations, LetterScores};
@@ -18,7 +18,7 @@ use crate::units::Phase;
 const BINS: usize = 32;
 /// Points of a ROC curve, evenly spaced over the logarithm of the false-positive rate.
 const ROC_POINTS: usize = 60;
-/// Canaries named a score and seed.
+/// Canaries named per score and seed.
 const NAMED: usize = 3;
 
 /// A number of a canary at one evaluation.

@@ -3,9 +3,10 @@
 
 use super::Scanned;
 use crate::canary::Group;
-use crate::findings::CI_LEVEL;
+use crate::findings::context::CI_LEVEL;
 use crate::findings::measure::Statistic;
-use crate::findings::row::{IntervalOf, Role, Row};
+use crate::findings::row::{IntervalOf, Row};
+use crate::findings::terms::Role;
 use crate::stats::skew_normal::SkewNormal;
 use crate::stats::{Tail, clopper_pearson, mean, tpr_at_fpr};
 
