@@ -24,7 +24,7 @@ case $code in
 0) printf 'audit: within the gate\n' >&2 ;;
 1) printf 'audit: LEAKAGE, the gate tripped\n' >&2 ;;
 3)
-    printf 'audit: inconclusive: a leak of the size to exclude could have been missed\n' >&2
+    printf 'audit: inconclusive: a leak of the size to rule out could have been missed\n' >&2
     [[ ${ON_INCONCLUSIVE:-fail} != pass ]] || code=0
     ;;
 *) printf 'audit: did not complete, unsaid ended with %d\n' "$code" >&2 ;;
