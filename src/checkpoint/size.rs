@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn pythia_160m_has_the_parameters_of_the_recipe() {
-        // recipe.md: 85.1 M body + 38.6 M output embedding in the forward pass.
+        // 85.1 M body + 38.6 M output embedding in the forward pass. Guide: recipe, "What it costs".
         let config = published("EleutherAI/pythia-160m").unwrap();
         let matrices = matrix_parameters(&config);
         assert_eq!(matrices.layers, 84_934_656);
