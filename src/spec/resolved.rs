@@ -22,10 +22,10 @@ pub fn to_toml(audit: &Audit) -> String {
         match value {
             Value::Table(table) if table.values().all(Value::is_table) => {
                 for (below, value) in table {
-                    text += &section(&format!("{name}.{below}"), value);
+                    text += &section(&format!("[{name}.{below}]"), value);
                 }
             }
-            Value::Table(_) => text += &section(name, value),
+            Value::Table(_) => text += &section(&format!("[{name}]"), value),
             _ => text += &line(name, value),
         }
     }
@@ -33,25 +33,20 @@ pub fn to_toml(audit: &Audit) -> String {
 }
 
 /// A table under its header, and its arrays of tables after it.
-fn section(name: &str, value: &Value) -> String {
+fn section(header: &str, value: &Value) -> String {
     let is_rows = |value: &Value| {
         value
             .as_array()
-            .is_some_and(|rows| rows.iter().any(Value::is_table))
+            .is_some_and(|a| a.iter().any(Value::is_table))
     };
-    let (rows, plain): (Vec<_>, Vec<_>) = value
-        .as_table()
-        .into_iter()
-        .flatten()
-        .partition(|(_, value)| is_rows(value));
-    let mut text = format!("\n[{name}]\n");
+    let keys = value.as_table().into_iter().flatten();
+    let (rows, plain): (Vec<_>, Vec<_>) = keys.partition(|(_, value)| is_rows(value));
+    let mut text = format!("\n{header}\n");
     text.extend(plain.into_iter().map(|(key, value)| line(key, value)));
     for (key, value) in rows {
-        for row in value.as_array().into_iter().flatten() {
-            text += &format!("\n[[{name}.{key}]]\n");
-            let keys = row.as_table().into_iter().flatten();
-            text.extend(keys.map(|(key, value)| line(key, value)));
-        }
+        let header = format!("[[{}.{key}]]", header.trim_matches(['[', ']']));
+        let rows = value.as_array().into_iter().flatten();
+        text.extend(rows.map(|row| section(&header, row)));
     }
     text
 }
