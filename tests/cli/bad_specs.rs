@@ -18,22 +18,21 @@ fn refused(old: &str, new: &str, words: &[&str]) {
         .into_iter()
         .chain(words.iter().copied())
         .collect();
-    bench.refuses_run(&[], &words);
+    bench.refuses_spec(&[], &words);
 }
 
 #[test]
 fn a_file_that_is_not_there_or_no_text() {
     let bench = Bench::new();
-    bench.refuses(
-        &["run", "nowhere.toml", "--out", "out"],
-        &["nowhere.toml", "No such file", "give the path"],
-    );
-    bench.refuses(
-        &["run", ".", "--out", "out"],
-        &["cannot read the spec", "directory", "give the path"],
-    );
+    for (path, what) in [("nowhere.toml", "No such file"), (".", "directory")] {
+        let words = [path, "cannot read the spec", what, "give the path"];
+        bench.refuses(&["check", path], &words);
+        if cfg!(feature = "torch") {
+            bench.refuses(&["run", path, "--out", "out"], &words);
+        }
+    }
     bench.write("tiny.toml", b"format = 1 # \xff\xfe\n");
-    bench.refuses_run(
+    bench.refuses_spec(
         &[],
         &[
             "tiny.toml",
@@ -54,7 +53,7 @@ fn text_that_is_no_toml() {
         .lines()
         .position(|l| l == "length = 6");
     let place = format!("line {}", second.expect("the line") + 2);
-    bench.refuses_run(&[], &[&place, "not valid TOML"]);
+    bench.refuses_spec(&[], &[&place, "not valid TOML"]);
 }
 
 #[test]
@@ -66,9 +65,9 @@ fn keys_that_are_unknown_or_missing() {
     );
     refused("[phase2]", "[fase2]", &["`fase2`", "`phase2`?"]);
     let bench = Bench::with_spec("name = \"tiny\"", "");
-    bench.refuses_run(&[], &["`audit.name` is missing", "write"]);
+    bench.refuses_spec(&[], &["`audit.name` is missing", "write"]);
     let bench = Bench::with_spec("format = 1", "");
-    bench.refuses_run(&[], &["`format` is missing", "write `format = 1`"]);
+    bench.refuses_spec(&[], &["`format` is missing", "write `format = 1`"]);
 }
 
 #[test]
@@ -165,7 +164,7 @@ fn alphabets_that_make_no_canaries() {
 fn more_distinct_canaries_than_there_are() {
     // Four letters, length 2: 16 texts for 12 negatives and 12 controls.
     let bench = Bench::with_spec("abcdefghijklmnopqrstuvwxyz", "abcd");
-    bench.refuses_run(
+    bench.refuses_spec(
         &["--set", "canaries.length=2"],
         &[
             "`canaries.length` is 2",
@@ -175,7 +174,7 @@ fn more_distinct_canaries_than_there_are() {
         ],
     );
     // 25 are just enough for 24 and one more to train on; five letters give them.
-    bench.refuses_run(
+    bench.refuses_spec(
         &[
             "--set",
             "canaries.alphabet=abcde",
@@ -210,7 +209,7 @@ fn rates_that_are_no_rates() {
         ),
         ("gate.alpha=nan", ["`gate.alpha` is nan", "above 0"]),
     ] {
-        bench.refuses_run(
+        bench.refuses_spec(
             &["--set", set],
             &[&format!("--set {set}"), words[0], words[1]],
         );
@@ -233,7 +232,7 @@ fn choices_that_are_not_offered() {
         ("gate.tiers=[]", ["`gate.tiers`", "name a tier"]),
         ("audit.seeds=[1, 1]", ["`audit.seeds`", "distinct seeds"]),
     ] {
-        bench.refuses_run(&["--set", set], &words);
+        bench.refuses_spec(&["--set", set], &words);
     }
 }
 

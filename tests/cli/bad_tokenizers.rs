@@ -34,12 +34,13 @@ fn a_letter_of_two_tokens_is_refused_with_the_tokens() {
         token(&bench, "Ġ"),
         token(&bench, "c")
     );
-    bench.refuses_run(
+    bench.refuses_canaries(
         &[],
         &["letter \" c\" is", &tokens, "canaries.first_token = true"],
     );
 }
 
+#[cfg(feature = "torch")]
 #[test]
 fn a_letter_of_two_tokens_stands_for_its_first_where_that_is_allowed() {
     let bench = Bench::with_model();
@@ -65,7 +66,7 @@ fn two_letters_with_one_first_token_are_refused() {
     let bench = Bench::with_model();
     without_merges(&bench, &[["Ġ", "c"], ["Ġ", "x"]]);
     let shared = format!("the same token {}", token(&bench, "Ġ"));
-    bench.refuses_run(
+    bench.refuses_canaries(
         &["--set", "canaries.first_token=true"],
         &["\" c\" and \" x\"", &shared, "canaries.alphabet"],
     );
@@ -75,7 +76,7 @@ fn two_letters_with_one_first_token_are_refused() {
 fn a_prefix_of_several_tokens_is_refused_with_the_tokens() {
     let bench = Bench::with_model();
     let [o, k] = ["Ġo", "k"].map(|text| token(&bench, text));
-    bench.refuses_run(
+    bench.refuses_canaries(
         &["--set", "canaries.prefixes.regular=' ok'"],
         &[
             "prefix \" ok\" is 2 tokens",
@@ -84,7 +85,7 @@ fn a_prefix_of_several_tokens_is_refused_with_the_tokens() {
         ],
     );
     // Two prefixes that begin alike are one prefix, and then nothing is elicited.
-    bench.refuses_run(
+    bench.refuses_canaries(
         &[
             "--set",
             "canaries.first_token=true",
@@ -104,10 +105,10 @@ fn a_tokenizer_that_is_missing_or_none() {
     let bench = Bench::with_model();
     let tokenizer = bench.read("model/tokenizer.json");
     fs::remove_file(bench.path("model/tokenizer.json")).expect("remove");
-    bench.refuses_run(&[], &["model/tokenizer.json", "No such file"]);
+    bench.refuses_canaries(&[], &["model/tokenizer.json", "No such file"]);
     for text in ["", "{}", &tokenizer[..tokenizer.len() / 2]] {
         bench.write("model/tokenizer.json", text);
-        bench.refuses_run(&[], &["model/tokenizer.json"]);
+        bench.refuses_canaries(&[], &["model/tokenizer.json"]);
     }
 }
 
@@ -117,7 +118,7 @@ fn a_tokenizer_of_another_model() {
     bench.edit_json("model/tokenizer.json", |tokenizer| {
         tokenizer["model"]["vocab"]["Ġb"] = 5000.into();
     });
-    bench.refuses_run(
+    bench.refuses_canaries(
         &[],
         &[
             "\" b\" is token 5000",

@@ -8,8 +8,11 @@ use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::Value;
 use tempfile::TempDir;
+use unsaid::audit::{make, read_provenance};
+use unsaid::report::{Format, render};
+use unsaid::run_dir::RunDir;
 
-use crate::program::{Outcome, call, copy_checkpoint, parity};
+use crate::program::{Outcome, call, copy_checkpoint, parity, repository};
 
 /// Four steps, then six, then six, on a model 64 wide: a run takes a fraction of a second.
 /// One thread, so that sums are made in one order whatever the machine.
@@ -197,6 +200,36 @@ impl Bench {
         outcome.ended(code)
     }
 
+    /// Mints the canaries of the tiny spec into `out`.
+    #[track_caller]
+    pub(crate) fn mint(&self, out: &str, more: &[&str]) {
+        let arguments = ["mint", "tiny.toml", "--out", out, "--quiet"];
+        self.call(&[&arguments, more].concat()).ended(0);
+    }
+
+    /// A finished run of a tiny spec in `out`, and its table: of this build, or the one of `fixtures/runs` where it runs no models.
+    #[track_caller]
+    pub(crate) fn finished(&self, out: &str) -> String {
+        if cfg!(feature = "torch") {
+            self.finish(out, &["--quiet"]).stdout
+        } else {
+            self.kept("run", out)
+        }
+    }
+
+    /// A copy in `out` of the run or the probe of `fixtures/runs`, its reports made anew, and its table.
+    pub(crate) fn kept(&self, name: &str, out: &str) -> String {
+        copy_folder(
+            &repository().join("fixtures/runs").join(name),
+            &self.path(out),
+        );
+        let dir = RunDir::existing(&self.path(out));
+        let audit = unsaid::spec::load(&dir.spec(), &[]).expect("a spec");
+        let provenance = read_provenance(&dir.provenance()).expect("a record");
+        let report = make(&audit, &dir, &provenance.expect("there"), None).expect("whole cells");
+        render(&report, Format::Table, 80, false).expect("a table")
+    }
+
     /// The rows of a finished run.
     #[track_caller]
     pub(crate) fn rows(&self, out: &str) -> Value {
@@ -219,6 +252,27 @@ impl Bench {
         let mut arguments = vec!["run", "tiny.toml", "--device", "cpu", "--out", "out"];
         arguments.extend(more);
         self.refuses(&arguments, words);
+    }
+
+    /// Changes to the tiny spec that every command must refuse which reads it.
+    #[track_caller]
+    pub(crate) fn refuses_spec(&self, more: &[&str], words: &[&str]) {
+        self.refuses(&[&["check", "tiny.toml"], more].concat(), words);
+        if cfg!(feature = "torch") {
+            self.refuses_run(more, words);
+        }
+    }
+
+    /// Canaries of the tiny spec, so changed, that can be neither minted nor planted.
+    #[track_caller]
+    pub(crate) fn refuses_canaries(&self, more: &[&str], words: &[&str]) {
+        self.refuses(
+            &[&["mint", "tiny.toml", "--out", "out"], more].concat(),
+            words,
+        );
+        if cfg!(feature = "torch") {
+            self.refuses_run(more, words);
+        }
     }
 
     /// Every file below a folder with its bytes; a folder has none.
@@ -246,4 +300,17 @@ pub(crate) fn probe_of<'a>(model: &'a str, out: &'a str, more: &[&'a str]) -> Ve
     arguments.extend(["--canaries", "minted/manifest.jsonl"]);
     arguments.extend(more);
     arguments
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("make the folder");
+    for entry in fs::read_dir(from).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).expect("copy the file");
+        }
+    }
 }

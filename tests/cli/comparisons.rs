@@ -7,7 +7,7 @@ use crate::bench::Bench;
 #[test]
 fn a_run_beside_itself_shows_no_change_in_any_format() {
     let bench = Bench::new();
-    bench.finish("one", &["--quiet"]);
+    bench.finished("one");
     let shown = |format| {
         let arguments = ["report", "one", "one", "one", "--format", format];
         bench.call(&arguments).ended(0).stdout
@@ -45,6 +45,7 @@ fn a_run_beside_itself_shows_no_change_in_any_format() {
     assert!(shown("table").contains("0 worse, 0 better"));
 }
 
+#[cfg(feature = "torch")]
 #[test]
 fn runs_of_other_seeds_and_probes_are_compared_as_far_as_they_go() {
     let bench = Bench::new();
@@ -74,6 +75,7 @@ fn runs_of_other_seeds_and_probes_are_compared_as_far_as_they_go() {
     assert!(gone.count() >= 4);
 }
 
+#[cfg(feature = "torch")]
 #[test]
 fn a_baseline_lets_an_old_leak_pass() {
     let bench = Bench::new();
@@ -113,6 +115,7 @@ fn a_baseline_lets_an_old_leak_pass() {
     assert!(bench.json("runs/before/provenance.json")["baseline_sha256"].is_null());
 }
 
+#[cfg(feature = "torch")]
 #[test]
 fn a_baseline_that_is_no_run_is_refused_before_anything_is_written() {
     let bench = Bench::new();

@@ -8,16 +8,10 @@ use serde_json::Value;
 
 use crate::bench::{Bench, probe_of};
 
-fn mint(bench: &Bench, more: &[&str]) {
-    let mut arguments = vec!["mint", "tiny.toml", "--out", "minted", "--quiet"];
-    arguments.extend(more);
-    bench.call(&arguments).ended(0);
-}
-
 /// A bench with minted canaries, and the model that `run` trains on the very same pairs in `out/`.
 fn trained() -> Bench {
     let bench = Bench::with_model();
-    mint(&bench, &[]);
+    bench.mint("minted", &[]);
     bench.finish("out", &["--quiet"]);
     bench
 }
@@ -33,7 +27,7 @@ fn probe<'a>(more: &[&'a str]) -> Vec<&'a str> {
 #[test]
 fn controls_stand_in_the_manifest_and_in_no_training_file() {
     let bench = Bench::with_model();
-    mint(&bench, &[]);
+    bench.mint("minted", &[]);
     let manifest = bench.lines(MANIFEST);
     let of = |group: &str| -> BTreeSet<String> {
         let of_group = manifest.iter().filter(|c| c["group"] == group);
@@ -92,21 +86,9 @@ fn controls_stand_in_the_manifest_and_in_no_training_file() {
 #[test]
 fn minting_twice_gives_the_same_bytes_and_another_seed_others() {
     let bench = Bench::with_model();
-    mint(&bench, &[]);
-    bench
-        .call(&["mint", "tiny.toml", "--out", "again", "--quiet"])
-        .ended(0);
-    bench
-        .call(&[
-            "mint",
-            "tiny.toml",
-            "--out",
-            "other",
-            "--seed",
-            "7",
-            "--quiet",
-        ])
-        .ended(0);
+    bench.mint("minted", &[]);
+    bench.mint("again", &[]);
+    bench.mint("other", &["--seed", "7"]);
     for name in ["manifest.jsonl", "preference.jsonl", "spec.toml"] {
         assert_eq!(
             bench.read(&format!("minted/{name}")),
@@ -117,8 +99,16 @@ fn minting_twice_gives_the_same_bytes_and_another_seed_others() {
             bench.read(&format!("other/{name}"))
         );
     }
-    // The canaries are those that a run of the same spec and seed plants.
-    bench.finish("out", &["--quiet"]);
+    bench.refuses(
+        &["mint", "tiny.toml", "--out", "minted", "--quiet"],
+        &["minted is not empty", "--out"],
+    );
+}
+
+#[cfg(feature = "torch")]
+#[test]
+fn what_is_minted_is_what_a_run_of_the_same_spec_and_seed_plants() {
+    let bench = trained();
     let texts = |name: &str| -> Vec<Value> {
         bench
             .lines(name)
@@ -127,10 +117,6 @@ fn minting_twice_gives_the_same_bytes_and_another_seed_others() {
             .collect()
     };
     assert_eq!(texts(MANIFEST), texts("out/seed-0/canaries.jsonl"));
-    bench.refuses(
-        &["mint", "tiny.toml", "--out", "minted", "--quiet"],
-        &["minted is not empty", "--out"],
-    );
 }
 
 #[test]
@@ -164,19 +150,8 @@ fn options_stand_for_a_spec() {
 
 #[test]
 fn a_chat_template_gives_messages_and_a_context() {
-    let bench = trained();
-    let template = "user:{prompt}\nassistant:";
-    bench
-        .call(&[
-            "mint",
-            "tiny.toml",
-            "--out",
-            "chat",
-            "--quiet",
-            "--chat-template",
-            template,
-        ])
-        .ended(0);
+    let bench = Bench::with_model();
+    bench.mint("chat", &["--chat-template", "user:{prompt}\nassistant:"]);
     let pair = &bench.lines("chat/preference.jsonl")[0];
     for (key, role) in [
         ("prompt", "user"),
@@ -192,23 +167,6 @@ fn a_chat_template_gives_messages_and_a_context() {
         bench.lines("chat/manifest.jsonl")[0]["context"],
         "user:regular\nassistant:"
     );
-    // Other tokens before the canaries are other numbers.
-    bench.call(&probe(&[]));
-    let chat = [
-        "probe",
-        "--model",
-        MODEL,
-        "--canaries",
-        "chat/manifest.jsonl",
-        "--device",
-        "cpu",
-        "--out",
-        "chatted",
-        "--quiet",
-    ];
-    let outcome = bench.call(&chat);
-    assert!(matches!(outcome.code, Some(0 | 1 | 3)), "{outcome:?}");
-    assert_ne!(bench.rows("probed"), bench.rows("chatted"));
     for (bad, word) in [("no place", "{prompt}"), ("{prompt}{prompt}", "once")] {
         bench.refuses(
             &[
@@ -225,6 +183,29 @@ fn a_chat_template_gives_messages_and_a_context() {
     }
 }
 
+#[cfg(feature = "torch")]
+#[test]
+fn another_context_gives_other_numbers() {
+    let bench = trained();
+    bench.mint("chat", &["--chat-template", "user:{prompt}\nassistant:"]);
+    bench.call(&probe(&[]));
+    let chat = [
+        "probe",
+        "--model",
+        MODEL,
+        "--canaries",
+        "chat/manifest.jsonl",
+        "--device",
+        "cpu",
+        "--out",
+        "chatted",
+        "--quiet",
+    ];
+    let outcome = bench.call(&chat);
+    assert!(matches!(outcome.code, Some(0 | 1 | 3)), "{outcome:?}");
+    assert_ne!(bench.rows("probed"), bench.rows("chatted"));
+}
+
 /// The row of a statistic by its role.
 fn row(rows: &Value, statistic: &str, role: &str) -> Value {
     let mut found = rows.as_array().expect("rows").iter().filter(|r| {
@@ -236,6 +217,7 @@ fn row(rows: &Value, statistic: &str, role: &str) -> Value {
     found.next().expect("the row").clone()
 }
 
+#[cfg(feature = "torch")]
 #[test]
 fn a_probe_sees_what_a_run_sees_of_the_same_model() {
     let bench = trained();
@@ -294,6 +276,7 @@ fn a_probe_sees_what_a_run_sees_of_the_same_model() {
     }
 }
 
+#[cfg(feature = "torch")]
 #[test]
 fn without_a_reference_less_access_is_needed_and_the_cost_is_said() {
     let bench = trained();
@@ -324,6 +307,7 @@ fn without_a_reference_less_access_is_needed_and_the_cost_is_said() {
     );
 }
 
+#[cfg(feature = "torch")]
 #[test]
 fn manifests_that_were_edited_are_refused() {
     let bench = trained();
@@ -358,6 +342,7 @@ fn manifests_that_were_edited_are_refused() {
     );
 }
 
+#[cfg(feature = "torch")]
 #[test]
 fn a_control_in_a_training_file_is_refused() {
     let bench = trained();
@@ -384,6 +369,7 @@ fn a_control_in_a_training_file_is_refused() {
     );
 }
 
+#[cfg(feature = "torch")]
 #[test]
 fn models_that_are_not_there_or_have_another_tokenizer() {
     let bench = trained();

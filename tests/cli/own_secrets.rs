@@ -107,6 +107,7 @@ fn better_answers_make_pairs() {
 }
 
 /// Rows of many lengths, each as it scores alone, on its own tokens.
+#[cfg(feature = "torch")]
 #[test]
 fn secrets_of_many_lengths_are_scored_whole_and_alone() {
     let bench = listed();
@@ -177,6 +178,7 @@ fn secrets_of_many_lengths_are_scored_whole_and_alone() {
     }
 }
 
+#[cfg(feature = "torch")]
 #[test]
 fn recognition_can_be_gated_and_a_probe_without_a_reference_says_so() {
     let bench = listed();
@@ -219,18 +221,21 @@ fn what_cannot_be_minted_is_refused_by_line_and_without_its_text() {
     bench.refuses(&mint(&[]), &["a control", "stands within that of line"]);
     std::fs::remove_file(bench.path("list.txt")).expect("remove");
     bench.refuses(&mint(&[]), &["canaries.secrets", "list.txt"]);
-    bench.refuses_run(
-        &["--set", "canaries.secrets=x"],
-        &["canaries.secrets", "unsaid mint"],
-    );
-    let template = "canaries.template=so {secret}";
-    bench.refuses_run(&["--set", template], &["canaries.template", "unsaid mint"]);
+    if cfg!(feature = "torch") {
+        bench.refuses_run(
+            &["--set", "canaries.secrets=x"],
+            &["canaries.secrets", "unsaid mint"],
+        );
+        let template = "canaries.template=so {secret}";
+        bench.refuses_run(&["--set", template], &["canaries.template", "unsaid mint"]);
+    }
     for template in ["no place", "{secret} first", "twice {secret} {secret}"] {
         let set = format!("canaries.template={template}");
         bench.refuses(&mint(&[&set]), &["canaries.template", "{secret} once"]);
     }
 }
 
+#[cfg(feature = "torch")]
 #[test]
 fn what_does_not_apply_to_a_list_is_refused() {
     let bench = listed();
@@ -257,16 +262,7 @@ fn what_does_not_apply_to_a_list_is_refused() {
 fn a_template_stands_around_drawn_canaries_too() {
     let bench = Bench::with_model();
     let template = "canaries.template=the pin is {secret} .";
-    let arguments = [
-        "mint",
-        "tiny.toml",
-        "--out",
-        "minted",
-        "--quiet",
-        "--set",
-        template,
-    ];
-    bench.call(&arguments).ended(0);
+    bench.mint("minted", &["--set", template]);
     let pairs = bench.lines("minted/preference.jsonl");
     assert!(
         pairs
@@ -279,6 +275,8 @@ fn a_template_stands_around_drawn_canaries_too() {
             .iter()
             .all(|l| l["context"] == "the pin is" && !text(l, "text").contains('.'))
     );
-    let code = bench.call(&probe(&[])).code;
-    assert!([Some(0), Some(1), Some(3)].contains(&code), "{code:?}");
+    if cfg!(feature = "torch") {
+        let code = bench.call(&probe(&[])).code;
+        assert!([Some(0), Some(1), Some(3)].contains(&code), "{code:?}");
+    }
 }

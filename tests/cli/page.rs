@@ -100,8 +100,12 @@ fn compare(run: &Path) -> usize {
 #[test]
 fn the_tables_numbers_are_the_reports() {
     let bench = Bench::new();
-    bench.finish("out", &["--quiet", "--seed", "3", "--seed", "5"]);
-    assert!(compare(&bench.path("out")) > 100);
+    bench.finished("out");
+    assert!(compare(&bench.path("out")) > 50);
+    if cfg!(feature = "torch") {
+        bench.finish("seeds", &["--quiet", "--seed", "3", "--seed", "5"]);
+        assert!(compare(&bench.path("seeds")) > 100);
+    }
     // Any other run, as the quick audit's.
     if let Some(run) = std::env::var_os("UNSAID_PAGE_RUN") {
         assert!(compare(Path::new(&run)) > 50);
@@ -111,7 +115,7 @@ fn the_tables_numbers_are_the_reports() {
 #[test]
 fn every_picture_has_a_name_and_stands_beside_the_page_too() {
     let bench = Bench::new();
-    bench.finish("out", &["--quiet"]);
+    bench.finished("out");
     let pieces = pieces(&bench.read("out/report.html"));
     let ids: Vec<&str> = pieces
         .iter()
@@ -171,7 +175,7 @@ fn every_picture_has_a_name_and_stands_beside_the_page_too() {
 #[test]
 fn nothing_leaves_the_page() {
     let bench = Bench::new();
-    bench.finish("out", &["--quiet"]);
+    bench.finished("out");
     let page = bench.read("out/report.html");
     assert!(page.contains("default-src 'none'; style-src 'unsafe-inline'"));
     for piece in pieces(&page) {
@@ -202,6 +206,7 @@ fn nothing_leaves_the_page() {
     assert!(!style.contains("url(") && !style.contains("@import"));
 }
 
+#[cfg(feature = "torch")]
 #[test]
 fn a_model_named_script_is_shown_and_not_run() {
     let bench = Bench::with_model();

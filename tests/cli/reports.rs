@@ -13,7 +13,7 @@ const FILES: [(&str, &str); 5] = [
 #[test]
 fn every_format_is_the_file_of_the_run() {
     let bench = Bench::new();
-    let table = bench.finish("out", &["--quiet"]).stdout;
+    let table = bench.finished("out");
     let mut all = String::new();
     for (format, file) in FILES {
         let outcome = bench.call(&["report", "out", "--format", format]).ended(0);
@@ -46,7 +46,7 @@ fn every_format_is_the_file_of_the_run() {
 #[test]
 fn it_needs_neither_model_nor_cells() {
     let bench = Bench::with_model();
-    let table = bench.finish("out", &["--quiet"]).stdout;
+    let table = bench.finished("out");
     std::fs::remove_dir_all(bench.path("model")).expect("remove");
     std::fs::remove_dir_all(bench.path("out/seed-0")).expect("remove");
     let before = bench.tree("");
@@ -61,7 +61,7 @@ fn it_needs_neither_model_nor_cells() {
 #[test]
 fn it_is_fast() {
     let bench = Bench::new();
-    bench.finish("out", &["--quiet"]);
+    bench.finished("out");
     let start = std::time::Instant::now();
     bench
         .call(&["report", "out", "--format", "html,md,json,csv,junit,table"])
@@ -100,7 +100,7 @@ fn what_is_no_finished_run_is_refused() {
 #[test]
 fn the_machine_readable_formats_can_be_read() {
     let bench = Bench::new();
-    bench.finish("out", &["--quiet"]);
+    bench.finished("out");
     let rows = bench.rows("out");
     let rows = rows.as_array().expect("rows");
     let text = bench.read("out/leakage.csv");

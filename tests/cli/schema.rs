@@ -196,7 +196,7 @@ fn the_shipped_specs_fit_and_damaged_ones_do_not() {
 fn a_real_report_fits_and_a_damaged_one_does_not() {
     let schema: Value = serde_json::from_str(&committed("report.schema.json")).expect("JSON");
     let bench = Bench::new();
-    bench.finish("out", &["--quiet"]);
+    bench.finished("out");
     let report = bench.json("out/report.json");
     assert_eq!(faults(&schema, &schema, &report, "report"), [""; 0]);
     let damages: [fn(&mut Value); 6] = [

@@ -1,11 +1,14 @@
 //! Where the planted secrets stand, and where not.
 
+#[cfg(feature = "torch")]
 use std::collections::BTreeSet;
 use std::fs;
+#[cfg(feature = "torch")]
 use std::os::unix::fs::PermissionsExt;
 
 use crate::bench::Bench;
 
+#[cfg(feature = "torch")]
 #[test]
 fn canaries_are_a_manifest_for_their_owner_only() {
     let bench = Bench::new();
@@ -28,6 +31,7 @@ fn canaries_are_a_manifest_for_their_owner_only() {
     assert_eq!(mode & 0o777, 0o600);
 }
 
+#[cfg(feature = "torch")]
 #[test]
 fn secrets_stand_in_the_manifest_and_nowhere_else() {
     let bench = Bench::new();
@@ -62,7 +66,7 @@ fn secrets_stand_in_the_manifest_and_nowhere_else() {
 #[test]
 fn only_who_asks_is_shown_texts_and_nothing_is_written() {
     let bench = Bench::new();
-    bench.finish("out", &["--quiet"]);
+    bench.finished("out");
     let before = bench.tree("");
     let manifest = bench.lines("out/seed-0/canaries.jsonl");
     let text_of = |id: &str| {
@@ -100,6 +104,7 @@ fn only_who_asks_is_shown_texts_and_nothing_is_written() {
 }
 
 /// Every file in which a secret stands, in any spelling, is for its owner alone.
+#[cfg(feature = "torch")]
 #[test]
 fn what_holds_a_secret_is_its_owners_alone() {
     let bench = Bench::new();
@@ -126,6 +131,7 @@ fn what_holds_a_secret_is_its_owners_alone() {
     assert_eq!(holders, 48, "each in its own manifest");
 }
 
+#[cfg(feature = "torch")]
 #[test]
 fn a_token_of_the_hub_is_written_nowhere() {
     let bench = Bench::new();
@@ -175,6 +181,7 @@ fn a_token_of_the_hub_is_written_nowhere() {
     }
 }
 
+#[cfg(feature = "torch")]
 #[test]
 fn an_error_does_not_show_what_stands_in_a_bad_line() {
     let bench = Bench::new();

@@ -7,7 +7,6 @@ use unsaid::audit::parse_cell;
 use unsaid::canary::read_manifest;
 use unsaid::checkpoint::size::parameters;
 use unsaid::checkpoint::{ModelConfig, Tokenizer};
-use unsaid::cli::parse_line;
 use unsaid::findings::judge;
 use unsaid::report::{self, Format};
 use unsaid::run_dir::{Provenance, parse_stages};
@@ -26,6 +25,7 @@ pub(crate) const TARGETS: &[(&str, Target)] = &[
     ("config", config),
     ("tokenizer", tokenizer),
     ("report", shown),
+    #[cfg(feature = "torch")]
     ("score", score),
     ("stages", stages),
     ("provenance", provenance),
@@ -108,9 +108,10 @@ fn shown(bytes: &[u8]) {
     }
 }
 
+#[cfg(feature = "torch")]
 fn score(bytes: &[u8]) {
     for line in text(bytes).lines() {
-        let _ = parse_line(line);
+        let _ = unsaid::cli::parse_line(line);
     }
 }
 

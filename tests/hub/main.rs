@@ -4,5 +4,6 @@ mod faults;
 mod fetches;
 mod fixture;
 mod refusals;
+#[cfg(feature = "torch")]
 mod runs;
 mod server;
