@@ -82,7 +82,7 @@ impl Plot {
 
 /// How a series looks: colour, mark and dashes say the same.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Look {
+pub(super) struct LineStyle {
     pub(super) color: RGBColor,
     mark: Mark,
     dashes: &'static str,
@@ -98,27 +98,27 @@ enum Mark {
 }
 
 /// What a reader compares everything with: chance.
-pub(super) const CHANCE: Look = Look {
+pub(super) const CHANCE: LineStyle = LineStyle {
     color: QUIET,
     mark: Mark::None,
     dashes: "4 8",
     width: 1,
 };
 
-const LOOKS: [Look; 3] = [
-    Look {
+const LINE_STYLES: [LineStyle; 3] = [
+    LineStyle {
         color: RGBColor(0xc8, 0x4b, 0x00),
         mark: Mark::Disc,
         dashes: "",
         width: 2,
     },
-    Look {
+    LineStyle {
         color: RGBColor(0x00, 0x66, 0xb0),
         mark: Mark::Triangle,
         dashes: "14 7",
         width: 2,
     },
-    Look {
+    LineStyle {
         color: RGBColor(0x50, 0x70, 0x50),
         mark: Mark::Cross,
         dashes: "5 5",
@@ -126,15 +126,15 @@ const LOOKS: [Look; 3] = [
     },
 ];
 
-/// The look of a group, or of the `place`-th series.
-pub(super) fn look(group: &str, place: usize) -> Look {
+/// The style of a group, or of the `place`-th series.
+pub(super) fn line_style(group: &str, place: usize) -> LineStyle {
     let place = match group {
         "held_out" => 0,
         "useful" => 1,
         "control" => 2,
         _ => place,
     };
-    LOOKS[place % LOOKS.len()]
+    LINE_STYLES[place % LINE_STYLES.len()]
 }
 
 /// Everything around the marks.
@@ -150,7 +150,7 @@ pub(super) struct Frame {
     pub(super) y_text: fn(f64) -> String,
     /// Labels of the axes, about.
     pub(super) ticks: (usize, usize),
-    pub(super) legend: Vec<(String, Look)>,
+    pub(super) legend: Vec<(String, LineStyle)>,
     /// In the view's units.
     pub(super) height: i32,
 }
@@ -255,7 +255,7 @@ fn headed(
         area.draw(&Text::new(words, at, letters(true, INK)))?;
         at.1 += line;
     }
-    for (label, look) in &frame.legend {
+    for (label, style) in &frame.legend {
         let width = 34 * FINE + advance(label);
         if at.0 > 12 * FINE && at.0 + width > (WIDTH - 6) * FINE {
             at = (12 * FINE, at.1 + line);
@@ -264,9 +264,9 @@ fn headed(
         let ends = vec![(at.0, middle), (at.0 + 24 * FINE, middle)];
         area.draw(&PathElement::new(
             ends,
-            look.color.stroke_width(look.stroke()),
+            style.color.stroke_width(style.stroke()),
         ))?;
-        look.mark_at(area, (at.0 + 12 * FINE, middle))?;
+        style.mark_at(area, (at.0 + 12 * FINE, middle))?;
         area.draw(&Text::new(
             label.clone(),
             (at.0 + 30 * FINE, at.1),
@@ -284,21 +284,21 @@ fn advance(text: &str) -> i32 {
     letters * 15 * FINE / 2 + 6 * FINE
 }
 
-/// Gives the lines of each look its dashes, which the library has no word for.
-fn dashed(marks: &str, legend: &[(String, Look)]) -> String {
+/// Gives the lines of each style its dashes, which the library has no word for.
+fn dashed(marks: &str, legend: &[(String, LineStyle)]) -> String {
     let mut marks = marks.to_owned();
-    for (_, look) in legend.iter().filter(|(_, look)| !look.dashes.is_empty()) {
-        let RGBColor(r, g, b) = look.color;
+    for (_, style) in legend.iter().filter(|(_, style)| !style.dashes.is_empty()) {
+        let RGBColor(r, g, b) = style.color;
         let mut stroke = String::new();
         let _ = write!(stroke, "stroke=\"#{r:02X}{g:02X}{b:02X}\"");
         let plain = format!("<polyline fill=\"none\" opacity=\"1\" {stroke}");
-        let with = format!("{plain} stroke-dasharray=\"{}\"", look.dashes);
+        let with = format!("{plain} stroke-dasharray=\"{}\"", style.dashes);
         marks = marks.replace(&plain, &with);
     }
     marks
 }
 
-impl Look {
+impl LineStyle {
     fn stroke(self) -> u32 {
         self.width * FINE.unsigned_abs()
     }

@@ -1,6 +1,6 @@
 //! The groups' curves through each phase: the paper's figure.
 
-use super::canvas::{CHANCE, Frame, Plot, draw, look, roomy};
+use super::canvas::{CHANCE, Frame, Plot, draw, line_style, roomy};
 use super::labels::{slug, tick};
 use crate::findings::{Band, Curve, Report};
 use crate::report::error::ReportError;
@@ -82,7 +82,7 @@ fn plot(
         .map(|(i, (c, ..))| {
             (
                 format!("{}, n {}", words::group(&c.group), c.n),
-                look(&c.group, i),
+                line_style(&c.group, i),
             )
         })
         .collect();
@@ -111,7 +111,7 @@ fn plot(
             CHANCE.line(chart, &[(x.start, chance), (x.end, chance)], 0)?;
         }
         for (place, (curve, values, spread)) in curves.iter().enumerate() {
-            let look = look(&curve.group, place);
+            let style = line_style(&curve.group, place);
             let at = |shift: &dyn Fn(usize) -> f64| -> Vec<(f64, f64)> {
                 (values.iter().zip(&curve.steps).enumerate())
                     .map(|(i, (value, step))| (*step as f64, value + shift(i)))
@@ -120,9 +120,9 @@ fn plot(
             if let Some(spread) = spread {
                 let mut outline = at(&|i| spread[i]);
                 outline.extend(at(&|i| -spread[i]).into_iter().rev());
-                look.band(chart, outline, 0.18)?;
+                style.band(chart, outline, 0.18)?;
             }
-            look.line(chart, &at(&|_| 0.0), MARKS)?;
+            style.line(chart, &at(&|_| 0.0), MARKS)?;
         }
         Ok(())
     })

@@ -1,6 +1,6 @@
 //! Differences between runs, with their intervals.
 
-use super::canvas::{CHANCE, Frame, Plot, draw, look, note, roomy};
+use super::canvas::{CHANCE, Frame, Plot, draw, line_style, note, roomy};
 use super::labels::{score, tick};
 use crate::findings::{Change, Comparison, Role, Scope};
 use crate::report::error::ReportError;
@@ -46,12 +46,12 @@ fn plot(comparison: &Comparison, run: usize) -> Result<Option<Plot>, ReportError
         y_text: |_| String::new(),
         ticks: (6, 1),
         legend: vec![
-            ("difference, interval".to_owned(), look("held_out", 0)),
+            ("difference, interval".to_owned(), line_style("held_out", 0)),
             ("no difference".to_owned(), CHANCE),
         ],
         height: i32::try_from(inside + AROUND).unwrap_or(i32::MAX / 4),
     };
-    let look = look("held_out", 0);
+    let style = line_style("held_out", 0);
     draw(frame, |chart| {
         CHANCE.line(chart, &[(0.0, 0.0), (0.0, inside as f64)], 0)?;
         let mut y = inside as f64;
@@ -59,8 +59,8 @@ fn plot(comparison: &Comparison, run: usize) -> Result<Option<Plot>, ReportError
             y -= ROW as f64;
             let name = score(change.probe, &change.statistic, change.phase);
             note(chart, &name, (x.start, y + 16.0), 3)?;
-            look.line(chart, &[(*low, y + 8.0), (*high, y + 8.0)], 0)?;
-            look.dot(chart, (*difference, y + 8.0))?;
+            style.line(chart, &[(*low, y + 8.0), (*high, y + 8.0)], 0)?;
+            style.dot(chart, (*difference, y + 8.0))?;
         }
         Ok(())
     })

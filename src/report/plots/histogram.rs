@@ -1,6 +1,6 @@
 //! How scores are spread, group by group.
 
-use super::canvas::{Frame, Plot, draw, look, roomy};
+use super::canvas::{Frame, Plot, draw, line_style, roomy};
 use super::labels::{score, slug, tick};
 use crate::findings::{GroupCounts, Histogram, Report};
 use crate::report::error::ReportError;
@@ -37,7 +37,7 @@ fn plot(histogram: &Histogram) -> Result<Option<Plot>, ReportError> {
     }
     let legend = groups.iter().enumerate().map(|(i, group)| {
         let label = format!("{}, n {}", words::group(&group.group), total(group));
-        (label, look(&group.group, i))
+        (label, line_style(&group.group, i))
     });
     let phase = histogram.phase.to_string();
     let frame = Frame {
@@ -63,9 +63,9 @@ fn plot(histogram: &Histogram) -> Result<Option<Plot>, ReportError> {
     draw(frame, |chart| {
         for (place, group) in groups.iter().enumerate() {
             let outline = steps(&histogram.edges, group);
-            let look = look(&group.group, place);
-            look.band(chart, outline.clone(), 0.14)?;
-            look.line(chart, &outline, 0)?;
+            let style = line_style(&group.group, place);
+            style.band(chart, outline.clone(), 0.14)?;
+            style.line(chart, &outline, 0)?;
             // The mark stands on the group's highest bin, so that the legend's marks are found again.
             let top = outline
                 .iter()
@@ -73,7 +73,7 @@ fn plot(histogram: &Histogram) -> Result<Option<Plot>, ReportError> {
                 .reduce(|a, b| if b.1 > a.1 { b } else { a });
             let after = outline.iter().skip_while(|p| Some(**p) != top).nth(1);
             if let (Some(top), Some(after)) = (top, after) {
-                look.dot(chart, (f64::midpoint(top.0, after.0), top.1))?;
+                style.dot(chart, (f64::midpoint(top.0, after.0), top.1))?;
             }
         }
         Ok(())

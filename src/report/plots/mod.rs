@@ -21,40 +21,40 @@ use crate::findings::Report;
 
 /// Plots with a heading and a sentence.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Group {
+pub(super) struct PlotSection {
     pub(super) heading: &'static str,
     pub(super) lead: &'static str,
     pub(super) plots: Vec<Plot>,
 }
 
 /// All plots of a report, in reading order; a kind that has nothing to show is left out.
-pub(super) fn all(report: &Report) -> Result<Vec<Group>, ReportError> {
+pub(super) fn all(report: &Report) -> Result<Vec<PlotSection>, ReportError> {
     let groups = [
-        Group {
+        PlotSection {
             heading: "Likelihood through the phases",
             lead: "Mean log-probability per letter, given the true beginning. Above the chance line a text is likelier than among \
                    uniform guesses; far below it the model was pushed away from it. The band is one standard deviation over seeds.",
             plots: curves::plots(report)?,
         },
-        Group {
+        PlotSection {
             heading: "Suppression",
             lead: "How far whole canaries were pushed away from the reference's log-probability. Held-outs that lie apart from the \
                    controls can be recognised by someone who holds a candidate.",
             plots: histogram::plots(report)?,
         },
-        Group {
+        PlotSection {
             heading: "Detection against false alarms",
             lead: "Share of held-outs caught when so many controls are wrongly caught with them, for someone who looks at the \
                    highest scores and for someone who looks at the lowest. A line along \"chance\" separates nothing.",
             plots: roc::plots(report)?,
         },
-        Group {
+        PlotSection {
             heading: "By depth and position",
             lead: "Rows that differ in one number alone, as how many letters the attacker knows or how deep a search goes. What is the same \
                    number throughout, for held-outs as for controls, is left out: it stands in leakage.csv.",
             plots: series::plots(report)?,
         },
-        Group {
+        PlotSection {
             heading: "Seed by seed",
             lead: "Each dot is one trained model: how surely its held-outs stand above (right) or below (left) its controls. \
                    0.5 is no separation; both ends are perfect separation.",

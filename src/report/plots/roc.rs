@@ -1,6 +1,6 @@
 //! True against false positives, from both ends of a score.
 
-use super::canvas::{CHANCE, Frame, Plot, draw, look};
+use super::canvas::{CHANCE, Frame, Plot, draw, line_style};
 use super::labels::{score, slug};
 use crate::findings::{Report, Roc};
 use crate::report::error::ReportError;
@@ -25,7 +25,7 @@ fn plot(roc: &Roc) -> Result<Option<Plot>, ReportError> {
     if least >= 1.0 || !fits {
         return Ok(None);
     }
-    let (high, low) = (look("", 0), look("", 1));
+    let (high, low) = (line_style("", 0), line_style("", 1));
     let phase = roc.phase.to_string();
     let frame = Frame {
         name: slug(&[
@@ -54,9 +54,9 @@ fn plot(roc: &Roc) -> Result<Option<Plot>, ReportError> {
     draw(frame, |chart| {
         let diagonal = roc.fpr.iter().map(|f| (f.log10(), *f));
         CHANCE.line(chart, &diagonal.collect::<Vec<_>>(), 0)?;
-        for (look, caught) in [(high, &roc.tpr_high), (low, &roc.tpr_low)] {
+        for (style, caught) in [(high, &roc.tpr_high), (low, &roc.tpr_low)] {
             let points = roc.fpr.iter().zip(caught).map(|(f, t)| (f.log10(), *t));
-            look.line(chart, &points.collect::<Vec<_>>(), MARKS)?;
+            style.line(chart, &points.collect::<Vec<_>>(), MARKS)?;
         }
         Ok(())
     })

@@ -1,6 +1,6 @@
 //! Every seed as a dot with its interval.
 
-use super::canvas::{CHANCE, Frame, Plot, draw, look, note};
+use super::canvas::{CHANCE, Frame, Plot, draw, line_style, note};
 use super::labels::score;
 use crate::findings::{PerSeed, Report};
 use crate::report::error::ReportError;
@@ -35,12 +35,12 @@ pub(super) fn plots(report: &Report) -> Result<Vec<Plot>, ReportError> {
         y_text: |_| String::new(),
         ticks: (6, 1),
         legend: vec![
-            (interval_name(&scores), look("held_out", 0)),
+            (interval_name(&scores), line_style("held_out", 0)),
             ("no separation".to_owned(), CHANCE),
         ],
         height: i32::try_from(inside + AROUND).unwrap_or(i32::MAX / 4),
     };
-    let look = look("held_out", 0);
+    let style = line_style("held_out", 0);
     let plot = draw(frame, |chart| {
         CHANCE.line(chart, &[(0.5, 0.0), (0.5, inside as f64)], 0)?;
         let mut y = inside as f64;
@@ -50,12 +50,12 @@ pub(super) fn plots(report: &Report) -> Result<Vec<Plot>, ReportError> {
             note(chart, &name, (0.0, y), 3)?;
             for value in &seeds.values {
                 let middle = y - DOT as f64 / 2.0;
-                look.line(
+                style.line(
                     chart,
                     &[(value.auc_low, middle), (value.auc_high, middle)],
                     0,
                 )?;
-                look.dot(chart, (value.auc, middle))?;
+                style.dot(chart, (value.auc, middle))?;
                 y -= DOT as f64;
             }
         }

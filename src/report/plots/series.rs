@@ -1,6 +1,6 @@
 //! Rows that differ in one count that their statistic is given for: known letters, known negatives, search depth.
 
-use super::canvas::{CHANCE, Frame, Plot, draw, look, roomy};
+use super::canvas::{CHANCE, Frame, Plot, draw, line_style, roomy};
 use super::labels::{slug, tick};
 use crate::findings::{Report, Row, Statistic};
 use crate::report::error::ReportError;
@@ -134,12 +134,12 @@ fn plot(series: &Series<'_>) -> Result<Option<Plot>, ReportError> {
     let lines = [
         (
             words::spaced(&first.group),
-            look(&first.group, 0),
+            line_style(&first.group, 0),
             line(|row| row.estimate),
         ),
         (
             "control".to_owned(),
-            look("control", 1),
+            line_style("control", 1),
             line(|row| row.control_estimate),
         ),
         ("chance".to_owned(), CHANCE, line(|row| row.chance)),
@@ -193,16 +193,16 @@ fn plot(series: &Series<'_>) -> Result<Option<Plot>, ReportError> {
         ticks: (8, 5),
         legend: lines
             .iter()
-            .map(|(name, look, _)| (name.clone(), *look))
+            .map(|(name, style, _)| (name.clone(), *style))
             .collect(),
         height: 300,
     };
     draw(frame, |chart| {
         for (k, low, high) in &intervals {
-            look(&first.group, 0).line(chart, &[(*k, *low), (*k, *high)], 0)?;
+            line_style(&first.group, 0).line(chart, &[(*k, *low), (*k, *high)], 0)?;
         }
-        for (_, look, points) in &lines {
-            look.line(chart, points, points.len())?;
+        for (_, style, points) in &lines {
+            style.line(chart, points, points.len())?;
         }
         Ok(())
     })
