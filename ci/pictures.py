@@ -4,6 +4,7 @@ import fcntl
 import io
 import os
 import pty
+import re
 import struct
 import subprocess
 import sys
@@ -44,7 +45,7 @@ WINDOW = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height
 </g>
 </svg>
 """
-PAPER = '<rect class="paper" x="-20" y="-20" width="1000" height="640" rx="16" fill="#FFFFFF"/>'
+PAPER = '<rect class="paper" x="-20" y="-20" width="{width}" height="{height}" rx="16" fill="#FFFFFF"/>'
 
 
 def printed(program, folder):
@@ -93,12 +94,18 @@ def window(lines):
 
 def card(plot):
     """A plot of the run on a background of its own: it follows the reader's colour scheme, which the page may not."""
+    sizes = re.search(r'width="(\d+)" height="(\d+)" class="plot" viewBox="0 0 (\d+) (\d+)"', plot)
+    if not sizes:
+        raise SystemExit("the plot's size is not where it was")
+    # As wide as before, with a margin of 20 on each side of a drawing twice as fine.
+    shown = [int(size) + 20 for size in sizes.group(1, 2)]
+    drawn = [int(size) + 40 for size in sizes.group(3, 4)]
+    paper = PAPER.format(width=drawn[0], height=drawn[1])
     for old, new in [
-        ('width="480" height="300"', 'width="500" height="320"'),
-        ('viewBox="0 0 960 600"', 'viewBox="-20 -20 1000 640"'),
+        (sizes[0], f'width="{shown[0]}" height="{shown[1]}" class="plot" viewBox="-20 -20 {drawn[0]} {drawn[1]}"'),
         (".plot { background: transparent; }\n", ""),
         ("prefers-color-scheme: dark) {\n", "prefers-color-scheme: dark) {\n  .plot .paper { fill: #161b22; }\n"),
-        ("</style>\n", f"</style>\n{PAPER}\n"),
+        ("</style>\n", f"</style>\n{paper}\n"),
     ]:
         if plot.count(old) != 1:
             raise SystemExit(f"the plot does not hold {old!r} once")
