@@ -1,6 +1,7 @@
 //! A document held against the schema: unknown keys, wrong types, values out of their range, required keys that are missing.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 use toml::Spanned;
@@ -9,6 +10,18 @@ use toml::de::{DeInteger, DeTable, DeValue};
 use super::document::Document;
 use super::error::SpecError;
 use super::{gate, keys, model, schema};
+
+/// How grave a fault is: of several, the first of the gravest is reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Gravity {
+    Unknown,
+    Type,
+    Range,
+    Missing,
+}
+
+/// The first fault of each gravity.
+type Faults = BTreeMap<Gravity, SpecError>;
 
 impl Document<'_> {
     /// Whether every value is of its type and in its range.
@@ -21,41 +34,31 @@ impl Document<'_> {
             let mend = "write `format = 1`, or use the unsaid that made this spec";
             return Err(self.refuse("format", "1", mend));
         }
-        let mut faults = Vec::new();
+        let mut faults = Faults::new();
         self.fit_table(self.root(), &schema::ROOT, "", &mut faults);
-        let (missing, wrong): (Vec<_>, Vec<_>) = faults
-            .into_iter()
-            .partition(|fault| matches!(fault, SpecError::Missing { .. }));
-        let gravity = |fault: &SpecError| match fault {
-            SpecError::UnknownKey { .. } => 0,
-            SpecError::WrongType { .. } => 1,
-            _ => 2,
-        };
-        if let Some(fault) = wrong.into_iter().min_by_key(gravity) {
+        let missing = faults.remove(&Gravity::Missing);
+        if let Some((_, fault)) = faults.pop_first() {
             return Err(fault);
         }
         // What should not be there at all needs no more keys.
         model::one_source(self)?;
         gate::limited_probes_run(self)?;
-        missing.into_iter().next().map_or(Ok(()), Err)
+        missing.map_or(Ok(()), Err)
     }
 
-    fn fit_table(
-        &self,
-        table: &DeTable<'_>,
-        schema: &Value,
-        parent: &str,
-        faults: &mut Vec<SpecError>,
-    ) {
+    fn fit_table(&self, table: &DeTable<'_>, schema: &Value, parent: &str, faults: &mut Faults) {
         for (name, value) in table {
             let key = keys::join(parent, name.get_ref());
             match schema["properties"].get(name.get_ref().as_ref()) {
                 Some(schema) => self.fit_value(value, schema, &key, faults),
-                None => faults.push(SpecError::UnknownKey {
-                    place: Box::new(self.place_of(&name.span())),
-                    mend: keys::suggest(parent, name.get_ref()),
-                    key,
-                }),
+                None => {
+                    let unknown = || SpecError::UnknownKey {
+                        place: Box::new(self.place_of(&name.span())),
+                        mend: keys::suggest(parent, name.get_ref()),
+                        key,
+                    };
+                    faults.entry(Gravity::Unknown).or_insert_with(unknown);
+                }
             }
         }
         for name in schema::required(Some(schema)).filter(|name| !table.contains_key(*name)) {
@@ -64,7 +67,8 @@ impl Document<'_> {
             if schema::properties(below).is_some() {
                 self.fit_table(&DeTable::new(), below, &key, faults);
             } else {
-                faults.push(self.missing(&key, &self.example(&key)));
+                let missing = || self.missing(&key, &self.example(&key));
+                faults.entry(Gravity::Missing).or_insert_with(missing);
             }
         }
     }
@@ -74,45 +78,54 @@ impl Document<'_> {
         node: &Spanned<DeValue<'_>>,
         schema: &Value,
         key: &str,
-        faults: &mut Vec<SpecError>,
+        faults: &mut Faults,
     ) {
+        let value = node.get_ref();
+        let wrong_type = || self.wrong_type(node, schema, key);
         if let Some(Value::Array(kinds)) = schema.get("anyOf") {
-            let mut deeper = Vec::new();
-            match kinds.iter().find(|kind| is_of_kind(node.get_ref(), kind)) {
-                Some(kind) => self.fit_value(node, kind, key, &mut deeper),
-                None => deeper.push(self.wrong_type(node, schema, key)),
+            let mut deeper = Faults::new();
+            let kind = kinds.iter().find(|kind| is_of_kind(value, kind));
+            if let Some(kind) = kind {
+                self.fit_value(node, kind, key, &mut deeper);
             }
             // Within a table, and of a number, the fault itself says more than what else it could be.
-            if deeper.is_empty()
-                || matches!(node.get_ref(), DeValue::Table(_) | DeValue::Integer(_))
-            {
-                faults.append(&mut deeper);
-            } else {
-                faults.push(self.wrong_type(node, schema, key));
+            if kind.is_some() && matches!(value, DeValue::Table(_) | DeValue::Integer(_)) {
+                deeper.append(faults);
+                *faults = deeper;
+            } else if kind.is_none() || !deeper.is_empty() {
+                faults.entry(Gravity::Type).or_insert_with(wrong_type);
             }
             return;
         }
-        if !is_of_kind(node.get_ref(), schema) {
-            faults.push(self.wrong_type(node, schema, key));
-            return;
-        }
-        match node.get_ref() {
+        let out_of_range = |schema| {
+            let expected = schema::range(key, schema);
+            self.refuse(key, &expected, &self.usual(key))
+        };
+        match value {
+            _ if !is_of_kind(value, schema) => {
+                faults.entry(Gravity::Type).or_insert_with(wrong_type);
+            }
             DeValue::Table(below) => self.fit_table(below, schema, key, faults),
             DeValue::Array(rows) => {
                 let items = &schema["items"];
                 for (index, row) in rows.iter().enumerate() {
+                    let value = row.get_ref();
                     if schema::properties(items).is_some() {
                         self.fit_value(row, items, &format!("{key}[{index}]"), faults);
-                    } else if !is_of_kind(row.get_ref(), items) || !is_within(row.get_ref(), items)
-                    {
-                        faults.push(self.wrong_type(row, schema, key));
-                    } else if !is_offered(row.get_ref(), items) {
-                        faults.push(self.out_of_range(items, key));
+                    } else if !is_of_kind(value, items) || !is_within(value, items) {
+                        let wrong_type = || self.wrong_type(row, schema, key);
+                        faults.entry(Gravity::Type).or_insert_with(wrong_type);
+                    } else if !is_offered(value, items) {
+                        faults
+                            .entry(Gravity::Range)
+                            .or_insert_with(|| out_of_range(items));
                     }
                 }
             }
-            value if !is_offered(value, schema) || !is_within(value, schema) => {
-                faults.push(self.out_of_range(schema, key));
+            _ if !is_offered(value, schema) || !is_within(value, schema) => {
+                faults
+                    .entry(Gravity::Range)
+                    .or_insert_with(|| out_of_range(schema));
             }
             _ => {}
         }
@@ -126,10 +139,6 @@ impl Document<'_> {
             mend: self.example(key),
             key: key.to_owned(),
         }
-    }
-
-    fn out_of_range(&self, schema: &Value, key: &str) -> SpecError {
-        self.refuse(key, &schema::range(key, schema), &self.usual(key))
     }
 
     /// The mend that shows how to write a key.
