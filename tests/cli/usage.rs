@@ -165,7 +165,13 @@ fn files_that_the_help_names_are_there() {
 fn a_copied_binary_finds_libtorch_without_help() {
     let folder = tempfile::tempdir().expect("a folder");
     let copy = folder.path().join("unsaid");
-    std::fs::copy(env!("CARGO_BIN_EXE_unsaid"), &copy).expect("copy the binary");
+    // By another process: a child of another test, forked while this one had the copy open for writing, would keep it busy.
+    let copied = std::process::Command::new("cp")
+        .arg(env!("CARGO_BIN_EXE_unsaid"))
+        .arg(&copy)
+        .status()
+        .expect("start cp");
+    assert!(copied.success());
     let output = std::process::Command::new(&copy)
         .arg("--version")
         .env_clear()
