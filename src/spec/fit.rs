@@ -49,16 +49,15 @@ impl Document<'_> {
     fn fit_table(&self, table: &DeTable<'_>, schema: &Value, parent: &str, faults: &mut Faults) {
         for (name, value) in table {
             let key = keys::join(parent, name.get_ref());
-            match schema["properties"].get(name.get_ref().as_ref()) {
-                Some(schema) => self.fit_value(value, schema, &key, faults),
-                None => {
-                    let unknown = || SpecError::UnknownKey {
-                        place: Box::new(self.place_of(&name.span())),
-                        mend: keys::suggest(parent, name.get_ref()),
-                        key,
-                    };
-                    faults.entry(Gravity::Unknown).or_insert_with(unknown);
-                }
+            if let Some(schema) = schema["properties"].get(name.get_ref().as_ref()) {
+                self.fit_value(value, schema, &key, faults);
+            } else {
+                let unknown = || SpecError::UnknownKey {
+                    place: Box::new(self.place_of(&name.span())),
+                    mend: keys::suggest(parent, name.get_ref()),
+                    key,
+                };
+                faults.entry(Gravity::Unknown).or_insert_with(unknown);
             }
         }
         for name in schema::required(Some(schema)).filter(|name| !table.contains_key(*name)) {
