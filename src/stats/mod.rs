@@ -48,6 +48,7 @@ pub mod skew_normal;
 pub mod summary;
 pub mod ttest;
 #[cfg(test)]
+#[path = "../../tests/statistics/uniform.rs"]
 pub(crate) mod uniform;
 
 pub use auc::{auc, auc_interval, tpr_at_fpr};
