@@ -38,9 +38,9 @@
 //! |---|---|---|
 //! | 0 | [`units`], [`seed`], [`event`], [`exit`], [`bounded`] | newtypes; one root seed and its named streams; how lower floors tell of progress; exit codes; files read up to a bound |
 //! | 0 | [`guide`] | text alone |
-//! | 1 | [`spec`] | TOML, checked and filled in with the recipe: an [`Audit`](spec::Audit) |
+//! | 1 | [`spec`] | TOML, checked and filled in with the recipe: an [`Audit`] |
 //! | 1 | [`stats`] | pure statistics on `f64` |
-//! | 1 | [`score`] | the [`Scorer`](score::Scorer) trait: the only view that probes have of a model |
+//! | 1 | [`score`] | the [`Scorer`] trait: the only view that probes have of a model |
 //! | 2 | [`canary`] | drawing, splitting and prefixing canaries, in token ids only |
 //! | 2 | [`run_dir`] | the run directory: paths, atomic writes, digests, provenance |
 //! | 3 | [`device`], [`checkpoint`] | a device or an error; Hugging Face folders to named tensors and back |
@@ -55,7 +55,7 @@
 //! | 9 | [`probe`] | a model that was trained elsewhere, probed for minted canaries |
 //! | 9 | [`mint`] | canaries and training files for someone else's training |
 //! | 9 | [`verify`] | a finished run or probe held against its records |
-//! | 9 | [`bench`] | the phases' steps and the scan, timed |
+//! | 9 | [`mod@bench`] | the phases' steps and the scan, timed |
 //! | 10 | [`cli`] | arguments to a call, events to progress, results to exit codes |
 //!
 //! `unsafe` is denied except in one small module for the native libraries.
