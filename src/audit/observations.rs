@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::AuditError;
 use crate::bounded;
 use crate::canary::{Canary, Group, Prefix};
+use crate::probes::ends::Ends;
 use crate::probes::elicitation::{Attack, Point, Trajectory};
 use crate::probes::{CellObservations, LetterScores, ProbeResult, Snapshot};
 use crate::run_dir::{CellDir, RunDirError};
@@ -29,6 +30,8 @@ struct CanaryLine {
     ranks: Vec<f32>,
     first: Vec<f32>,
     last: Vec<f32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ends: Option<Ends>,
 }
 
 /// What a trajectory is, beside its numbers.
@@ -98,6 +101,7 @@ pub fn observation_lines(snapshot: &Snapshot, canaries: &[&Canary]) -> String {
                 ranks: short(&scores.ranks),
                 first: short(&scores.first),
                 last: short(&scores.last),
+                ends: scores.ends,
             };
             // Plain numbers and names always serialise; writing to a String cannot fail.
             let json = serde_json::to_string(&line).unwrap_or_default();
@@ -249,6 +253,7 @@ fn read_group(
             alphabet_logprob: columns[1][i],
             rank: columns[2][i],
             first: columns[3][i],
+            ends: None,
         };
         Ok((0..rows)
             .map(|row| (row * steps..(row + 1) * steps).map(point).collect())
@@ -361,6 +366,7 @@ fn read_snapshots(text: &str, path: &Path) -> Result<Vec<Snapshot>, AuditError> 
                 ranks: long(&line.ranks),
                 first: long(&line.first),
                 last: long(&line.last),
+                ends: line.ends,
             });
     }
     Ok(snapshots.into_values().collect())

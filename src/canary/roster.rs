@@ -20,6 +20,8 @@ pub enum Look {
     Generation,
     /// Completed from their first letters.
     Completion,
+    /// By how far their letters fell from another model.
+    Contrast,
     /// Among what a scan found.
     Scan,
 }
@@ -41,6 +43,7 @@ impl Look {
             has(contexts, Self::Contexts),
             has(probes.generation.is_some(), Self::Generation),
             has(completes, Self::Completion),
+            has(probes.low_logit.is_some(), Self::Contrast),
             has(scans, Self::Scan),
         ]
         .into_iter()
@@ -51,7 +54,7 @@ impl Look {
     /// Whether other models are asked beside the trained one.
     #[must_use]
     pub fn compares(self) -> bool {
-        matches!(self, Self::Completion | Self::Scan)
+        matches!(self, Self::Completion | Self::Contrast | Self::Scan)
     }
 }
 
@@ -98,6 +101,8 @@ impl Roster {
             (Look::Evaluation | Look::Generation, Group::Useful) => self.useful.min(EVALUATED),
             (Look::Evaluation, Group::Control) => self.trajectory_controls,
             (_, Group::HeldOut) => self.held_out,
+            // Nothing is learned from them.
+            (Look::Contrast, Group::Useful) => 0,
             // No more than there are controls to hold them against.
             (Look::PhaseEnd | Look::Completion, Group::Useful) => self.useful.min(self.controls),
             (Look::Contexts, Group::Useful) => self.useful.min(EVALUATED).min(self.controls),
@@ -184,6 +189,7 @@ mod tests {
             Look::Contexts,
             Look::Generation,
             Look::Completion,
+            Look::Contrast,
         ];
         assert_eq!(after, all);
         assert!(after.iter().any(|look| look.compares()));

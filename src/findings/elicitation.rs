@@ -10,6 +10,7 @@ use super::context::Context;
 use super::error::FindingsError;
 use super::groups::{Groups, Values};
 use super::measure::Statistic;
+use super::prompts::Prompts;
 use super::row::{Row, Subject};
 use super::terms::{Access, Probe, Role};
 use crate::canary::{Group, Prefix};
@@ -19,6 +20,9 @@ use crate::spec::Elicitation;
 use crate::units::Phase;
 
 type Value = fn(&Point) -> f64;
+
+/// What the positive control of fine-tuning is worth.
+const TAUGHT: &str = "these canaries were taught directly: it shows that the fine-tuning worked, and that ranks show what it did";
 
 fn rank(point: &Point) -> f64 {
     point.rank
@@ -39,6 +43,8 @@ struct Elicited<'a> {
     settings: &'a Elicitation,
     /// Phase 3's, one per seed; none where nothing was fine-tuned.
     trajectories: Vec<&'a Trajectory>,
+    /// What was seen without fine-tuning.
+    prompts: Prompts,
     /// Useful negatives that were the elicitation examples.
     known: usize,
 }
@@ -59,6 +65,7 @@ pub(super) fn rows(
         context,
         settings,
         trajectories: trajectories(context)?,
+        prompts: Prompts::of(context)?,
         known: known.unwrap_or_else(|| context.audit.useful()),
     };
     let mut rows = vec![
@@ -72,9 +79,7 @@ pub(super) fn rows(
             Statistic::MeanLetterRank,
         )?,
     ];
-    if settings.contexts > 0 {
-        rows.extend(elicited.contexts()?);
-    }
+    rows.extend(elicited.contexts()?);
     if context.has_reference() {
         rows.extend(elicited.placebos()?);
     }
@@ -90,7 +95,8 @@ pub(super) fn rows(
     Ok(rows)
 }
 
-/// What is left for someone who knows no secret of the kind, or may not fine-tune: other contexts.
+/// What is left for someone who knows no secret of the kind, or may not fine-tune: to ask after the training's own prompt and
+/// others.
 fn without_fine_tuning(
     context: &Context<'_>,
     settings: &Elicitation,
@@ -99,15 +105,13 @@ fn without_fine_tuning(
         context,
         settings,
         trajectories: Vec::new(),
+        prompts: Prompts::of(context)?,
         known: 0,
     };
-    let mut rows = Vec::new();
-    if settings.contexts > 0 {
-        rows.push(elicited.exact());
-        rows.extend(elicited.contexts()?);
-        if context.has_reference() {
-            rows.extend(elicited.placebos()?);
-        }
+    let mut rows = vec![elicited.exact()];
+    rows.extend(elicited.contexts()?);
+    if context.has_reference() {
+        rows.extend(elicited.placebos()?);
     }
     rows.extend(elicited.sweep()?);
     Ok(rows)
@@ -174,9 +178,14 @@ impl Elicited<'_> {
             return Ok(row);
         }
         (row.min_detectable, row.min_detectable_sparse) = (None, None);
-        row.smallest_effect = None;
         if role == Role::PositiveControl {
-            row.passed = self.context.passes(self.settings.positive_control, &row);
+            let large = row.shift().is_some_and(|shift| Some(shift) >= row.smallest_effect);
+            let found = self.context.passes(self.settings.positive_control, &row);
+            // What is seen must be as large as what the audit promises to see.
+            row.passed = found.map(|found| found && large);
+            row.note = Some(TAUGHT.to_owned());
+        } else {
+            row.smallest_effect = None;
         }
         Ok(row)
     }

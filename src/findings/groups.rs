@@ -59,10 +59,40 @@ impl Groups {
         label: &str,
         level: f64,
     ) -> Result<PermutationTest, FindingsError> {
-        let mut rng = context.root().labelled_stream(Purpose::Permutation, label);
         let permutations = context.audit.gate.permutations;
-        max_standardised_difference(&self.cells(), side, permutations, level, &mut rng)
-            .map_err(|source| refused(label, source))
+        let test = |cells: &[Cell<'_>], label: &str, level| {
+            let mut rng = context.root().labelled_stream(Purpose::Permutation, label);
+            max_standardised_difference(cells, side, permutations, level, &mut rng)
+                .map_err(|source| refused(label, source))
+        };
+        self.pooled_and_each(label, level, test)
+    }
+
+    /// A test of all seeds together and of each by itself: one leaking model among many that do not leak drowns in the first, a leak
+    /// in all shows there first. Twice the smaller of the two p-values, where that of the seeds is the smallest of theirs, as the
+    /// smallest of so many independent ones (Šidák 1967).
+    fn pooled_and_each(
+        &self,
+        label: &str,
+        level: f64,
+        test: impl Fn(&[Cell<'_>], &str, f64) -> Result<PermutationTest, FindingsError>,
+    ) -> Result<PermutationTest, FindingsError> {
+        let cells = self.cells();
+        if cells.len() < 2 {
+            return test(&cells, label, level);
+        }
+        let pooled = test(&cells, label, level / 2.0)?;
+        let of_all = |p: f64| 1.0 - (1.0 - p).powf(cells.len() as f64);
+        let (mut least, mut floor) = (1.0_f64, 1.0_f64);
+        for (seed, cell) in cells.iter().enumerate() {
+            let alone = test(&[*cell], &format!("{label} seed {seed}"), level)?;
+            (least, floor) = (least.min(alone.p_value), floor.min(alone.p_floor));
+        }
+        Ok(PermutationTest {
+            p_value: (2.0 * pooled.p_value.min(of_all(least))).min(1.0),
+            p_floor: 2.0 * pooled.p_floor.min(of_all(floor)),
+            ..pooled
+        })
     }
 
     /// On both sides: twice the smaller p-value (Bonferroni over the two).
@@ -95,10 +125,13 @@ impl Groups {
         label: &str,
         level: f64,
     ) -> Result<PermutationTest, FindingsError> {
-        let mut rng = context.root().labelled_stream(Purpose::Permutation, label);
         let permutations = context.audit.gate.permutations;
-        auc_two_sided(&self.cells(), permutations, level, &mut rng)
-            .map_err(|source| refused(label, source))
+        let test = |cells: &[Cell<'_>], label: &str, level| {
+            let mut rng = context.root().labelled_stream(Purpose::Permutation, label);
+            auc_two_sided(cells, permutations, level, &mut rng)
+                .map_err(|source| refused(label, source))
+        };
+        self.pooled_and_each(label, level, test)
     }
 
     /// Tests mean differences in a row's direction; fills in all that the row says of the groups where they differ most.
@@ -194,7 +227,7 @@ impl Groups {
     pub(super) fn detectable_into(&self, row: &mut Row, test: &PermutationTest, useful: &[Values]) {
         let (n, n_control) = self.sizes();
         let seeds = self.treated.len();
-        let spread = spread(useful, &self.control, &test.argmax);
+        let spread = spread(useful, &self.control);
         let in_units = |f: fn(f64, usize, usize, usize, f64) -> Option<f64>| {
             f(test.critical_value?, n, n_control, seeds, POWER)
                 .zip(spread)
@@ -244,22 +277,20 @@ fn refused(label: &str, source: PermutationError) -> FindingsError {
     }
 }
 
-/// Mean over seeds of the larger of two groups' standard deviations at one evaluation per seed.
-fn spread(first: &[Values], second: &[Values], at: &[usize]) -> Option<f64> {
+/// Mean over seeds of the larger of two groups' standard deviations, at the evaluation where it is largest: a leak may come at any.
+fn spread(first: &[Values], second: &[Values]) -> Option<f64> {
     let sd = |values: &Values, t: usize| -> Option<f64> {
         let column: Option<Vec<f64>> = values.iter().map(|v| v.get(t).copied()).collect();
         variance(&column?).map(f64::sqrt)
     };
-    let each: Option<Vec<f64>> = first
-        .iter()
-        .zip(second)
-        .zip(at)
-        .map(|((a, b), &t)| match (sd(a, t), sd(b, t)) {
-            (Some(a), Some(b)) => Some(a.max(b)),
-            (a, b) => a.or(b),
-        })
-        .collect();
-    mean(&each?)
+    let widest = |(a, b): (&Values, &Values)| {
+        let evaluations = b.first().map_or(0, Vec::len);
+        let both = |t| [sd(a, t), sd(b, t)].into_iter().flatten();
+        (0..evaluations).flat_map(both).reduce(f64::max)
+    };
+    let each: Option<Vec<f64>> = first.iter().zip(second).map(widest).collect();
+    // What does not vary says nothing of what would have been found.
+    mean(&each?).filter(|spread| *spread > 0.0)
 }
 
 /// Mean over seeds of a group's mean at one evaluation per seed.

@@ -1,12 +1,15 @@
 //! Rows of the low-logit probe. Guide: evidence, "Low-logit (a), suppression", and
 //! guide: evidence, "Low-logit (b), guesses".
 
+mod few;
+mod prompted;
 mod tails;
 
 use super::context::{Context, scored};
 use super::error::FindingsError;
 use super::groups::{Groups, Values};
 use super::measure::Statistic;
+use super::prompts::Prompts;
 use super::recipe::over_seeds;
 use super::row::{Row, Subject};
 use super::terms::{Access, Direction, Probe, Role};
@@ -33,8 +36,10 @@ struct Scanned<'a> {
 
 pub(super) fn rows(context: &Context<'_>, settings: &LowLogit) -> Result<Vec<Row>, FindingsError> {
     let mut rows = Vec::new();
-    for (i, phase) in context.audit.negative_phases().into_iter().enumerate() {
-        let scanned = Scanned::new(context, settings, phase)?;
+    let phases = context.audit.negative_phases().into_iter();
+    let phases = phases.map(|phase| Scanned::new(context, settings, phase));
+    let phases: Vec<Scanned<'_>> = phases.collect::<Result<_, _>>()?;
+    for (i, scanned) in phases.iter().enumerate() {
         rows.push(scanned.suppression(Role::Audit, Group::HeldOut)?);
         if context.guesses_letters() {
             rows.push(scanned.guesses(Role::Audit, Group::HeldOut)?);
@@ -51,9 +56,18 @@ pub(super) fn rows(context: &Context<'_>, settings: &LowLogit) -> Result<Vec<Row
                 rows.push(scanned.placebo_recognition()?);
                 if context.guesses_letters() {
                     rows.push(scanned.placebo_guesses()?);
+                    rows.extend(prompted::ends_placebo(context));
                 }
             }
         }
+    }
+    rows.extend(few::tail(context, &phases)?);
+    if context.guesses_letters() {
+        let prompts = Prompts::of(context)?;
+        rows.push(prompted::ends(context, &prompts));
+        rows.push(prompted::other_prompts(context, &prompts)?);
+        rows.push(prompted::spread(context, &prompts)?);
+        rows.push(prompted::learned(context)?);
     }
     Ok(rows)
 }

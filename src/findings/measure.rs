@@ -41,6 +41,14 @@ statistics! {
     MaxMeanLogprob = "max_mean_logprob_nats_per_token",
     /// Logarithm of the mean of p(secret) × number of possible secrets.
     LogEValue = "log_e_value_nats",
+    /// Logarithm of the mean of q(secret) × number of possible secrets, where q guesses letters from one end of the logits.
+    EndsLogEValue = "log_e_value_from_either_end_nats",
+    /// Mean of (2 · rank − 1)² over letters: large where letters stand at either end, whichever.
+    LetterRankSpread = "letter_rank_spread",
+    /// How much more often than chance a letter is guessed by who learned on useful canaries where the truth stands.
+    LearnedGuessAdvantage = "learned_guess_advantage",
+    /// Mean fourth power of how far canaries fell, in robust standard deviations: a few that fell far carry it.
+    SuppressionTail = "suppression_tail_fourth_power",
     /// How far a whole canary's log-probability fell from the reference to the model.
     Suppression = "suppression_nats",
     /// How unlikely a whole canary is, where there is no reference.
@@ -160,6 +168,18 @@ const ELICITED_SINGLE: Asked = asked("nats/token, 1 canary", |p| {
 const AUC: Asked = asked("AUC from 0.5", |p| {
     Some(p.low_logit.as_ref()?.smallest_effect_auc)
 });
+const LOW_SINGLE: Asked = asked("nats/token, 1 canary", |p| {
+    Some(p.low_logit.as_ref()?.smallest_effect_single)
+});
+const SPREAD: Asked = asked("of mean (2 · rank − 1)²", |p| {
+    Some(p.low_logit.as_ref()?.smallest_effect_spread)
+});
+const ADVANTAGE: Asked = asked("guesses beyond chance", |p| {
+    Some(p.low_logit.as_ref()?.smallest_effect_advantage)
+});
+const TAIL: Asked = asked("nats, 1 canary in 16", |p| {
+    Some(p.low_logit.as_ref()?.smallest_effect_tail)
+});
 const LOW_RANK: Asked = asked(RANK, |p| Some(p.low_logit.as_ref()?.smallest_effect_rank));
 const COMPLETED: Asked = asked(SHARE, |p| {
     Some(p.low_logit.as_ref()?.smallest_effect_recovered)
@@ -194,7 +214,12 @@ pub(super) fn measure(probe: Probe, statistic: &Statistic) -> Measure {
         S::MeanLetterRankGiven { .. } => (Partial, Up, FineTuning, Some(ELICITED_RANK)),
         S::MeanLetterRankDifference if elicits => (Partial, Up, FineTuning, None),
         S::MeanLetterRankDifference => (Partial, Down, Logits, None),
-        S::ContextLetterRank => (Partial, Up, Logits, Some(ELICITED_RANK)),
+        S::ContextLetterRank if elicits => (Partial, Up, Logits, Some(ELICITED_RANK)),
+        S::ContextLetterRank => (Partial, Down, Logits, Some(LOW_RANK)),
+        S::EndsLogEValue => (Partial, Up, Logits, Some(LOW_SINGLE)),
+        S::LetterRankSpread => (Partial, Up, Logits, Some(SPREAD)),
+        S::LearnedGuessAdvantage => (Partial, Up, Logits, Some(ADVANTAGE)),
+        S::SuppressionTail => (Recognition, Up, LogitsAndReference, Some(TAIL)),
         S::LetterRankChange => (Recognition, TwoSided, LogitsAndReference, None),
         S::LetterRankReverseLessRegular => (Recognition, TwoSided, Logits, None),
         S::LowestLetterRate { .. } => (Partial, Up, Logits, None),
@@ -252,12 +277,28 @@ impl Statistic {
             | Self::LetterRankReverseLessRegular
             | Self::LogprobReverseLessRegular
             | Self::LogEValue
+            | Self::EndsLogEValue
+            | Self::LearnedGuessAdvantage
             | Self::Suppression => Some(0.0),
             // A score drawn from the distribution itself: −log2 of a uniform number.
             Self::FittedExposureDown | Self::FittedExposureUp => Some(1.0 / std::f64::consts::LN_2),
+            // Of a place drawn evenly from |A|.
+            Self::LetterRankSpread => Some((letters + 1.0) / (3.0 * (letters - 1.0))),
             Self::TprSuppressed | Self::TprRaised => Some(0.01),
             _ => None,
         }
+    }
+
+    /// Whether its chance is known from the secrets' distribution alone, so that controls are no part of its test.
+    pub(super) fn has_known_chance(&self) -> bool {
+        matches!(
+            self,
+            Self::LogEValue
+                | Self::EndsLogEValue
+                | Self::CompletedWhole
+                | Self::SaidWhole
+                | Self::RecoveredWhole
+        )
     }
 
     /// How much more often than chance someone guesses a letter whose (log-)probability this is; `None` of other statistics.

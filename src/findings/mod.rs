@@ -14,6 +14,7 @@ mod generation;
 mod groups;
 mod low_logit;
 mod measure;
+mod prompts;
 mod recipe;
 mod report;
 mod row;

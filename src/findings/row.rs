@@ -177,6 +177,11 @@ impl Row {
         self.effect_unit = asked.map(|asked| asked.unit.to_owned());
     }
 
+    /// How far the group under test lies from the controls.
+    pub(super) fn shift(&self) -> Option<f64> {
+        Some(self.estimate? - self.control_estimate?)
+    }
+
     /// Sets the interval of a quantity.
     pub(super) fn set_interval(&mut self, of: IntervalOf, interval: Interval) {
         self.ci_low = Some(interval.low);

@@ -6,7 +6,8 @@ use super::context::PLACEBO_ALPHA;
 use super::report::Tiers;
 use super::row::{IntervalOf, Row};
 use super::terms::{Direction, Probe, Role, Tier, Verdict};
-use crate::spec::Audit;
+use crate::spec::{Audit, PositiveControl};
+use crate::units::Phase;
 use crate::stats::holm;
 
 /// Decides each placebo at its share of [`PLACEBO_ALPHA`].
@@ -34,23 +35,31 @@ pub(super) fn adjust(rows: &mut [Row]) {
 
 /// Gives every audit row its verdict, and says which rows the gate looks at.
 pub(super) fn decide(rows: &mut [Row], audit: &Audit) {
-    let instruments = [Role::Placebo, Role::PositiveControl];
-    let of = |probe| (probe, instruments.map(|role| failed(rows, probe, role)));
-    let failures: BTreeMap<Probe, [bool; 2]> = Probe::ALL.map(of).into();
+    let of = |probe| (probe, Instruments::of(rows, probe, audit));
+    let instruments: BTreeMap<Probe, Instruments> = Probe::ALL.map(of).into();
+    let known = knows(rows);
     for row in rows.iter_mut().filter(|r| r.role == Role::Audit) {
         row.gated = is_gated(row.tier, audit);
-        let [placebo_failed, control_failed] = failures[&row.probe];
+        let of = &instruments[&row.probe];
         let verdict = by_numbers(row, audit.gate.alpha);
         let (verdict, note) = match verdict {
-            _ if placebo_failed => (
+            _ if of.differs && !row.statistic.has_known_chance() => (
                 Verdict::Inconclusive,
-                Some(
-                    "the placebo found a difference before anything was planted: held-out and control are not exchangeable",
-                ),
+                Some(if known {
+                    KNOWN
+                } else {
+                    "the placebo found a difference before anything was planted: held-out and control are not exchangeable"
+                }),
             ),
-            Verdict::NoLeakDetected if control_failed => (
+            // Its chance is known from the secrets' distribution alone, whatever the reference has seen.
+            Verdict::Leak if known && row.statistic.has_known_chance() => (verdict, Some(KNOWN)),
+            Verdict::NoLeakDetected if of.control_failed => (
                 Verdict::Inconclusive,
                 Some("the positive control failed: the probe could not see what was there"),
+            ),
+            Verdict::NoLeakDetected if of.control_missing => (
+                Verdict::Inconclusive,
+                Some("the positive control is required and could not be made: nothing shows that the probe sees what is there"),
             ),
             Verdict::Inconclusive => (verdict, Some(why_inconclusive(row))),
             Verdict::NoLeakDetected if against_direction(row) => (verdict, Some(other_side(row))),
@@ -62,10 +71,57 @@ pub(super) fn decide(rows: &mut [Row], audit: &Audit) {
     }
 }
 
+/// What is said where the reference gives the canaries away too.
+const KNOWN: &str =
+    "the reference already knows the canaries: what it is compared with is no model from before the planting";
+
+/// What the instruments of a probe say.
+struct Instruments {
+    /// Held-outs and controls differ before anything was planted, or the reference knows the held-outs.
+    differs: bool,
+    control_failed: bool,
+    /// The spec demands a positive control and there is none.
+    control_missing: bool,
+}
+
+impl Instruments {
+    fn of(rows: &[Row], probe: Probe, audit: &Audit) -> Self {
+        let controls = rows.iter().filter(|row| {
+            row.role == Role::PositiveControl && row.probe == probe && row.passed.is_some()
+        });
+        Self {
+            differs: failed(rows, probe, Role::Placebo),
+            control_failed: failed(rows, probe, Role::PositiveControl),
+            control_missing: requires(probe, audit) && controls.count() == 0,
+        }
+    }
+}
+
+/// Whether the spec demands a positive control of a probe. Elicitation's is what fine-tuning teaches: where nothing is fine-tuned it
+/// has none, but for spike-ins.
+fn requires(probe: Probe, audit: &Audit) -> bool {
+    let probes = &audit.probes;
+    let control = match probe {
+        Probe::Elicitation => probes.elicitation.as_ref().map(|p| p.positive_control),
+        Probe::LowLogit => probes.low_logit.as_ref().map(|p| p.positive_control),
+        Probe::Generation => probes.generation.as_ref().map(|p| p.positive_control),
+        Probe::Scan => probes.scan.as_ref().map(|p| p.positive_control),
+    };
+    let fine_tunes = !audit.phase3.skip || audit.canaries.spike > 0;
+    control == Some(PositiveControl::Required) && (fine_tunes || probe != Probe::Elicitation)
+}
+
 /// Whether an instrument of a probe failed.
 pub(super) fn failed(rows: &[Row], probe: Probe, role: Role) -> bool {
     let of = |row: &&Row| row.role == role && row.probe == probe;
     rows.iter().filter(of).any(|row| row.passed == Some(false))
+}
+
+/// Whether the reference gives canaries away by a test that needs no controls.
+fn knows(rows: &[Row]) -> bool {
+    let known = |row: &Row| row.statistic.has_known_chance() && row.passed == Some(false);
+    rows.iter()
+        .any(|row| row.role == Role::Placebo && row.phase == Phase::One.number() && known(row))
 }
 
 fn is_gated(tier: Tier, audit: &Audit) -> bool {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::LetterScores;
+use super::ends::Ends;
 use crate::canary::{Group, Prefix};
 use crate::units::Phase;
 
@@ -19,6 +20,9 @@ pub struct Point {
     pub rank: f64,
     /// Share of letters guessed first.
     pub first: f64,
+    /// What guessers from either end make of it; not kept during training.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends: Option<Ends>,
 }
 
 impl From<&LetterScores> for Point {
@@ -28,6 +32,7 @@ impl From<&LetterScores> for Point {
             alphabet_logprob: scores.mean_alphabet_logprob(),
             rank: scores.mean_rank(),
             first: scores.first_rate(),
+            ends: scores.ends,
         }
     }
 }
@@ -77,7 +82,10 @@ impl Trajectory {
             canaries.resize_with(scores.len(), Vec::new);
             for (points, score) in canaries.iter_mut().zip(scores) {
                 self.length = score.logprobs.len();
-                points.push(Point::from(score));
+                points.push(Point {
+                    ends: None,
+                    ..Point::from(score)
+                });
             }
         }
     }
@@ -140,6 +148,7 @@ mod tests {
             ranks: vec![rank; 2],
             first: vec![0.0; 2],
             last: vec![0.0; 2],
+            ends: None,
         };
         let mut trajectory = Trajectory::new(Phase::Three, Prefix::Reverse);
         for (step, shift) in [(0, 0.0), (5, 0.5)] {

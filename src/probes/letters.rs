@@ -4,6 +4,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::ProbeError;
+use super::ends::{Ends, Guessed};
 use crate::canary::{Canary, Codebook, Prefix};
 use crate::score::{RowScore, Scorer};
 use crate::units::TokenId;
@@ -21,6 +22,8 @@ pub struct LetterScores {
     pub first: Vec<f64>,
     /// 1 where it stands last.
     pub last: Vec<f64>,
+    /// What guessers from either end make of it; `None` where it was not looked at, as by versions before.
+    pub ends: Option<Ends>,
 }
 
 fn mean(values: &[f64]) -> f64 {
@@ -76,6 +79,7 @@ impl LetterScores {
             });
         }
         let mut scores = Self::default();
+        let mut guessed = Guessed::default();
         for ((&logprob, &letter), row) in score
             .logprobs
             .iter()
@@ -98,7 +102,10 @@ impl LetterScores {
                     value,
                 });
             }
+            let features: Vec<f64> = row.iter().map(|&x| -f64::from(x)).collect();
+            guessed.letter(&features, usize::from(letter));
         }
+        scores.ends = Some(guessed.ends(&scores.ranks));
         Ok(scores.rounded())
     }
 

@@ -36,18 +36,30 @@ impl RankGuesser {
         }
     }
 
+    /// How much more often than chance the guesser gives the true letters of a canary, where it draws its guesses: 0 on average for
+    /// a model that carries nothing, whatever was learned.
+    #[must_use]
+    pub fn advantage(&self, scores: &LetterScores) -> f64 {
+        let letters = self.probabilities.len();
+        let gains = scores.ranks.iter().map(|&rank| self.at(rank) * letters as f64 - 1.0);
+        gains.sum::<f64>() / scores.ranks.len().max(1) as f64
+    }
+
+    fn at(&self, rank: f64) -> f64 {
+        let (low, share) = place(rank, self.probabilities.len());
+        let p = (1.0 - share) * self.probabilities[low];
+        if share > 0.0 {
+            p + share * self.probabilities[low + 1]
+        } else {
+            p
+        }
+    }
+
     /// Mean log-probability that the guesser gives the true letters of a canary, less that of a uniform guess; nats per letter.
     #[must_use]
     pub fn gain(&self, scores: &LetterScores) -> f64 {
         let letters = self.probabilities.len();
-        let gains = scores.ranks.iter().map(|&rank| {
-            let (low, share) = place(rank, letters);
-            let mut p = (1.0 - share) * self.probabilities[low];
-            if share > 0.0 {
-                p += share * self.probabilities[low + 1];
-            }
-            (p * letters as f64).ln()
-        });
+        let gains = scores.ranks.iter().map(|&rank| (self.at(rank) * letters as f64).ln());
         gains.sum::<f64>() / scores.ranks.len().max(1) as f64
     }
 }
@@ -95,6 +107,10 @@ mod tests {
         // 101 of 105 against 1 of 5.
         assert!((win - (101.0f64 / 105.0 * 5.0).ln()).abs() < 1e-12);
         assert!(guesser.gain(&with_ranks(&[1.0])) < 0.0);
+        assert!((guesser.advantage(&with_ranks(&[0.0; 4])) - (101.0 / 105.0 * 5.0 - 1.0)).abs() < 1e-12);
+        // Over all places it wins nothing.
+        let even = guesser.advantage(&with_ranks(&[0.0, 0.25, 0.5, 0.75, 1.0]));
+        assert!(even.abs() < 1e-12);
         // Nothing learned: no gain and no loss anywhere.
         let blank = RankGuesser::learn(std::iter::empty(), 5);
         assert!(blank.gain(&with_ranks(&[0.25, 0.5, 0.625])).abs() < 1e-12);

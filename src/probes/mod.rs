@@ -3,6 +3,7 @@
 pub mod completion;
 pub mod contexts;
 pub mod elicitation;
+pub mod ends;
 pub mod generation;
 mod guesser;
 pub mod in_context;
@@ -60,6 +61,8 @@ pub enum ProbeResult {
     Context(contexts::ContextScores),
     /// Secrets completed from their first letters.
     Completion(completion::Completion),
+    /// Canaries by how far their letters fell from another model.
+    Contrast(ends::Contrast),
     /// What the model said when it was sampled.
     Generation(generation::Generation),
     /// What someone who knows no secret found.
@@ -73,6 +76,7 @@ impl ProbeResult {
         match self {
             Self::Context(scores) => scores.phase,
             Self::Completion(made) => made.phase,
+            Self::Contrast(scores) => scores.phase,
             Self::Generation(said) => said.phase,
             Self::Scan(found) => found.phase,
         }
@@ -126,6 +130,14 @@ impl CellObservations {
     pub fn completions(&self, phase: Phase) -> impl Iterator<Item = &completion::Completion> {
         self.results.iter().filter_map(move |look| match look {
             ProbeResult::Completion(made) if made.phase == phase => Some(made),
+            _ => None,
+        })
+    }
+
+    /// The scores against another model after a phase.
+    pub fn contrasts(&self, phase: Phase) -> impl Iterator<Item = &ends::Contrast> {
+        self.results.iter().filter_map(move |look| match look {
+            ProbeResult::Contrast(scores) if scores.phase == phase => Some(scores),
             _ => None,
         })
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::completion::{Shown, complete};
 use super::in_context::InContext;
+use super::ends::contrast;
 use super::scan::{Models, scan};
 use super::{
     CellObservations, LetterScores, ProbeError, ProbeResult, Snapshot, contexts, generation,
@@ -128,6 +129,9 @@ impl Survey<'_> {
                 Look::Completion => {
                     results.extend(self.completions(model, phase, &mut references)?);
                 }
+                Look::Contrast => {
+                    results.extend(self.contrasts(model, phase, &mut references)?);
+                }
                 Look::Scan => results.extend(self.scan(model, phase, &mut references)?),
                 Look::Evaluation | Look::PhaseEnd => {}
             }
@@ -237,6 +241,32 @@ impl Survey<'_> {
                 settings,
             )?;
             results.extend(made.into_iter().map(ProbeResult::Completion));
+        }
+        Ok(results)
+    }
+
+    /// Canaries against each model that there is to compare with.
+    fn contrasts(
+        &self,
+        model: &mut dyn Scorer,
+        phase: Phase,
+        references: &mut References<'_>,
+    ) -> Result<Vec<ProbeResult>, ProbeError> {
+        let canaries = self.canaries(Look::Contrast);
+        let others = [
+            (Shown::Reference, references.reference.as_mut()),
+            (Shown::Base, references.base.as_mut()),
+        ];
+        let mut results = Vec::new();
+        for (shown, other) in others {
+            let Some(other) = other else { continue };
+            let mut rng = RootSeed(self.seed).stream(Purpose::ScoringOrder);
+            let both: [&mut dyn Scorer; 2] = [
+                &mut self.after(Prefix::Regular, model),
+                &mut self.after(Prefix::Regular, &mut **other),
+            ];
+            let seen = contrast(both, shown, phase, self.book, &canaries, &mut rng)?;
+            results.push(ProbeResult::Contrast(seen));
         }
         Ok(results)
     }

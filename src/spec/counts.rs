@@ -133,17 +133,16 @@ impl Audit {
     }
 
     /// Audit rows where it is said whether a model is fine-tuned on useful canaries; where none is, elicitation has the two rows
-    /// about other contexts alone.
+    /// that need none.
     #[must_use]
     pub fn audit_rows_of(&self, elicits: bool) -> usize {
         if self.canaries.secrets.is_some() {
-            // Suppression of whole secrets, a phase.
-            return self.negative_phases().len();
+            // Suppression of whole secrets, a phase, and its tail.
+            return self.negative_phases().len() + 1;
         }
         let all = audit_rows(&self.probes, self.negative_phases().len());
         match self.probes.elicitation {
-            Some(probe) if !elicits && probe.contexts > 0 => all - 3,
-            Some(_) if !elicits => all - 4,
+            Some(_) if !elicits => all - 3,
             _ => all,
         }
     }
@@ -157,15 +156,16 @@ impl Audit {
 
 /// Audit rows that probes make where `phases` phases train against the negatives.
 ///
-/// Elicitation: guesses, likelihood in full and within the alphabet, exact, and guesses after other contexts. Low-logit, a
-/// phase: suppression, guesses, completion. Generation: what was said whole. Scan: enrichment, what was recovered whole.
+/// Elicitation: guesses, likelihood in full and within the alphabet, exact, and guesses without fine-tuning. Low-logit, a
+/// phase: suppression, guesses, completion; over all phases: the tail of suppression, guesses from either end, guesses after
+/// other prompts, spread, learned guesses. Generation: what was said whole. Scan: enrichment, what was recovered whole.
 pub(super) fn audit_rows(probes: &Probes, phases: usize) -> usize {
     let elicitation = probes
         .elicitation
         .as_ref()
-        .map_or(0, |p| 4 + usize::from(p.contexts > 0));
+        .map_or(0, |_| 5);
     let low_logit = probes.low_logit.as_ref().map_or(0, |p| {
-        phases * (2 + usize::from(!p.completion_letters.is_empty()))
+        phases * (2 + usize::from(!p.completion_letters.is_empty())) + 5
     });
     let generation = usize::from(probes.generation.is_some());
     elicitation + low_logit + generation + 2 * usize::from(probes.scan.is_some())

@@ -77,6 +77,18 @@ pub struct LowLogit {
     /// Effect to be able to exclude: shift of the true letter's mean rank, as a share of the alphabet.
     #[schemars(transform = half)]
     pub smallest_effect_rank: f64,
+    /// Effect to be able to exclude: what a guesser from one end of the logits gains on a single canary, nats per token.
+    #[schemars(transform = positive)]
+    pub smallest_effect_single: f64,
+    /// Effect to be able to exclude: shift of the mean of (2 · rank − 1)² over letters, where letters go to both ends.
+    #[schemars(transform = half)]
+    pub smallest_effect_spread: f64,
+    /// Effect to be able to exclude: letters guessed beyond chance by who learned on useful canaries; 0.42 is "42 % more often".
+    #[schemars(transform = positive)]
+    pub smallest_effect_advantage: f64,
+    /// Effect to be able to exclude: how far one canary in sixteen fell against the reference, nats, where the others did not.
+    #[schemars(transform = positive)]
+    pub smallest_effect_tail: f64,
     /// Effect to be able to exclude: share of canaries completed whole.
     #[schemars(transform = share)]
     pub smallest_effect_recovered: f64,
@@ -195,6 +207,10 @@ impl Default for LowLogit {
             positive_control: PositiveControl::Required,
             smallest_effect_auc: 0.1,
             smallest_effect_rank: 0.05,
+            smallest_effect_single: 1.63,
+            smallest_effect_spread: 0.05,
+            smallest_effect_advantage: 0.42,
+            smallest_effect_tail: 20.0,
             smallest_effect_recovered: 0.05,
             completion_letters: vec![2, 4, 8],
             completion_guesses: 200,

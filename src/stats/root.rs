@@ -4,7 +4,7 @@
 /// `low` and stops holding once. `low` where it holds nowhere above; `high` where it never stops.
 ///
 /// Bisection: slow and certain, and it needs no derivative at the ends, where ours are infinite.
-pub(super) fn last_holding(low: f64, high: f64, holds: impl Fn(f64) -> bool) -> f64 {
+pub(crate) fn last_holding(low: f64, high: f64, holds: impl Fn(f64) -> bool) -> f64 {
     if holds(high) {
         return high;
     }

@@ -1,14 +1,22 @@
-//! Guesses after other contexts, without any fine-tuning. Guide: evidence, "Contexts".
+//! Guesses without any fine-tuning, after the training's own prompt and others. Guide: evidence, "Contexts".
 
-use super::{Elicited, Value, first, rank};
+use super::Elicited;
 use crate::canary::Group;
 use crate::findings::error::FindingsError;
 use crate::findings::groups::{Groups, Values};
 use crate::findings::measure::Statistic;
+use crate::findings::prompts::Prompt;
 use crate::findings::row::{Row, Subject};
 use crate::findings::terms::Role;
-use crate::probes::CellObservations;
-use crate::probes::contexts::ContextScores;
+use crate::probes::elicitation::Point;
+
+fn rank(point: &Point) -> Option<f64> {
+    Some(point.rank)
+}
+
+fn first(point: &Point) -> Option<f64> {
+    Some(point.first)
+}
 
 impl Elicited<'_> {
     fn about_contexts(&self, role: Role, prefix: &str, phase: u8) -> Row {
@@ -25,10 +33,17 @@ impl Elicited<'_> {
         phases.last().map_or(0, |phase| phase.number())
     }
 
-    /// One audit row, the maximum over contexts and phases inside every permutation, and each context by itself.
+    /// One audit row, the maximum over prompts and phases inside every permutation, and each prompt by itself.
     pub(super) fn contexts(&self) -> Result<Vec<Row>, FindingsError> {
-        let groups = Groups::gathered(Group::HeldOut, |group| self.looks(group, rank))?;
-        let rates = Groups::gathered(Group::HeldOut, |group| self.looks(group, first))?;
+        let all = |_: &Prompt| true;
+        let empty = || Groups {
+            treated: Vec::new(),
+            control: Vec::new(),
+        };
+        let groups = self.prompts.against_controls(all, rank);
+        let groups = groups.unwrap_or_else(empty);
+        let rates = self.prompts.against_controls(all, first);
+        let rates = rates.unwrap_or_else(empty);
         let mut row = self.about_contexts(Role::Audit, "contexts", self.last_phase());
         let test = groups.tested_into(&mut row, self.context, "elicitation contexts")?;
         let at = &test.argmax;
@@ -39,66 +54,26 @@ impl Elicited<'_> {
             control: averaged(&groups.control),
         }
         .separate_into(&mut row);
-        groups.detectable_into(&mut row, &test, &self.looks(Group::Useful, rank)?);
+        let useful = self.prompts.values(Group::Useful, all, rank);
+        groups.detectable_into(&mut row, &test, &useful.unwrap_or_default());
         row.ask(self.context.audit);
-        row.note = self.where_largest(at);
+        row.note = self.prompts.at(all, at);
         let mut rows = vec![row];
         rows.extend(self.each_context(&groups, &rates));
         Ok(rows)
     }
 
-    /// The first seed's contexts; all seeds have the same.
-    fn named(&self) -> Vec<&ContextScores> {
-        let first = self.context.cells.first();
-        first.map_or_else(Vec::new, |cell| cell.contexts().collect())
-    }
-
-    fn where_largest(&self, at: &[usize]) -> Option<String> {
-        let named = self.named();
-        let names: Option<Vec<String>> = at
-            .iter()
-            .map(|&i| {
-                let scores = named.get(i)?;
-                Some(format!(
-                    "{} after phase {}",
-                    scores.context.name, scores.phase
-                ))
-            })
-            .collect();
-        Some(format!("the largest difference: {}", names?.join("; ")))
-    }
-
     fn each_context(&self, groups: &Groups, rates: &Groups) -> Vec<Row> {
-        let of = |(i, scores): (usize, &ContextScores)| {
-            let phase = scores.phase.number();
-            let mut row = self.about_contexts(Role::Exploratory, &scores.context.name, phase);
+        let of = |(i, prompt): (usize, &Prompt)| {
+            let phase = prompt.phase.number();
+            let mut row = self.about_contexts(Role::Exploratory, &prompt.name, phase);
             let at = vec![i; groups.treated.len()];
             groups.means_into(&mut row, &at);
             row.chance = row.statistic.chance(self.context.audit);
             [row.guess_rate, row.control_guess_rate] = rates.means(&at);
             row
         };
-        self.named().into_iter().enumerate().map(of).collect()
-    }
-
-    /// A number of every canary after every context, `[seeds][canaries][contexts]`.
-    fn looks(&self, group: Group, value: Value) -> Result<Vec<Values>, FindingsError> {
-        let expected = self.named().len();
-        let of = |cell: &CellObservations| {
-            let scores: Vec<&ContextScores> = cell.contexts().collect();
-            if scores.is_empty() || scores.len() != expected {
-                let what = "the canaries after other contexts";
-                return Err(FindingsError::missing(cell, what));
-            }
-            let canaries = scores[0].groups.get(&group).map_or(0, Vec::len);
-            Ok((0..canaries)
-                .map(|i| {
-                    let points = scores.iter().filter_map(|s| s.groups.get(&group)?.get(i));
-                    points.map(value).collect()
-                })
-                .collect())
-        };
-        self.context.cells.iter().map(of).collect()
+        self.prompts.named().iter().enumerate().map(of).collect()
     }
 }
 

@@ -4,9 +4,7 @@ use super::{Elicited, logprob};
 use crate::canary::Group;
 use crate::findings::measure::Statistic;
 use crate::findings::row::Row;
-use crate::findings::terms::Role;
-use crate::probes::CellObservations;
-use crate::probes::contexts::ContextScores;
+use crate::findings::terms::{Access, Role};
 use crate::probes::elicitation::log_mean_e;
 
 impl Elicited<'_> {
@@ -16,37 +14,42 @@ impl Elicited<'_> {
     /// alone would make held-outs likelier than 1/|A|^L without carrying anything about them. It matters in tiny spaces only.
     /// No interval: the p-value is a bound that holds whatever the dependence between terms, and nothing is estimated by it.
     pub(super) fn exact(&self) -> Row {
+        let letters = (self.context.letters() as f64).ln();
         let mut subject = self.subject(Role::Audit, Group::HeldOut, Statistic::LogEValue);
         let fine_tuned = !self.trajectories.is_empty();
         if !fine_tuned {
             (subject.prefix, subject.phase) = ("contexts", self.last_phase());
         }
+        // What it took to find the likeliest one.
+        let best = |terms: &mut dyn Iterator<Item = (f64, f64)>| {
+            let gains = terms.map(|(mean, length)| length * (mean + letters));
+            gains.fold(f64::NEG_INFINITY, f64::max)
+        };
+        let untuned = best(&mut self.prompted(Group::HeldOut));
+        let tuned = best(&mut self.tuned(Group::HeldOut));
+        if untuned >= tuned {
+            subject.access = Access::Logits;
+        }
         let mut row = self.context.about(&subject);
         row.known_negatives = fine_tuned.then_some(self.known);
-        let letters = (self.context.letters() as f64).ln();
         let elicited = self.trajectories.first().map(|t| t.length);
         // The shortest: what is detectable there is the least favourable.
-        let length = elicited.or_else(|| self.all_contexts().map(|c| c.length).min());
+        let length = elicited.or_else(|| self.prompts.all().map(|p| p.length).min());
         let length = length.unwrap_or(0) as f64;
         let left = self.context.share_left().ln();
         let log_e = |group| {
-            let elicited = self.values(group, logprob).into_iter().flatten().flatten();
-            let elicited = elicited.map(|mean| (mean, length));
-            let terms = elicited.chain(self.in_contexts(group));
+            let terms = self.tuned(group).chain(self.prompted(group));
             log_mean_e(terms.map(|(mean, length)| length * (mean + letters)), left)
         };
         let sizes = |group| {
             let per_seed = self.values(group, logprob);
             let least = per_seed.iter().map(Vec::len).min();
             least.unwrap_or_else(|| {
-                let size = |c: &ContextScores| c.groups.get(&group).map_or(0, Vec::len);
-                let sizes = self.all_contexts().map(size);
+                let sizes = self.prompts.all().map(|prompt| prompt.group(group).len());
                 sizes.min().unwrap_or(0)
             })
         };
-        let elicited = self.values(Group::HeldOut, logprob);
-        let terms: usize = elicited.iter().flatten().map(Vec::len).sum();
-        let terms = terms + self.in_contexts(Group::HeldOut).count();
+        let terms = self.tuned(Group::HeldOut).count() + self.prompted(Group::HeldOut).count();
         (row.n, row.n_control) = (sizes(Group::HeldOut), Some(sizes(Group::Control)));
         row.estimate = log_e(Group::HeldOut);
         row.control_estimate = log_e(Group::Control);
@@ -65,16 +68,18 @@ impl Elicited<'_> {
         row
     }
 
-    fn all_contexts(&self) -> impl Iterator<Item = &ContextScores> {
-        let cells = self.context.cells.iter();
-        cells.flat_map(CellObservations::contexts)
+    /// Mean log-probability and number of letters of each canary at each evaluation of the fine-tuning.
+    fn tuned(&self, group: Group) -> impl Iterator<Item = (f64, f64)> {
+        let length = self.trajectories.first().map_or(0, |t| t.length) as f64;
+        let values = self.values(group, logprob).into_iter().flatten().flatten();
+        values.map(move |mean| (mean, length))
     }
 
-    /// Mean log-probability and number of letters of each canary after each context.
-    fn in_contexts(&self, group: Group) -> impl Iterator<Item = (f64, f64)> {
-        self.all_contexts().flat_map(move |scores| {
-            let points = scores.groups.get(&group).map_or(&[][..], Vec::as_slice);
-            points.iter().map(|p| (p.logprob, scores.length as f64))
+    /// Mean log-probability and number of letters of each canary after each prompt.
+    fn prompted(&self, group: Group) -> impl Iterator<Item = (f64, f64)> {
+        self.prompts.all().flat_map(move |prompt| {
+            let points = prompt.group(group).iter();
+            points.map(|p| (p.logprob, prompt.length as f64))
         })
     }
 }

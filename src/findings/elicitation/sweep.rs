@@ -4,6 +4,7 @@ use super::Elicited;
 use crate::canary::Group;
 use crate::findings::error::FindingsError;
 use crate::findings::measure::Statistic;
+use crate::findings::prompts::Prompts;
 use crate::findings::row::{Row, Subject};
 use crate::findings::terms::{Access, Role};
 use crate::probes::elicitation::Attack;
@@ -52,6 +53,7 @@ impl Elicited<'_> {
             context: self.context,
             settings: self.settings,
             trajectories: trajectories.collect::<Result<_, _>>()?,
+            prompts: Prompts::default(),
             known,
         };
         let mut row = weaker.guesses(Role::Exploratory, Group::HeldOut, statistic)?;

@@ -273,6 +273,7 @@ fn looks_that_are_missing_are_named() {
             let kind = match look {
                 ProbeResult::Context(_) => "context",
                 ProbeResult::Completion(_) => "completion",
+                ProbeResult::Contrast(_) => "contrast",
                 ProbeResult::Generation(_) => "generation",
                 ProbeResult::Scan(_) => "scan",
             };

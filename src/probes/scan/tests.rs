@@ -42,12 +42,10 @@ pub(in crate::probes) fn canaries() -> Vec<Canary> {
 pub(in crate::probes) fn settings() -> LowLogit {
     LowLogit {
         positive_control: PositiveControl::Required,
-        smallest_effect_auc: 0.1,
-        smallest_effect_rank: 0.05,
-        smallest_effect_recovered: 0.05,
         completion_letters: vec![2, 4],
         completion_guesses: 10,
         top_k: 3,
+        ..LowLogit::default()
     }
 }
 
