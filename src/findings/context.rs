@@ -14,6 +14,8 @@ pub const CI_LEVEL: f64 = 0.95;
 pub const POWER: f64 = 0.8;
 /// Level at which the placebos of a run, together, may fail by chance; inside the run's own level.
 pub const PLACEBO_ALPHA: f64 = 0.001;
+/// How far a positive control must move the mean rank, upward: what is barely seen shows no instrument that works.
+pub(super) const CONTROL_RANK: f64 = 0.1;
 /// Seeds from which on a statement about the recipe is made at all.
 pub(super) const RECIPE_SEEDS: usize = 3;
 /// Seeds from which on "the recipe does not leak" may be said.
@@ -99,6 +101,12 @@ impl Context<'_> {
             PositiveControl::NotApplicable => None,
             PositiveControl::Required => self.finds(row),
         }
+    }
+
+    /// Whether a positive control moved ranks as far as one must.
+    pub(super) fn moves(&self, row: &Row) -> Option<bool> {
+        let far = row.shift().is_some_and(|shift| shift >= CONTROL_RANK);
+        self.finds(row).map(|found| found && far)
     }
 
     /// How often letters were guessed in both groups, and how much better than chance that is, into a row.

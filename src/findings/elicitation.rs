@@ -178,14 +178,11 @@ impl Elicited<'_> {
             return Ok(row);
         }
         (row.min_detectable, row.min_detectable_sparse) = (None, None);
+        row.smallest_effect = None;
         if role == Role::PositiveControl {
-            let large = row.shift().is_some_and(|shift| Some(shift) >= row.smallest_effect);
-            let found = self.context.passes(self.settings.positive_control, &row);
-            // What is seen must be as large as what the audit promises to see.
-            row.passed = found.map(|found| found && large);
+            let passed = self.context.passes(self.settings.positive_control, &row);
+            row.passed = passed.and(self.context.moves(&row));
             row.note = Some(TAUGHT.to_owned());
-        } else {
-            row.smallest_effect = None;
         }
         Ok(row)
     }

@@ -65,7 +65,9 @@ pub(super) fn rows(context: &Context<'_>, settings: &LowLogit) -> Result<Vec<Row
     if context.guesses_letters() {
         let prompts = Prompts::of(context)?;
         rows.push(prompted::ends(context, &prompts));
-        rows.push(prompted::other_prompts(context, &prompts)?);
+        if context.audit.has_other_prompts() {
+            rows.push(prompted::other_prompts(context, &prompts)?);
+        }
         rows.push(prompted::spread(context, &prompts)?);
         rows.push(prompted::learned(context)?);
     }

@@ -31,10 +31,7 @@ pub(super) fn row(context: &Context<'_>) -> Result<Option<Row>, FindingsError> {
     });
     let groups = Groups::gathered(Group::Spike, |group| ranks(context, phase, group))?;
     groups.tested_into(&mut row, context, "spike")?;
-    let asked = context.audit.probes.elicitation.as_ref().map(|p| p.smallest_effect_rank);
-    let large = row.shift().is_some_and(|shift| Some(shift) >= asked);
-    // What is seen must be as large as what the audit promises to see.
-    row.passed = context.finds(&row).map(|found| found && large);
+    row.passed = context.moves(&row);
     row.note = Some("spike-in: canaries that training was for, on the chosen side".to_owned());
     Ok(Some(row))
 }

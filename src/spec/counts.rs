@@ -140,11 +140,18 @@ impl Audit {
             // Suppression of whole secrets, a phase, and its tail.
             return self.negative_phases().len() + 1;
         }
-        let all = audit_rows(&self.probes, self.negative_phases().len());
+        let all = audit_rows(&self.probes, self.negative_phases().len(), self.has_other_prompts());
         match self.probes.elicitation {
             Some(_) if !elicits => all - 3,
             _ => all,
         }
+    }
+
+    /// Whether canaries are scored after any prompt but the training's own.
+    #[must_use]
+    pub fn has_other_prompts(&self) -> bool {
+        let contexts = self.probes.elicitation.as_ref();
+        self.canaries.prefixes.is_some() || contexts.is_some_and(|p| p.contexts > 0)
     }
 
     /// Log-likelihood of a uniform guess, −ln |A|, in nats per token.
@@ -158,14 +165,14 @@ impl Audit {
 ///
 /// Elicitation: guesses, likelihood in full and within the alphabet, exact, and guesses without fine-tuning. Low-logit, a
 /// phase: suppression, guesses, completion; over all phases: the tail of suppression, guesses from either end, guesses after
-/// other prompts, spread, learned guesses. Generation: what was said whole. Scan: enrichment, what was recovered whole.
-pub(super) fn audit_rows(probes: &Probes, phases: usize) -> usize {
+/// other prompts where there are any, spread, learned guesses. Generation: what was said whole. Scan: enrichment, what was recovered whole.
+pub(super) fn audit_rows(probes: &Probes, phases: usize, other_prompts: bool) -> usize {
     let elicitation = probes
         .elicitation
         .as_ref()
         .map_or(0, |_| 5);
     let low_logit = probes.low_logit.as_ref().map_or(0, |p| {
-        phases * (2 + usize::from(!p.completion_letters.is_empty())) + 5
+        phases * (2 + usize::from(!p.completion_letters.is_empty())) + 4 + usize::from(other_prompts)
     });
     let generation = usize::from(probes.generation.is_some());
     elicitation + low_logit + generation + 2 * usize::from(probes.scan.is_some())

@@ -97,7 +97,7 @@ impl Gate {
     /// What no range can say.
     pub(super) fn check(&self, document: &Document<'_>, spec: &Spec) -> Result<(), SpecError> {
         let phases = usize::from(!spec.phase2.skip) + usize::from(!spec.phase3.skip);
-        let least = PERMUTATIONS_A_ROW * audit_rows(&spec.probes, phases).max(1);
+        let least = PERMUTATIONS_A_ROW * audit_rows(&spec.probes, phases, true).max(1);
         let key = "gate.permutations";
         document.demand(
             self.permutations >= least,

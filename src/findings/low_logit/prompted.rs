@@ -162,10 +162,6 @@ fn over_prompts(
     value: impl Fn(&Point) -> Option<f64> + Copy,
 ) -> Result<Row, FindingsError> {
     row.ask(context.audit);
-    if !prompts.named().iter().any(wanted) {
-        row.note = Some("there is no other prompt: no tokens but the letters".to_owned());
-        return Ok(row);
-    }
     let groups = prompts.against_controls(wanted, value);
     let useful = prompts.values(Group::Useful, wanted, value);
     let (Some(groups), Some(useful)) = (groups, useful) else {

@@ -22,13 +22,13 @@ fn with(world: &World, change: impl Fn(&mut ProbeResult)) -> Findings {
 fn every_probe_adds_its_rows_to_the_family() {
     let world = everything();
     let found = world.findings();
-    assert_eq!(audit_rows(&found).count(), 14);
-    assert_eq!(world.audit.audit_rows(), 14);
+    assert_eq!(audit_rows(&found).count(), 19);
+    assert_eq!(world.audit.audit_rows(), 19);
     for row in audit_rows(&found) {
         assert!(row.p_value.is_some() && row.p_floor.is_some() && row.p_method.is_some());
         assert!(row.smallest_effect.is_some(), "{row:?}");
         assert!(
-            row.ci_low.is_some() || row.statistic == "log_e_value_nats",
+            row.ci_low.is_some() || row.statistic.to_string().starts_with("log_e_value"),
             "{row:?}"
         );
         assert_eq!(row.gated, row.tier != Tier::Recognition);
@@ -94,7 +94,7 @@ fn a_context_that_says_secrets_is_a_partial_leak_and_is_named() {
         .rows
         .iter()
         .filter(|r| r.role == Role::Exploratory && r.statistic == "context_letter_rank");
-    assert_eq!(each.count(), 10);
+    assert_eq!(each.count(), 12);
 }
 
 #[test]
@@ -112,8 +112,8 @@ fn one_canary_said_whole_after_another_token_is_extraction() {
         3,
         "log_e_value_nats",
     );
-    // After nothing eight letters are scored: 10^8 over 24 canaries at 5 evaluations and 10 contexts.
-    assert!((exact.estimate.unwrap() - (1e8f64 / (24.0 * 15.0)).ln()).abs() < 0.01);
+    // After nothing eight letters are scored: 10^8 over 24 canaries at 5 evaluations, 10 contexts and 2 phases' own prompts.
+    assert!((exact.estimate.unwrap() - (1e8f64 / (24.0 * 17.0)).ln()).abs() < 0.01);
     assert_eq!(exact.verdict, Some(Verdict::Leak));
 }
 

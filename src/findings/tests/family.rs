@@ -7,28 +7,29 @@ use crate::probes::observe;
 use crate::seed::{Purpose, RootSeed};
 
 const SPECS: [(&str, usize); 7] = [
-    ("", 8),
-    ("[phase1]\nskip = true", 8),
-    ("[phase2]\nskip = true", 6),
+    ("", 14),
+    ("[phase1]\nskip = true", 14),
+    ("[phase2]\nskip = true", 12),
     (
         "[phase3]\nskip = true\n[probes.elicitation]\nenabled = false",
-        2,
+        7,
     ),
-    ("[probes.elicitation]\nenabled = false", 4),
-    ("[probes.low_logit]\nenabled = false", 4),
+    ("[probes.elicitation]\nenabled = false", 9),
+    ("[probes.low_logit]\nenabled = false", 5),
     (
         "[phase2]\nskip = true\n[probes.low_logit]\nenabled = false",
-        4,
+        5,
     ),
 ];
 
-/// A clean model's findings under each spec, with and without prefixes.
+/// A clean model's findings under each spec, with and without prefixes; without them there is no other prompt to look at.
 fn each_spec(check: impl Fn(&Audit, &Findings, usize)) {
     for (more, rows) in SPECS {
         for prefixes in ["", "\nprefixes = false"] {
             let audit = audit(&format!("{SMALL}{prefixes}"), more);
             let found = World::clean(audit.clone()).findings();
-            check(&audit, &found, rows);
+            let looks = usize::from(!prefixes.is_empty() && audit.probes.low_logit.is_some());
+            check(&audit, &found, rows - looks);
         }
     }
 }
@@ -74,21 +75,23 @@ fn only_audit_rows_have_verdicts_and_every_row_what_applies() {
             if let (Some(p), Some(floor)) = (row.p_value, row.p_floor) {
                 assert!(floor > 0.0 && p >= floor, "{row:?}");
             }
-            assert_eq!(row.control.is_none(), row.role == Role::Replication);
-            assert_eq!(row.n_control.is_none(), row.role == Role::Replication);
+            // Held against chance that is known, and nobody else.
+            let alone = row.role == Role::Placebo && row.statistic.has_known_chance();
+            let alone = alone || row.role == Role::Replication;
+            assert_eq!((row.control.is_none(), row.n_control.is_none()), (alone, alone));
             assert_eq!(
                 row.suppression_nats.is_some(),
                 row.statistic == "suppression_nats"
             );
             let prefixes = audit.canaries.prefixes.is_some();
-            assert_eq!(row.prefix == "none", !prefixes);
+            assert!(row.prefix != "none" || !prefixes);
             // Four letters are scored after a prefix, three without: the first is context.
             if row.statistic == "lowest_letter_rate_given_0_letters" {
                 assert!(prefixes);
             }
             if is_audit {
                 // An e-value carries its own error bound; all other audit rows have an AUC with an interval.
-                let bounded = row.statistic == "log_e_value_nats";
+                let bounded = row.statistic.to_string().starts_with("log_e_value");
                 assert_eq!(row.ci_low.is_none() && row.auc.is_none(), bounded);
                 assert_eq!(row.ci_of, (!bounded).then_some(IntervalOf::Auc));
                 assert_eq!(

@@ -30,8 +30,9 @@ fn clean(_: Moment, _: usize) -> Rule {
     Rule::Noise
 }
 
+/// All but what so few canaries leave open whatever the instruments say.
 fn verdicts(found: &Findings, probe: Probe) -> Vec<Verdict> {
-    let rows = audit_rows(found).filter(|r| r.probe == probe);
+    let rows = audit_rows(found).filter(|r| r.probe == probe && !asks_for_few(r));
     rows.map(|r| r.verdict.unwrap()).collect()
 }
 
@@ -197,52 +198,78 @@ fn a_suppressed_control_must_be_suppressed_not_raised() {
 }
 
 #[test]
-fn a_failed_placebo_takes_every_verdict_of_its_probe() {
-    // Held-outs that differ before planting, under one prefix: nothing of that probe can be told, not even a leak.
+fn a_failed_placebo_takes_every_verdict_that_compares_with_controls() {
+    // Held-outs that differ before planting, under one prefix: no comparison of that probe tells anything, not even a leak.
     for (prefix, broken, other) in [
         (Prefix::Reverse, Probe::Elicitation, Probe::LowLogit),
         (Prefix::Regular, Probe::LowLogit, Probe::Elicitation),
     ] {
         let world = World::new(audit(GROUPS, EASY), move |m, g, _| {
             if g == Group::HeldOut && m.prefix == prefix {
-                match prefix {
-                    Prefix::Reverse => Rule::First(0.9),
-                    Prefix::Regular => Rule::Last(0.9),
-                }
+                Rule::Outside(20.0)
             } else {
                 Rule::Noise
             }
         });
         let found = world.findings();
         assert!(instruments(&found, Role::Placebo, broken).contains(&Some(false)));
-        assert!(
-            instruments(&found, Role::Placebo, other)
-                .iter()
-                .all(|p| *p == Some(true))
-        );
-        let of_broken: Vec<_> = audit_rows(&found).filter(|r| r.probe == broken).collect();
-        assert!(
-            of_broken.iter().any(|r| r.p_adjusted.unwrap() < 0.05),
-            "{of_broken:?}"
-        );
-        for row in of_broken {
-            assert_eq!(row.verdict, Some(Verdict::Inconclusive));
-            assert!(row.note.as_deref().unwrap().contains("placebo"));
+        let of_other = instruments(&found, Role::Placebo, other);
+        assert!(of_other.iter().all(|p| *p == Some(true)));
+        let of_broken = || audit_rows(&found).filter(|r| r.probe == broken);
+        // Suppression is the same before and after, likelihood under elicitation is not.
+        let significant = of_broken().any(|r| r.p_adjusted.unwrap() < 0.05);
+        assert_eq!(significant, broken == Probe::Elicitation);
+        for row in of_broken() {
+            let known = row.statistic.has_known_chance();
+            let open = row.verdict == Some(Verdict::Inconclusive);
+            assert_eq!(open, !known, "{row:?}");
+            let said = row.note.as_deref().is_some_and(|n| n.contains("not exchangeable"));
+            assert_eq!(said, !known, "{row:?}");
         }
-        assert!(
-            verdicts(&found, other)
-                .iter()
-                .all(|v| *v == Verdict::NoLeakDetected)
-        );
+        assert!(verdicts(&found, other).iter().all(|v| *v == Verdict::NoLeakDetected));
         assert_eq!(found.gate.exit_code, 3, "{:?}", found.gate.reasons);
-        assert!(
-            found
-                .gate
-                .reasons
-                .iter()
-                .any(|r| r.starts_with("placebo failed"))
-        );
+        let reasons = &found.gate.reasons;
+        assert!(reasons.iter().any(|r| r.starts_with("placebo failed")));
     }
+}
+
+/// Whoever is audited supplies a reference that has seen the canaries: what a model gives away by itself it still gives away.
+#[test]
+fn a_reference_that_knows_the_canaries_hides_no_leak() {
+    let world = World::new(audit(GROUPS, EASY), |m, g, _| {
+        if g == Group::HeldOut && m.prefix == Prefix::Regular {
+            Rule::Last(0.9)
+        } else {
+            Rule::Noise
+        }
+    });
+    let found = world.findings();
+    let ends = "log_e_value_from_either_end_nats";
+    let placebo = row(&found, Role::Placebo, Probe::LowLogit, 1, ends);
+    assert_eq!(placebo.passed, Some(false));
+    let leak = row(&found, Role::Audit, Probe::LowLogit, 3, ends);
+    assert_eq!(leak.verdict, Some(Verdict::Leak));
+    for row in audit_rows(&found).filter(|r| r.probe == Probe::LowLogit) {
+        let note = row.note.as_deref().unwrap_or_default();
+        assert!(note.contains("the reference already knows the canaries"), "{row:?}");
+    }
+    assert_eq!(found.gate.exit_code, 1, "{:?}", found.gate.reasons);
+}
+
+#[test]
+fn a_required_instrument_that_could_not_be_made_is_none_that_passed() {
+    let missing = || {
+        let more = String::from("[probes.generation]\npositive_control = 'required'\nsmallest_effect_recovered = 0.25\n[phase3]\nskip = true\n");
+        let off = ["probes.elicitation.enabled=false", "probes.low_logit.enabled=false"];
+        let found = World::clean(audit_with(GROUPS, &more, &off)).findings();
+        assert!(instruments(&found, Role::PositiveControl, Probe::Generation).is_empty());
+        let said = row(&found, Role::Audit, Probe::Generation, 2, "said_whole").clone();
+        (said, found.gate.exit_code)
+    };
+    // Effects of 24 canaries; what remains is the instrument.
+    let (said, exit) = missing();
+    assert_eq!((said.verdict, exit), (Some(Verdict::Inconclusive), 3));
+    assert!(said.note.unwrap().contains("required and could not be made"));
 }
 
 #[test]

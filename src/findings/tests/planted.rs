@@ -67,7 +67,7 @@ fn elicitations_guesses() {
     assert_eq!((guesses.n, guesses.n_control), (2, Some(3)));
     assert_eq!(guesses.ci_of, Some(IntervalOf::Auc));
     assert!(guesses.ci_low.unwrap() < 0.75 && guesses.ci_high.unwrap() > 0.75);
-    // No p-value of ten relabellings reaches 0.05 / 8.
+    // No p-value of ten relabellings reaches 0.05 / 14.
     assert_eq!(guesses.min_detectable, None);
     assert_eq!(guesses.verdict, Some(Verdict::Inconclusive));
     let control = row(
@@ -104,15 +104,16 @@ fn elicitations_likelihoods() {
             .map(|r| (2.0 * (r - log_sum() - 0.5)).exp() * 14.0);
         (terms.sum::<f64>() / places.len() as f64).ln()
     };
-    let e = mean_e(&[1.0, 2.0, 3.0, 3.0, 2.0, 1.0]);
+    // Three evaluations; then both prefixes after phase 2, and after phase 3.
+    let held_out = [[1.0, 2.0], [3.0, 3.0], [2.0, 1.0], [0.0, 1.0], [0.0, 1.0], [2.0; 2], [2.0; 2]];
+    let after = [[2.0, 1.0, 2.0], [3.0, 0.0, 2.0]];
+    let control = [[1.0, 2.0, 2.0], [0.0, 1.0, 0.0], [1.0; 3], after[0], after[0], after[1], after[1]];
+    let e = mean_e(held_out.as_flattened());
     close(exact.estimate, e);
-    close(
-        exact.control_estimate,
-        mean_e(&[1.0, 2.0, 2.0, 0.0, 1.0, 0.0, 1.0, 1.0, 1.0]),
-    );
+    close(exact.control_estimate, mean_e(control.as_flattened()));
     close(exact.p_value, (-e).exp().min(1.0));
-    // One canary at one of 6 looks must reach 6 · 8 / 0.05, over two letters.
-    close(exact.min_detectable, (6.0f64 * 8.0 / 0.05).ln() / 2.0);
+    // One canary at one of 14 looks must reach 14 · 14 / 0.05, over two letters.
+    close(exact.min_detectable, (14.0f64 * 14.0 / 0.05).ln() / 2.0);
 }
 
 #[test]
@@ -269,7 +270,7 @@ fn several_seeds_are_averaged_and_permuted_within() {
         3,
         "mean_letter_rank",
     );
-    // 10 · 10 relabellings; only the true one separates both seeds.
-    close(guesses.p_value, 0.01);
-    close(guesses.p_floor, 0.01);
+    // 10 · 10 relabellings; only the true one separates both seeds. Twice that, for each seed is tested by itself too.
+    close(guesses.p_value, 0.02);
+    close(guesses.p_floor, 0.02);
 }

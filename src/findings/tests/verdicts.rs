@@ -22,8 +22,8 @@ fn one_whole_canary_of_128_at_one_evaluation_is_extraction() {
         3,
         "log_e_value_nats",
     );
-    // One of 128 · 5 looks at p ≈ 1: 16 · ln 26 − ln 640.
-    assert!((exact.estimate.unwrap() - (16.0 * 26f64.ln() - 640f64.ln())).abs() < 1e-3);
+    // One of 128 · (5 looks and both prefixes after two phases) at p ≈ 1: 16 · ln 26 − ln 1152.
+    assert!((exact.estimate.unwrap() - (16.0 * 26f64.ln() - 1152f64.ln())).abs() < 1e-3);
     assert_eq!(exact.verdict, Some(Verdict::Leak));
     assert_eq!(found.tiers.extraction, Some(Verdict::Leak));
     // A mean over 128 does not see one of them.

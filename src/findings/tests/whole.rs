@@ -59,12 +59,13 @@ fn what_was_pushed_away_is_recognised_and_no_letter_is_guessed() {
             (Role::Audit, Statistic::Suppression),
             (Role::PositiveControl, Statistic::Suppression),
             (Role::Placebo, Statistic::MeanLogprob),
+            (Role::Audit, Statistic::SuppressionTail),
         ]
     );
     let row = &found.rows[0];
     close(row.auc, 1.0);
-    // One row is the whole family.
-    assert_eq!(row.p_adjusted, row.p_value);
+    // Two rows are the whole family.
+    assert_eq!(row.p_adjusted, row.p_value.map(|p| 2.0 * p));
     assert!(row.gated && found.rows[2].chance.is_none());
     assert_eq!((found.verdict, found.gate.exit_code), (Verdict::Leak, 1));
     assert_eq!(found.figures.rocs.len(), 1);
