@@ -143,4 +143,5 @@ fn full() {
     open_ends(500);
     one_whole_canary(500);
     super::power::full(1000);
+    super::sparse::full(100);
 }

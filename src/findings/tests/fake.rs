@@ -107,6 +107,8 @@ impl Fake<'_> {
             }
             Rule::Tied => logits.fill(0.0),
             Rule::Whole => logits[truth] = 40.0,
+            Rule::Leaks { half: true, .. } if place % 2 == 0 => {}
+            Rule::Leaks { top, .. } => logits[truth] = if top { 40.0 } else { -40.0 },
             Rule::Suppressed(nats) => return (logits, nats / (row.len() - 1) as f64),
             Rule::Place(r) => {
                 let others = (0..letters).filter(|p| *p != usize::from(r));

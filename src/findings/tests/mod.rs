@@ -12,11 +12,13 @@ mod counts;
 mod fake;
 mod family;
 mod figures;
+mod fooling;
 mod gate;
 mod instruments;
 mod looks;
 mod planted;
 mod power;
+mod sparse;
 mod verdicts;
 mod whole;
 
@@ -60,6 +62,8 @@ enum Rule {
     Last(f64),
     /// Every true letter is all but certain.
     Whole,
+    /// Every true letter, or every second one, all but certain from this end of the logits.
+    Leaks { top: bool, half: bool },
     /// Noise, and the whole canary less likely by so many nats.
     Suppressed(f64),
     /// Noise, and every letter of the alphabet less likely, by so many nats a canary: no rank moves.
