@@ -238,7 +238,16 @@ impl Groups {
     }
 
     /// Smallest detectable distance of the AUC from 0.5.
+    #[allow(clippy::float_cmp, reason = "scores tie when they are the same number")]
     pub(super) fn detectable_auc(&self, test: &PermutationTest) -> Option<f64> {
+        let varies = |[treated, control]: &[Vec<f64>; 2]| {
+            let mut both = treated.iter().chain(control);
+            both.next().is_some_and(|first| both.any(|x| x != first))
+        };
+        // Scores that are all the same say nothing of what would have been found.
+        if !self.flat().iter().all(varies) {
+            return None;
+        }
         let (n, n_control) = self.sizes();
         stats::min_detectable_auc(
             test.critical_value?,

@@ -48,17 +48,14 @@ fn only_a_worsening_fails() {
             .iter()
             .filter(|r| r.outcome == Outcome::Fail)
             .collect();
-        let [rule] = failed[..] else {
-            panic!("{failed:?}")
-        };
-        assert!(
-            rule.rule
-                .contains("low_logit mean_letter_rank after phase 2"),
-            "{rule:?}"
-        );
+        let ranks = "low_logit mean_letter_rank after phase 2";
+        let rule = failed.iter().find(|rule| rule.rule.contains(ranks)).unwrap();
+        // Nothing but guesses from the bottom, by all rows that see them.
+        assert!(failed.iter().all(|rule| rule.probe == Some(Probe::LowLogit)), "{failed:?}");
         let [low, high] = rule.interval.unwrap();
         assert!(0.0 < low && low < high && rule.limit == Some(0.0));
-        assert!(found.gate.reasons[0].contains("worse than in the baseline"));
+        let said = |r: &String| r.contains(ranks) && r.contains("worse than in the baseline");
+        assert!(found.gate.reasons.iter().any(said), "{:?}", found.gate.reasons);
     }
     // Better.
     let found = beside(&more, &leaking);
@@ -69,7 +66,8 @@ fn only_a_worsening_fails() {
 fn a_new_leak_that_may_be_chance_stays_open() {
     let after = world(0.45);
     let mut before = after.findings().rows;
-    for row in before.iter_mut().filter(|r| r.verdict.is_some()) {
+    // Rows with an interval alone: a new leak by known chance needs none.
+    for row in before.iter_mut().filter(|r| r.verdict.is_some() && r.ci_of.is_some()) {
         row.verdict = Some(Verdict::NoLeakDetected);
     }
     let cells = [after.cell(0)];

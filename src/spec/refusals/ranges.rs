@@ -192,7 +192,7 @@ fn probes_and_gate() {
         ),
         ("gate.alpha = 0.5", &["below 0.5"]),
         ("gate.alpha = 0", &["above 0"]),
-        ("gate.permutations = 11999", &["from 12000 to"]),
+        ("gate.permutations = 16999", &["from 17000 to"]),
         (
             "gate.permutations = 13999\nprobes.scan.enabled = true",
             &["from 14000 to"],
