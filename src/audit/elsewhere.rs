@@ -35,7 +35,7 @@ pub(super) fn notes(
         ));
     } else if audit.probes.elicitation.is_some() {
         notes.push(
-            "Nothing was fine-tuned: what someone could draw out who may fine-tune is not covered; --elicit tries it."
+            "Nothing was fine-tuned: what someone could elicit who may fine-tune is not covered; --elicit tries it."
                 .to_owned(),
         );
     } else if audit.canaries.secrets.is_some() {

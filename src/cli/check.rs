@@ -11,6 +11,7 @@ use crate::checkpoint::{Folder, ModelConfig, Source, locate};
 use crate::exit::ExitCode;
 use crate::forecast::{Cost, clean_run, cost};
 use crate::spec::{Audit, ModelSource, key_tables, schema};
+use crate::stats::guess_advantage;
 
 /// A spec gets a warning where a clean model ends 0 with a smaller probability.
 const FAIR_CHANCE: f64 = 0.9;
@@ -141,9 +142,15 @@ fn outlook(text: &mut String, audit: &Audit) {
         } else {
             "  ← too large"
         };
+        let letters = audit.canaries.alphabet.len();
+        let of = |shift| guess_advantage(shift, letters).filter(|_| row.unit.contains("rank 0–1"));
+        let guesses = of(row.detectable).zip(of(row.asked)).map_or_else(
+            String::new,
+            |(found, asked)| format!(" ({:+.0} % and {:+.0} % guesses)", 100.0 * found, 100.0 * asked),
+        );
         let _ = writeln!(
             text,
-            "  {:<12} {}: minimum detectable effect {:.3}, effect to rule out {:.3} {}{enough}",
+            "  {:<12} {}: minimum detectable effect {:.3}, effect to rule out {:.3} {}{guesses}{enough}",
             "power", row.name, row.detectable, row.asked, row.unit
         );
     }

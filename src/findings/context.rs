@@ -53,6 +53,24 @@ impl Context<'_> {
         !self.audit.phase3.skip || self.cells.iter().all(before)
     }
 
+    /// Whether the reference gave every canary the very scores that the model gives it, in every seed: then they are one model.
+    pub(super) fn is_its_reference(&self) -> bool {
+        let same = |cell: &CellObservations| {
+            let phases = self.audit.negative_phases();
+            let model = phases.last().and_then(|&p| cell.snapshot(p, Prefix::Regular));
+            let reference = cell.snapshot(Phase::One, Prefix::Regular);
+            let (Some(model), Some(reference)) = (model, reference) else {
+                return false;
+            };
+            let logprobs = |snapshot: &Snapshot| -> Vec<Vec<f64>> {
+                let all = snapshot.groups.values().flatten();
+                all.map(|scores| scores.logprobs.clone()).collect()
+            };
+            logprobs(model) == logprobs(reference)
+        };
+        !self.cells.is_empty() && self.cells.iter().all(same)
+    }
+
     pub(super) fn seeds(&self) -> Vec<u64> {
         self.cells.iter().map(|c| c.seed).collect()
     }

@@ -70,6 +70,7 @@ pub(super) fn rows(
     };
     let mut rows = vec![
         elicited.guesses(Role::Audit, Group::HeldOut, Statistic::MeanLetterRank)?,
+        elicited.averaged()?,
         elicited.relative(Statistic::MeanLogprob, logprob)?,
         elicited.relative(Statistic::MeanAlphabetLogprob, alphabet_logprob)?,
         elicited.exact(),
@@ -184,6 +185,23 @@ impl Elicited<'_> {
             row.passed = passed.and(self.context.moves(&row));
             row.note = Some(TAUGHT.to_owned());
         }
+        Ok(row)
+    }
+
+    /// Ranks averaged over evaluations: a shift that stays is seen where it is too small for a maximum over many looks.
+    fn averaged(&self) -> Result<Row, FindingsError> {
+        let average = |group| -> Vec<Values> {
+            let mean = |points: Vec<f64>| vec![points.iter().sum::<f64>() / points.len().max(1) as f64];
+            let seeds = self.values(group, rank).into_iter();
+            seeds.map(|canaries| canaries.into_iter().map(mean).collect()).collect()
+        };
+        let statistic = Statistic::AveragedLetterRank;
+        let mut row = self.context.about(&self.subject(Role::Audit, Group::HeldOut, statistic));
+        let groups = Groups::against_controls(Group::HeldOut, average);
+        let test = groups.tested_into(&mut row, self.context, "elicitation averaged guesses")?;
+        groups.detectable_into(&mut row, &test, &average(Group::Useful));
+        row.known_negatives = Some(self.known);
+        row.ask(self.context.audit);
         Ok(row)
     }
 

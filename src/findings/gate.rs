@@ -1,14 +1,15 @@
 //! The gate: which exit code a CI job sees. Guide: evidence, "Gate and exit codes".
 
-use super::compare::{Change, changes_between, is_same};
+mod baseline;
+
 use super::measure::Statistic;
 use super::report::{Gate, GateRule, Outcome};
 use super::row::{IntervalOf, Row};
-use super::terms::{Probe, Role, Scope, Tier, Verdict};
+use super::terms::{Probe, Role, Tier, Verdict};
 use crate::canary::Group;
 use crate::exit::ExitCode;
 use crate::spec::{Audit, Limit};
-use crate::stats::holm;
+use baseline::{forgiven, no_worse, worsenings};
 
 /// Judges the rows by the gate. A failed rule decides before anything that stayed open.
 ///
@@ -22,10 +23,10 @@ pub(super) fn evaluate(rows: &[Row], audit: &Audit, baseline: Option<&[Row]>) ->
         }
         Some(before) => {
             let worsened = worsenings(before, rows);
-            let alpha = audit.gate.alpha;
+            let (alpha, margin) = (audit.gate.alpha, audit.gate.baseline_margin);
             let gated = rows.iter().filter(|r| r.gated);
             let mut rules: Vec<GateRule> = gated
-                .map(|row| no_worse(row, before, &worsened, alpha))
+                .map(|row| no_worse(row, before, &worsened, (alpha, margin)))
                 .collect();
             if rules.is_empty() {
                 rules.push(no_leak(rows, audit));
@@ -122,115 +123,6 @@ fn no_leak(rows: &[Row], audit: &Audit) -> GateRule {
             (false, false) => Outcome::Undecided,
         },
         detail,
-    }
-}
-
-/// A row of the baseline and of this run, and the Holm-adjusted one-sided p-value of no worsening.
-struct Worsening {
-    change: Change,
-    p: Option<f64>,
-}
-
-/// The audit rows about these checkpoints against the baseline's. The family is all of them, gated or not.
-fn worsenings(before: &[Row], rows: &[Row]) -> Vec<Worsening> {
-    let changes = changes_between(before, rows).into_iter();
-    let changes: Vec<Change> = changes
-        .filter(|c| c.role == Role::Audit && c.scope == Scope::Checkpoint)
-        .collect();
-    let p: Vec<f64> = changes.iter().filter_map(|c| c.p_worse).collect();
-    let mut adjusted = holm(&p).into_iter();
-    let with_p = |change: Change| Worsening {
-        p: change.p_worse.and_then(|_| adjusted.next()),
-        change,
-    };
-    changes.into_iter().map(with_p).collect()
-}
-
-/// The rule of one gated row against a baseline: fails where a worsening is shown; a new leak that no interval shows to be a
-/// worsening leaves it open.
-fn no_worse(row: &Row, before: &[Row], worsened: &[Worsening], alpha: f64) -> GateRule {
-    let is_of = |c: &Change| {
-        (c.probe, c.phase) == (row.probe, row.phase)
-            && (&c.statistic, &c.prefix, &c.group) == (&row.statistic, &row.prefix, &row.group)
-    };
-    let found = worsened.iter().find(|w| is_of(&w.change));
-    let change = found.map(|w| &w.change);
-    let leaks = row.verdict == Some(Verdict::Leak);
-    let had = change.is_some_and(|c| c.first_verdict.is_some());
-    let leaked = change.is_some_and(|c| c.first_verdict == Some(Verdict::Leak));
-    let p = found.and_then(|w| w.p);
-    let shown = p.map_or_else(String::new, |p| {
-        format!(" (one-sided adjusted p {p:.2e} against {alpha})")
-    });
-    let (outcome, detail) = match (p.is_some_and(|p| p < alpha), leaks) {
-        (true, _) => (Outcome::Fail, format!("worse than in the baseline{shown}")),
-        (false, false) => (
-            Outcome::Pass,
-            format!("no leak here, and no worsening shown{shown}"),
-        ),
-        (false, true) if p.is_some() && leaked => (
-            Outcome::Pass,
-            format!("a leak as in the baseline, no worsening shown{shown}"),
-        ),
-        (false, true) if p.is_some() => (
-            Outcome::Undecided,
-            format!(
-                "a leak that the baseline did not show, but the difference may be chance{shown}"
-            ),
-        ),
-        (false, true) if !had => (
-            Outcome::Undecided,
-            "a leak, and the baseline has no such row".to_owned(),
-        ),
-        (false, true) if !leaked => (
-            Outcome::Fail,
-            "a leak that the baseline did not show".to_owned(),
-        ),
-        (false, true) => no_interval(row, before),
-    };
-    GateRule {
-        rule: format!("{} is no worse than in the baseline", about(row)),
-        limit: change.and_then(|c| c.difference).map(|_| 0.0),
-        probe: Some(row.probe),
-        group: Some(row.group.clone()),
-        interval: change.and_then(|c| Some([c.ci_low?, c.ci_high?])),
-        outcome,
-        detail: Some(detail),
-    }
-}
-
-/// A leak in both runs, of a statistic that has no interval: the estimate alone can say that it did not grow.
-fn no_interval(row: &Row, before: &[Row]) -> (Outcome, String) {
-    let then = before.iter().find(|b| is_same(b, row));
-    let then = then.and_then(|b| b.estimate);
-    match then.zip(row.estimate) {
-        Some((then, now)) if now <= then => (
-            Outcome::Pass,
-            format!("a leak as in the baseline: {now} after {then}"),
-        ),
-        _ => (
-            Outcome::Undecided,
-            "a leak in both, and no interval to compare them by".to_owned(),
-        ),
-    }
-}
-
-/// A limit's rule beside a baseline: what lies beyond its limit without having worsened passes.
-fn forgiven(rule: GateRule, limit: &Limit, worsened: &[Worsening], alpha: f64) -> GateRule {
-    let matching = worsened
-        .iter()
-        .filter(|w| is_limited(limit, w.change.probe, &w.change.statistic, w.change.phase));
-    let matching: Vec<&Worsening> = matching.collect();
-    let stands = !matching.is_empty() && matching.iter().all(|w| w.p.is_some_and(|p| p >= alpha));
-    if rule.outcome != Outcome::Fail || !stands {
-        return rule;
-    }
-    GateRule {
-        outcome: Outcome::Pass,
-        detail: Some(
-            "beyond the limit, but no worsening against the baseline was shown".to_owned(),
-        ),
-        ..rule
     }
 }
 

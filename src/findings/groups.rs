@@ -181,6 +181,7 @@ impl Groups {
         let (n, n_control) = self.sizes();
         (row.n, row.n_control) = (n, Some(n_control));
         [row.estimate, row.control_estimate] = self.means(at);
+        row.standard_error = self.standard_error(at);
     }
 
     /// Sizes and means at the first evaluation of every seed, which may be the only one, into a row.
@@ -191,6 +192,18 @@ impl Groups {
     /// Means of both groups at one evaluation per seed.
     pub(super) fn means(&self, at: &[usize]) -> [Option<f64>; 2] {
         [&self.treated, &self.control].map(|values| mean_at(values, at))
+    }
+
+    /// Standard error of the mean over seeds of the groups' difference, at one evaluation per seed.
+    fn standard_error(&self, at: &[usize]) -> Option<f64> {
+        let of = |values: &Values, t: usize| -> Option<f64> {
+            let column: Option<Vec<f64>> = values.iter().map(|v| v.get(t).copied()).collect();
+            Some(variance(&column?)? / values.len() as f64)
+        };
+        let both = self.treated.iter().zip(&self.control).zip(at);
+        let each: Option<Vec<f64>> = both.map(|((t, c), &at)| Some(of(t, at)? + of(c, at)?)).collect();
+        let each = each?;
+        Some(each.iter().sum::<f64>().sqrt() / each.len() as f64).filter(|error| error.is_finite())
     }
 
     /// AUC, its interval and true-positive rates of both tails, at the last evaluation, into a row.

@@ -2,6 +2,7 @@
 //! guide: evidence, "Low-logit (b), guesses".
 
 mod few;
+mod own;
 mod prompted;
 mod tails;
 
@@ -62,10 +63,12 @@ pub(super) fn rows(context: &Context<'_>, settings: &LowLogit) -> Result<Vec<Row
         }
     }
     rows.extend(few::tail(context, &phases)?);
-    if context.guesses_letters() {
+    if !context.guesses_letters() {
+        rows.extend(own::rows(context, &phases, settings)?);
+    } else {
         let prompts = Prompts::of(context)?;
         rows.push(prompted::ends(context, &prompts));
-        if context.audit.has_other_prompts() {
+        if context.audit.other_prompts() > 0 {
             rows.push(prompted::other_prompts(context, &prompts)?);
         }
         rows.push(prompted::spread(context, &prompts)?);

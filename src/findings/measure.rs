@@ -19,6 +19,8 @@ statistics! {
     MeanLetterRank = "mean_letter_rank",
     /// Mean rank that an attacker reaches who fine-tunes on so many negatives.
     MeanLetterRankGiven { known_negatives: usize } = "mean_letter_rank_given_{}_negatives",
+    /// Mean rank of the true letter, averaged over a phase's evaluations.
+    AveragedLetterRank = "mean_letter_rank_averaged_over_phase",
     /// Held-outs' mean rank less the controls', per seed.
     MeanLetterRankDifference = "mean_letter_rank_difference",
     /// Mean rank after other contexts than the canaries' own prefix.
@@ -47,6 +49,10 @@ statistics! {
     LetterRankSpread = "letter_rank_spread",
     /// How much more often than chance a letter is guessed by who learned on useful canaries where the truth stands.
     LearnedGuessAdvantage = "learned_guess_advantage",
+    /// Mean log-probability of the tokens after a secret's beginning, less the reference's where there is one.
+    RestLogprob = "mean_logprob_of_the_rest_nats_per_token",
+    /// Share of secrets whose rest is for certain among an attacker's likeliest guesses after a beginning.
+    RestWithinGuesses = "completed_within_guesses",
     /// Mean fourth power of how far canaries fell, in robust standard deviations: a few that fell far carry it.
     SuppressionTail = "suppression_tail_fourth_power",
     /// How far a whole canary's log-probability fell from the reference to the model.
@@ -154,11 +160,15 @@ const fn asked(unit: &'static str, size: fn(&Probes) -> Option<f64>) -> Asked {
     Asked { unit, size }
 }
 
-const RANK: &str = "of rank 0–1";
+/// Unit of shifts of mean ranks.
+pub(super) const RANK: &str = "of rank 0–1";
 /// Unit of shares of canaries.
 pub(super) const SHARE: &str = "share of canaries";
 
 const ELICITED_RANK: Asked = asked(RANK, |p| Some(p.elicitation.as_ref()?.smallest_effect_rank));
+const AVERAGED_RANK: Asked = asked(RANK, |p| {
+    Some(p.elicitation.as_ref()?.smallest_effect_averaged_rank)
+});
 const ELICITED_NATS: Asked = asked("nats/token", |p| {
     Some(p.elicitation.as_ref()?.smallest_effect_nats)
 });
@@ -176,6 +186,9 @@ const SPREAD: Asked = asked("of mean (2 · rank − 1)²", |p| {
 });
 const ADVANTAGE: Asked = asked("guesses beyond chance", |p| {
     Some(p.low_logit.as_ref()?.smallest_effect_advantage)
+});
+const REST: Asked = asked("nats/token", |p| {
+    Some(p.low_logit.as_ref()?.smallest_effect_rest)
 });
 const TAIL: Asked = asked("nats, 1 canary in 16", |p| {
     Some(p.low_logit.as_ref()?.smallest_effect_tail)
@@ -212,6 +225,7 @@ pub(super) fn measure(probe: Probe, statistic: &Statistic) -> Measure {
         S::MeanLetterRank if elicits => (Partial, Up, FineTuning, Some(ELICITED_RANK)),
         S::MeanLetterRank => (Partial, Down, Logits, Some(LOW_RANK)),
         S::MeanLetterRankGiven { .. } => (Partial, Up, FineTuning, Some(ELICITED_RANK)),
+        S::AveragedLetterRank => (Partial, Up, FineTuning, Some(AVERAGED_RANK)),
         S::MeanLetterRankDifference if elicits => (Partial, Up, FineTuning, None),
         S::MeanLetterRankDifference => (Partial, Down, Logits, None),
         S::ContextLetterRank if elicits => (Partial, Up, Logits, Some(ELICITED_RANK)),
@@ -219,6 +233,8 @@ pub(super) fn measure(probe: Probe, statistic: &Statistic) -> Measure {
         S::EndsLogEValue => (Partial, Up, Logits, Some(LOW_SINGLE)),
         S::LetterRankSpread => (Partial, Up, Logits, Some(SPREAD)),
         S::LearnedGuessAdvantage => (Partial, Up, Logits, Some(ADVANTAGE)),
+        S::RestLogprob => (Partial, Up, LogitsAndReference, Some(REST)),
+        S::RestWithinGuesses => (Extraction, Up, Logits, Some(COMPLETED)),
         S::SuppressionTail => (Recognition, Up, LogitsAndReference, Some(TAIL)),
         S::LetterRankChange => (Recognition, TwoSided, LogitsAndReference, None),
         S::LetterRankReverseLessRegular => (Recognition, TwoSided, Logits, None),
@@ -264,9 +280,10 @@ impl Statistic {
     pub(super) fn chance(&self, audit: &Audit) -> Option<f64> {
         let letters = audit.canaries.alphabet.len() as f64;
         match self {
-            Self::MeanLetterRank | Self::MeanLetterRankGiven { .. } | Self::ContextLetterRank => {
-                Some(0.5)
-            }
+            Self::MeanLetterRank
+            | Self::MeanLetterRankGiven { .. }
+            | Self::AveragedLetterRank
+            | Self::ContextLetterRank => Some(0.5),
             // Secrets of a file have no alphabet.
             Self::MeanLogprob | Self::MeanAlphabetLogprob | Self::MaxMeanLogprob => {
                 (audit.canaries.secrets.is_none()).then(|| audit.chance_level())
@@ -284,7 +301,6 @@ impl Statistic {
             Self::FittedExposureDown | Self::FittedExposureUp => Some(1.0 / std::f64::consts::LN_2),
             // Of a place drawn evenly from |A|.
             Self::LetterRankSpread => Some((letters + 1.0) / (3.0 * (letters - 1.0))),
-            Self::TprSuppressed | Self::TprRaised => Some(0.01),
             _ => None,
         }
     }

@@ -97,8 +97,11 @@ pub fn judge_against(
     }
     verdict::pass_placebos(&mut rows);
     verdict::adjust(&mut rows);
-    verdict::decide(&mut rows, audit);
+    verdict::decide(&mut rows, audit, context.is_its_reference());
     dose::tell(&mut rows, audit.gate.alpha);
+    for row in &mut rows {
+        row.say_as_guesses(context.letters());
+    }
     let tiers = verdict::tiers(&rows);
     let verdict = verdict::overall(&rows);
     let gate = gate::evaluate(&rows, audit, baseline);

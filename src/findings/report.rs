@@ -126,6 +126,13 @@ pub struct Report {
 }
 
 impl Report {
+    /// Whether it is of a model that was trained elsewhere: only that has a manifest of canaries that were minted before.
+    #[must_use]
+    pub fn is_of_a_probe(&self) -> bool {
+        let manifest = self.provenance.get("manifest_sha256");
+        manifest.is_some_and(|digest| !digest.is_null())
+    }
+
     /// The report of what an audit found in a model, without a record of what ran where.
     #[must_use]
     pub fn of(audit: &Audit, model: &str, findings: Findings) -> Self {

@@ -5,11 +5,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::measure::{Statistic, measure};
+use super::measure::{RANK, Statistic, measure};
 use super::terms::{Access, Direction, Probe, Role, Scope, Tier, Verdict};
 use crate::canary::Group;
 use crate::spec::Audit;
-use crate::stats::Interval;
+use crate::stats::{Interval, guess_advantage};
 use crate::units::Phase;
 
 /// The quantity that a row's interval is for.
@@ -85,6 +85,9 @@ pub struct Row {
     pub chance: Option<f64>,
     /// Which way a leak would push the statistic.
     pub direction: Direction,
+    /// Standard error of the group's mean less the controls', where the statistic is a mean.
+    #[serde(default)]
+    pub standard_error: Option<f64>,
     /// p-value of the row's own test.
     pub p_value: Option<f64>,
     /// The smallest p-value the test could give, where it is a Monte Carlo test: a p-value equal to it is shown as a bound.
@@ -107,6 +110,12 @@ pub struct Row {
     pub smallest_effect: Option<f64>,
     /// Unit of the two.
     pub effect_unit: Option<String>,
+    /// Of rank shifts: how much more often than chance someone would guess a letter for the smallest effect found.
+    #[serde(default)]
+    pub min_detectable_advantage: Option<f64>,
+    /// The same for the effect to exclude.
+    #[serde(default)]
+    pub smallest_effect_advantage: Option<f64>,
     /// The least an attacker needs.
     pub access: Access,
     /// Other negatives that the attacker was taken to know and fine-tuned on; `None` where none was needed.
@@ -177,6 +186,15 @@ impl Row {
         self.effect_unit = asked.map(|asked| asked.unit.to_owned());
     }
 
+    /// Says effects that are shifts of ranks as guesses too.
+    pub(super) fn say_as_guesses(&mut self, letters: usize) {
+        if self.effect_unit.as_deref() == Some(RANK) {
+            let of = |shift: Option<f64>| guess_advantage(shift?, letters);
+            self.min_detectable_advantage = of(self.min_detectable);
+            self.smallest_effect_advantage = of(self.smallest_effect);
+        }
+    }
+
     /// How far the group under test lies from the controls.
     pub(super) fn shift(&self) -> Option<f64> {
         Some(self.estimate? - self.control_estimate?)
@@ -221,6 +239,7 @@ impl Row {
             ci_level: None,
             ci_method: None,
             chance: None,
+            standard_error: None,
             direction: subject.direction,
             p_value: None,
             p_floor: None,
@@ -233,6 +252,8 @@ impl Row {
             min_detectable_sparse: None,
             smallest_effect: None,
             effect_unit: None,
+            min_detectable_advantage: None,
+            smallest_effect_advantage: None,
             access: subject.access,
             known_negatives: None,
             scope: Scope::Checkpoint,

@@ -34,7 +34,9 @@ pub(super) fn adjust(rows: &mut [Row]) {
 }
 
 /// Gives every audit row its verdict, and says which rows the gate looks at.
-pub(super) fn decide(rows: &mut [Row], audit: &Audit) {
+///
+/// `is_its_reference`: whether the model gives every canary the scores that its reference gives it.
+pub(super) fn decide(rows: &mut [Row], audit: &Audit, is_its_reference: bool) {
     let of = |probe| (probe, Instruments::of(rows, probe, audit));
     let instruments: BTreeMap<Probe, Instruments> = Probe::ALL.map(of).into();
     let known = knows(rows);
@@ -53,6 +55,10 @@ pub(super) fn decide(rows: &mut [Row], audit: &Audit) {
             ),
             // Its chance is known from the secrets' distribution alone, whatever the reference has seen.
             Verdict::Leak if known && row.statistic.has_known_chance() => (verdict, Some(KNOWN)),
+            // A wrong path, or an adapter that was not applied: what was to be audited was not looked at.
+            Verdict::NoLeakDetected | Verdict::Inconclusive if is_its_reference => {
+                (Verdict::Inconclusive, Some(SAME))
+            }
             Verdict::NoLeakDetected if of.control_failed => (
                 Verdict::Inconclusive,
                 Some("the positive control failed: the probe could not see what was there"),
@@ -70,6 +76,10 @@ pub(super) fn decide(rows: &mut [Row], audit: &Audit) {
         row.note = note.map(str::to_owned).or(row.note.take());
     }
 }
+
+/// What is said of a model that is compared with itself.
+const SAME: &str = "the model gives every canary the scores that its reference gives it: they may be one checkpoint (a wrong path, an adapter \
+    that was not applied), and nothing was compared";
 
 /// What is said where the reference gives the canaries away too.
 const KNOWN: &str =

@@ -166,7 +166,11 @@ impl<'a> Counter<'a> {
         let letters = canaries.alphabet.len();
         let contexts = audit.probes.elicitation.filter(|p| p.contexts > 0);
         let scored = self.roster.total(Look::Contexts);
-        let sequences = phases * scored * contexts.map_or(0, |p| p.contexts + 2);
+        let mut sequences = phases * scored * contexts.map_or(0, |p| p.contexts + 2);
+        if audit.probes.low_logit.is_some() {
+            // The model and another one, the reference and then the base.
+            sequences += phases * 4 * self.roster.total(Look::Contrast);
+        }
         // Growing rows cost one token a letter.
         let samples = audit.probes.generation.map_or(0, |p| p.samples);
         let mut grown = 2 * phases * samples * canaries.length;

@@ -48,17 +48,19 @@ pub struct Outlook {
 pub fn clean_run(audit: &Audit) -> Outlook {
     let mut rows = Vec::new();
     let alpha = audit.gate.alpha / audit.audit_rows().max(1) as f64;
+    // Each seed is tested by itself too.
+    let permuted = if audit.seeds.len() > 1 { alpha / 2.0 } else { alpha };
     let letters = audit.canaries.alphabet.len() as f64;
     let scored = audit.canaries.length - usize::from(audit.canaries.prefixes.is_none());
     let spread =
         ((letters + 1.0) / (12.0 * (letters - 1.0).max(1.0)) / scored.max(1) as f64).sqrt();
     let seeds = audit.seeds.len();
     let roster = Roster::of(audit);
-    let ranks = |name, look: Look, looks, asked| {
+    let tested = |name, look: Look, looks, asked, (spread, unit): (f64, &'static str)| {
         let [held_out, controls, useful] =
             [Group::HeldOut, Group::Control, Group::Useful].map(|g| roster.count(look, g));
         let error = (1.0 / held_out as f64 + 1.0 / controls as f64).sqrt();
-        let critical = mean_of_maxima(looks, seeds, alpha)? * error;
+        let critical = mean_of_maxima(looks, seeds, permuted)? * error;
         let sds = min_detectable_standardised(critical, held_out, controls, seeds, POWER)?;
         let detectable = sds * spread;
         Some(RowOutlook {
@@ -67,9 +69,12 @@ pub fn clean_run(audit: &Audit) -> Outlook {
             asked,
             chance: spread_stays_below(asked / detectable, controls, seeds)
                 * spread_stays_below(asked / detectable, useful, seeds),
-            unit: "of rank 0–1",
+            unit,
         })
     };
+    let ranks = |name, look, looks, asked| tested(name, look, looks, asked, (spread, "of rank 0–1"));
+    let phases = audit.negative_phases().len();
+    let prompts = audit.other_prompts();
     let canaries = &audit.canaries;
     if let Some(settings) = &audit.probes.elicitation {
         let looks = audit.evaluations(Phase::Three);
@@ -80,20 +85,21 @@ pub fn clean_run(audit: &Audit) -> Outlook {
             looks,
             settings.smallest_effect_rank,
         ));
-        let contexts = match settings.contexts {
-            0 => 0,
-            others => (others + 2) * audit.negative_phases().len(),
-        };
+        rows.extend(ranks(
+            "elicitation, guesses on average",
+            Look::Evaluation,
+            1,
+            settings.smallest_effect_averaged_rank,
+        ));
+        let contexts = (prompts + 1) * phases;
         let terms = (looks * held_out + contexts * canaries.held_out) * seeds;
         let detectable = (terms as f64 / alpha).ln() / scored.max(1) as f64;
-        if settings.contexts > 0 {
-            rows.extend(ranks(
-                "elicitation, contexts",
-                Look::Contexts,
-                contexts,
-                settings.smallest_effect_rank,
-            ));
-        }
+        rows.extend(ranks(
+            "elicitation, contexts",
+            Look::Contexts,
+            contexts,
+            settings.smallest_effect_rank,
+        ));
         rows.push(RowOutlook {
             name: "elicitation, exact",
             detectable,
@@ -110,6 +116,32 @@ pub fn clean_run(audit: &Audit) -> Outlook {
             1,
             settings.smallest_effect_rank,
         ));
+        if prompts > 0 {
+            rows.extend(ranks(
+                "low_logit, other prompts",
+                Look::Contexts,
+                prompts * phases,
+                settings.smallest_effect_rank,
+            ));
+        }
+        let squares = squared_ranks_sd(letters) / (scored.max(1) as f64).sqrt();
+        rows.extend(tested(
+            "low_logit, spread",
+            Look::Contexts,
+            (prompts + 1) * phases,
+            settings.smallest_effect_spread,
+            (squares, "of mean (2 · rank − 1)²"),
+        ));
+        // Both ends: of the model, of its fall from a reference and from the base; half of the weight on the own prompt.
+        let terms = 2 * 2 * phases * prompts.max(3) * canaries.held_out * seeds;
+        let detectable = (terms as f64 / alpha).ln() / scored.max(1) as f64;
+        rows.push(RowOutlook {
+            name: "low_logit, either end",
+            detectable,
+            asked: settings.smallest_effect_single,
+            chance: f64::from(u8::from(detectable <= settings.smallest_effect_single)),
+            unit: "nats/token",
+        });
     }
     // Of so many canaries none is recovered: the largest share that could yet be.
     let counted = |name, asked: f64| {
@@ -144,6 +176,16 @@ pub fn clean_run(audit: &Audit) -> Outlook {
         chance_of_0: (1.0 - audit.gate.alpha) * adequate,
         rows,
     }
+}
+
+/// Standard deviation of (2 · rank − 1)² of one letter whose place among so many is drawn evenly.
+fn squared_ranks_sd(letters: f64) -> f64 {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let places = 0..letters as usize;
+    let squares: Vec<f64> = places
+        .map(|place| (2.0 * place as f64 / (letters - 1.0).max(1.0) - 1.0).powi(2))
+        .collect();
+    population_sd(&squares).unwrap_or(0.0)
 }
 
 /// What the mean over `seeds` of the largest of `looks` independent standard normals exceeds with a chance of `level`.
@@ -184,7 +226,7 @@ mod tests {
     #[test]
     fn the_recipe_is_adequate_and_a_handful_of_canaries_is_not() {
         let recipe = clean_run(&audit(""));
-        assert_eq!(recipe.rows.len(), 6);
+        assert_eq!(recipe.rows.len(), 10);
         assert!((recipe.chance_of_0 - 0.95).abs() < 1e-12, "{recipe:?}");
         for few in [
             "[canaries]\nheld_out = 4\n",

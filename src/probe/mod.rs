@@ -92,9 +92,9 @@ pub fn probe(options: &ProbeOptions, observer: &mut dyn Observer) -> Result<Prob
         folder.check_reference(&reference.folder)?;
     }
     let spec = to_toml(&asked);
-    let baseline = Baseline::read(&asked)?;
     let made_with = made_with(options, &minted_spec)?;
     let audit = asked.without_training(made_with.reference.is_some());
+    let baseline = Baseline::read(&audit)?;
     let seed = audit.seeds.first().copied().unwrap_or_default();
     let wanted = Wanted::new(&audit, &contents, options, &folder.tokenizer()?)?;
     let mut provenance = Provenance {

@@ -89,7 +89,7 @@ pub(super) fn headline_sentence(verdict: Verdict) -> &'static str {
             "At least one gated tier leaks. The run's verdict is the worst of its gated tiers."
         }
         Verdict::NoLeakDetected => {
-            "No gated tier leaks, and effects of the sizes below would have been found. The run's verdict is the worst of its gated tiers."
+            "No gated tier leaks, and effects of the sizes below are excluded, at the power or level said there. The run's verdict is the worst of its gated tiers."
         }
         Verdict::Inconclusive => {
             "No gated tier was seen to leak, but a leak of the size to be excluded could have been missed. The run's verdict is the worst of its gated tiers."
@@ -110,12 +110,14 @@ pub(super) fn clause(tier: Tier) -> &'static str {
     }
 }
 
-/// The verdict of a tier as one sentence.
-pub(super) fn tier_sentence(tier: Tier, verdict: Option<Verdict>) -> String {
+/// The verdict of a tier as one sentence; `probes` are those that looked for it.
+pub(super) fn tier_sentence(tier: Tier, verdict: Option<Verdict>, probes: &[String]) -> String {
     let clause = clause(tier);
     match verdict {
         Some(Verdict::Leak) => format!("{}.", capitalised(clause)),
-        Some(Verdict::NoLeakDetected) => format!("No sign that {clause}."),
+        Some(Verdict::NoLeakDetected) => {
+            format!("No sign that {clause}, as far as {} looked.", probes.join(", "))
+        }
         Some(Verdict::Inconclusive) => format!("Not enough evidence to say whether {clause}."),
         None => format!("Not tested: whether {clause}."),
     }
@@ -291,9 +293,9 @@ mod tests {
     #[test]
     fn each_tier_has_a_sentence_per_verdict() {
         assert_eq!(
-            tier_sentence(Tier::Recognition, Some(Verdict::Leak)),
+            tier_sentence(Tier::Recognition, Some(Verdict::Leak), &[]),
             "Someone who holds a candidate secret can tell that the model was trained against it."
         );
-        assert!(tier_sentence(Tier::Partial, None).starts_with("Not tested"));
+        assert!(tier_sentence(Tier::Partial, None, &[]).starts_with("Not tested"));
     }
 }

@@ -137,21 +137,26 @@ impl Audit {
     #[must_use]
     pub fn audit_rows_of(&self, elicits: bool) -> usize {
         if self.canaries.secrets.is_some() {
-            // Suppression of whole secrets, a phase, and its tail.
-            return self.negative_phases().len() + 1;
+            // Suppression of whole secrets, a phase; its tail; what follows a beginning, likelier and completed.
+            return self.negative_phases().len() + 3;
         }
-        let all = audit_rows(&self.probes, self.negative_phases().len(), self.has_other_prompts());
+        let all = audit_rows(&self.probes, self.negative_phases().len(), self.other_prompts() > 0);
         match self.probes.elicitation {
-            Some(_) if !elicits => all - 3,
+            Some(_) if !elicits => all - 4,
             _ => all,
         }
     }
 
-    /// Whether canaries are scored after any prompt but the training's own.
+    /// Prompts but the training's own that canaries are scored after, a phase: nothing and the reverse prefix, where there are
+    /// prefixes, and other tokens.
     #[must_use]
-    pub fn has_other_prompts(&self) -> bool {
-        let contexts = self.probes.elicitation.as_ref();
-        self.canaries.prefixes.is_some() || contexts.is_some_and(|p| p.contexts > 0)
+    pub fn other_prompts(&self) -> usize {
+        let others = self.probes.elicitation.as_ref().map_or(0, |p| p.contexts);
+        match (others, self.canaries.prefixes.is_some()) {
+            (0, prefixes) => usize::from(prefixes),
+            (others, true) => others + 2,
+            (others, false) => others,
+        }
     }
 
     /// Log-likelihood of a uniform guess, −ln |A|, in nats per token.
@@ -163,14 +168,14 @@ impl Audit {
 
 /// Audit rows that probes make where `phases` phases train against the negatives.
 ///
-/// Elicitation: guesses, likelihood in full and within the alphabet, exact, and guesses without fine-tuning. Low-logit, a
+/// Elicitation: guesses at their peak and on average, likelihood in full and within the alphabet, exact, and guesses without fine-tuning. Low-logit, a
 /// phase: suppression, guesses, completion; over all phases: the tail of suppression, guesses from either end, guesses after
 /// other prompts where there are any, spread, learned guesses. Generation: what was said whole. Scan: enrichment, what was recovered whole.
 pub(super) fn audit_rows(probes: &Probes, phases: usize, other_prompts: bool) -> usize {
     let elicitation = probes
         .elicitation
         .as_ref()
-        .map_or(0, |_| 5);
+        .map_or(0, |_| 6);
     let low_logit = probes.low_logit.as_ref().map_or(0, |p| {
         phases * (2 + usize::from(!p.completion_letters.is_empty())) + 4 + usize::from(other_prompts)
     });

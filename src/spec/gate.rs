@@ -11,7 +11,7 @@ use super::audit::Spec;
 use super::counts::audit_rows;
 use super::document::Document;
 use super::error::SpecError;
-use super::schema::{self, below_half, from_0_to_1};
+use super::schema::{self, below_half, from_0_to_1, positive};
 
 /// Resamples that each audit row needs, for its adjusted p-value to reach the levels asked of it.
 const PERMUTATIONS_A_ROW: usize = 1000;
@@ -23,7 +23,7 @@ pub struct Gate {
     /// Level of the verdicts.
     #[schemars(transform = below_half)]
     pub alpha: f64,
-    /// Resamples of every permutation test: 12000 or more for the default probes.
+    /// Resamples of every permutation test: 18000 or more for the default probes.
     #[schemars(title = "at least 1000 for each row with a verdict, and at most 1000000000", range(min = PERMUTATIONS_A_ROW, max = COUNT_MAX))]
     pub permutations: usize,
     /// Tiers whose leak fails the gate; distinct.
@@ -32,6 +32,9 @@ pub struct Gate {
     /// fails.
     #[schemars(example = &"../runs/before")]
     pub baseline: Option<PathBuf>,
+    /// By how many effects of the size to rule out a row may have grown against the baseline, and still pass.
+    #[schemars(transform = positive)]
+    pub baseline_margin: f64,
     /// Further limits on the interval of the AUC of matching rows, as many as wanted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<Limit>,
@@ -80,6 +83,7 @@ impl Default for Gate {
             permutations: 99_999,
             tiers: vec![GatedTier::Partial, GatedTier::Extraction],
             baseline: None,
+            baseline_margin: 1.0,
             limits: Vec::new(),
         }
     }

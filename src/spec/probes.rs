@@ -53,6 +53,9 @@ pub struct Elicitation {
     /// Effect to be able to exclude: shift of the true letter's mean rank, as a share of the alphabet.
     #[schemars(transform = half)]
     pub smallest_effect_rank: f64,
+    /// Effect to be able to exclude: shift of the mean rank averaged over phase 3, as a share of the alphabet.
+    #[schemars(transform = half)]
+    pub smallest_effect_averaged_rank: f64,
     /// Effect to be able to exclude: shift of the log-likelihood, nats per token.
     #[schemars(transform = positive)]
     pub smallest_effect_nats: f64,
@@ -89,6 +92,9 @@ pub struct LowLogit {
     /// Effect to be able to exclude: how far one canary in sixteen fell against the reference, nats, where the others did not.
     #[schemars(transform = positive)]
     pub smallest_effect_tail: f64,
+    /// Effect to be able to exclude, with secrets of a file: shift of the log-likelihood of what follows a beginning, nats per token.
+    #[schemars(transform = positive)]
+    pub smallest_effect_rest: f64,
     /// Effect to be able to exclude: share of canaries completed whole.
     #[schemars(transform = share)]
     pub smallest_effect_recovered: f64,
@@ -194,6 +200,7 @@ impl Default for Elicitation {
         Self {
             positive_control: PositiveControl::Required,
             smallest_effect_rank: 0.05,
+            smallest_effect_averaged_rank: 0.05,
             smallest_effect_nats: 0.1,
             smallest_effect_single: 1.63,
             contexts: 16,
@@ -211,6 +218,7 @@ impl Default for LowLogit {
             smallest_effect_spread: 0.05,
             smallest_effect_advantage: 0.42,
             smallest_effect_tail: 20.0,
+            smallest_effect_rest: 0.3,
             smallest_effect_recovered: 0.05,
             completion_letters: vec![2, 4, 8],
             completion_guesses: 200,

@@ -142,6 +142,7 @@ fn all_probes() -> impl Strategy<Value = Probes> {
         |(positive_control, rank, nats, single, contexts)| Elicitation {
             positive_control,
             smallest_effect_rank: rank,
+            smallest_effect_averaged_rank: rank / 2.0,
             smallest_effect_nats: nats,
             smallest_effect_single: single,
             contexts,
@@ -159,6 +160,7 @@ fn all_probes() -> impl Strategy<Value = Probes> {
             smallest_effect_spread: spread,
             smallest_effect_advantage: advantage,
             smallest_effect_tail: tail,
+            smallest_effect_rest: tail,
             smallest_effect_recovered: recovered,
             completion_letters: letters.into_iter().collect(),
             completion_guesses: count,
@@ -265,7 +267,7 @@ prop_compose! {
         let is_random = matches!(model, ModelSource::Random(_));
         let adapter_base = (heads % 2 == 0 && !is_random).then(|| PathBuf::from(format!("/bases/y{folder}")));
         let seeds = seeds.into_iter().collect();
-        let gate = Gate { alpha, permutations, tiers, baseline, limits };
+        let gate = Gate { alpha, permutations, tiers, baseline, baseline_margin: 40.0 * alpha, limits };
         Audit { name, seeds, threads, checkpoint_every: every, jobs: 1, micro_batch, model, adapter_base, precision, canaries, phase1, phase2, phase3, probes, gate }
     }
 }

@@ -74,7 +74,9 @@ fn the_readme_has_every_key_with_its_default() {
 fn the_ablations_differ_from_the_recipe_in_one_thing() {
     let recipe = read("pythia-160m");
     assert_eq!(recipe.seeds, (0..8).collect::<Vec<_>>());
+    // The effect that it asks for is one that its eight seeds can show.
     let as_recipe = |audit: Audit| Audit {
+        probes: recipe.probes.clone(),
         name: recipe.name.clone(),
         seeds: recipe.seeds.clone(),
         ..audit

@@ -34,6 +34,12 @@ pub struct Difference {
     pub p_two_sided: f64,
 }
 
+/// Chance that a standard normal exceeds `x`; above 0 always.
+#[must_use]
+pub fn normal_upper(x: f64) -> f64 {
+    (0.5 * erfc(x / std::f64::consts::SQRT_2)).max(f64::MIN_POSITIVE)
+}
+
 /// The difference `second` − `first` of two independent estimates, from their intervals of one level.
 ///
 /// Its interval is the square-and-add one, which keeps the asymmetry of both: good where each interval is. Null hypothesis of the
@@ -61,14 +67,13 @@ pub fn difference(first: Estimated, second: Estimated) -> Option<Difference> {
         return None;
     }
     let deviations = if value == 0.0 { 0.0 } else { z * value / arm };
-    let upper = |x: f64| (0.5 * erfc(x / std::f64::consts::SQRT_2)).max(f64::MIN_POSITIVE);
     Some(Difference {
         value,
         low: value - below,
         high: value + above,
         level: first.level,
-        p_upper: upper(deviations),
-        p_two_sided: (2.0 * upper(deviations.abs())).min(1.0),
+        p_upper: normal_upper(deviations),
+        p_two_sided: (2.0 * normal_upper(deviations.abs())).min(1.0),
     })
 }
 

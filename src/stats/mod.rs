@@ -7,10 +7,12 @@
 //! | topic | module |
 //! |---|---|
 //! | centre and spread | [`summary`] |
+//! | true-positive rates at a small false-positive rate | [`tpr`] |
 //! | places among scores, exposure | [`ranks`] |
 //! | normal quantiles, intervals of proportions | [`interval`] |
 //! | counts against chances that are known | [`counts`] |
 //! | two groups told apart by a score | [`auc`](mod@auc) |
+//! | what a shift of ranks is worth in guesses | [`guesses`] |
 //! | exposure beyond the controls' ranks | [`skew_normal`] |
 //! | two runs compared by their intervals | [`difference`](mod@difference) |
 //! | the tests that drive verdicts | [`permutation`] |
@@ -37,6 +39,7 @@ mod columns;
 pub mod counts;
 pub mod difference;
 mod draws;
+pub mod guesses;
 pub mod holm;
 pub mod interval;
 pub mod permutation;
@@ -46,6 +49,7 @@ mod resample;
 mod root;
 pub mod skew_normal;
 pub mod summary;
+pub mod tpr;
 pub mod ttest;
 #[cfg(test)]
 #[path = "../../tests/statistics/uniform.rs"]
@@ -53,7 +57,8 @@ pub(crate) mod uniform;
 
 pub use auc::{auc, auc_interval, tpr_at_fpr};
 pub use counts::{Urn, binomial_upper, hypergeometric_upper};
-pub use difference::{Difference, Estimated, difference};
+pub use difference::{Difference, Estimated, difference, normal_upper};
+pub use guesses::guess_advantage;
 pub use holm::holm;
 pub use interval::{Interval, clopper_pearson, normal_quantile};
 pub use permutation::{
@@ -63,4 +68,5 @@ pub use power::{min_detectable_auc, min_detectable_sparse, min_detectable_standa
 pub(crate) use root::last_holding;
 pub use ranks::{Tail, exposure_bits};
 pub use summary::{mean, population_sd, variance};
+pub use tpr::{chance_beyond, tpr_interval};
 pub use ttest::{TTest, one_sample_t};

@@ -8,7 +8,7 @@ use crate::findings::measure::Statistic;
 use crate::findings::row::{IntervalOf, Row};
 use crate::findings::terms::Role;
 use crate::stats::skew_normal::SkewNormal;
-use crate::stats::{Tail, clopper_pearson, mean, tpr_at_fpr};
+use crate::stats::{Tail, chance_beyond, mean, tpr_at_fpr, tpr_interval};
 
 /// Below this the fit to the controls is called bad.
 const BAD_FIT: f64 = 0.01;
@@ -84,7 +84,6 @@ impl Scanned<'_> {
     /// Share of held-outs beyond all but 1 % of their seed's controls. Needs 100 controls.
     fn caught(&self, seeds: &[[Vec<f64>; 2]], tail: Tail, statistic: Statistic) -> Row {
         let mut row = self.about_tail(seeds, statistic);
-        row.chance = row.statistic.chance(self.context.audit);
         let mut caught = 0.0;
         for [held_out, control] in seeds {
             let Some(share) = tpr_at_fpr(held_out, control, 0.01, tail) else {
@@ -93,10 +92,10 @@ impl Scanned<'_> {
             };
             caught += share * held_out.len() as f64;
         }
+        // More than 1 % without any leak: the threshold is one of so many controls.
+        row.chance = row.n_control.and_then(|n| chance_beyond(n, 0.01));
         let n: usize = seeds.iter().map(|[h, _]| h.len()).sum();
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        let interval = clopper_pearson(caught.round() as usize, n, CI_LEVEL);
-        if let Some(interval) = interval {
+        if let Some(interval) = tpr_interval(seeds, 0.01, tail, CI_LEVEL) {
             row.estimate = Some(caught / n as f64);
             row.set_interval(IntervalOf::Estimate, interval);
         }

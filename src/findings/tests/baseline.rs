@@ -24,36 +24,21 @@ fn beside(before: &World, after: &World) -> Findings {
 #[test]
 fn only_a_worsening_fails() {
     let (clean, leaking, more) = (world(0.0), world(0.45), world(0.95));
-    assert_eq!(
-        leaking.findings().gate.exit_code,
-        1,
-        "a leak without a baseline"
-    );
+    assert_eq!(leaking.findings().gate.exit_code, 1, "a leak without a baseline");
     // As before: a leak, but none that is new.
     let same = beside(&leaking, &leaking);
     assert_eq!(same.verdict, Verdict::Leak);
-    assert_eq!(
-        (same.gate.exit_code, same.gate.passed),
-        (0, true),
-        "{:?}",
-        same.gate
-    );
+    assert_eq!((same.gate.exit_code, same.gate.passed), (0, true), "{:?}", same.gate);
     // Worse, from nothing and from something.
+    let ranks = "low_logit mean_letter_rank after phase 2";
     for (before, after) in [(&clean, &leaking), (&leaking, &more)] {
         let found = beside(before, after);
-        assert_eq!(found.gate.exit_code, 1);
-        let failed: Vec<_> = found
-            .gate
-            .rules
-            .iter()
-            .filter(|r| r.outcome == Outcome::Fail)
-            .collect();
-        let ranks = "low_logit mean_letter_rank after phase 2";
-        let rule = failed.iter().find(|rule| rule.rule.contains(ranks)).unwrap();
+        assert_eq!(found.gate.exit_code, 1, "{:?}", found.gate);
+        let rules = &found.gate.rules;
+        let failed: Vec<_> = rules.iter().filter(|r| r.outcome == Outcome::Fail).collect();
+        assert!(failed.iter().any(|rule| rule.rule.contains(ranks)), "{failed:?}");
         // Nothing but guesses from the bottom, by all rows that see them.
         assert!(failed.iter().all(|rule| rule.probe == Some(Probe::LowLogit)), "{failed:?}");
-        let [low, high] = rule.interval.unwrap();
-        assert!(0.0 < low && low < high && rule.limit == Some(0.0));
         let said = |r: &String| r.contains(ranks) && r.contains("worse than in the baseline");
         assert!(found.gate.reasons.iter().any(said), "{:?}", found.gate.reasons);
     }
@@ -62,26 +47,59 @@ fn only_a_worsening_fails() {
     assert_eq!(found.gate.exit_code, 0, "{:?}", found.gate);
 }
 
+/// An AUC at its end cannot grow. The mean can: every letter of ten at the bottom after half of them.
 #[test]
-fn a_new_leak_that_may_be_chance_stays_open() {
+fn a_growth_shows_where_the_auc_is_at_its_end() {
+    let of = |chance| {
+        World::new(audit(SIZES, EASY), move |m, g, _| match (m.phase, g) {
+            (Phase::Two, Group::HeldOut) if m.prefix == Prefix::Regular => Rule::Last(chance),
+            _ => Rule::Noise,
+        })
+    };
+    let (before, after) = (of(0.85), of(1.0));
+    let ranks = |found: &Findings| {
+        row(found, Role::Audit, Probe::LowLogit, 2, "mean_letter_rank").clone()
+    };
+    let (then, found) = (ranks(&before.findings()), beside(&before, &after));
+    assert!(then.auc.unwrap() < 0.02 && ranks(&found).auc.unwrap() < 0.001);
+    let rules = &found.gate.rules;
+    let rule = rules.iter().find(|r| r.rule.starts_with("low_logit mean_letter_rank after phase 2"));
+    assert_eq!(rule.unwrap().outcome, Outcome::Fail, "{rule:?}");
+}
+
+/// A leak in both runs whose growth could be as large as the margin is no pass.
+#[test]
+fn no_evidence_of_a_growth_is_no_evidence_of_none() {
+    let strict = EASY.replace("smallest_effect_rank = 0.5", "smallest_effect_rank = 0.01");
+    let of = || {
+        World::new(audit(SIZES, &strict), |m, g, _| match (m.phase, g) {
+            (Phase::Two, Group::HeldOut) => Rule::Last(0.45),
+            _ => Rule::Noise,
+        })
+    };
+    let found = beside(&of(), &of());
+    let rules = &found.gate.rules;
+    let rule = rules.iter().find(|r| r.rule.starts_with("low_logit mean_letter_rank after phase 2"));
+    let rule = rule.unwrap();
+    assert_eq!(rule.outcome, Outcome::Undecided, "{rule:?}");
+    assert!(rule.detail.as_deref().unwrap().contains("margin"), "{rule:?}");
+    // Ten times the margin, and the same pair of runs passes.
+    let mut wide = of();
+    wide.audit.gate.baseline_margin = 20.0;
+    let found = beside(&of(), &wide);
+    let rules = &found.gate.rules;
+    let rule = rules.iter().find(|r| r.rule.starts_with("low_logit mean_letter_rank after phase 2"));
+    assert_eq!(rule.unwrap().outcome, Outcome::Pass, "{rule:?}");
+}
+
+#[test]
+fn a_leak_that_the_baseline_lacks_decides_nothing() {
     let after = world(0.45);
-    let mut before = after.findings().rows;
-    // Rows with an interval alone: a new leak by known chance needs none.
-    for row in before.iter_mut().filter(|r| r.verdict.is_some() && r.ci_of.is_some()) {
-        row.verdict = Some(Verdict::NoLeakDetected);
-    }
     let cells = [after.cell(0)];
-    let found = judge_against(&after.audit, &cells, Some(&before)).unwrap();
-    assert_eq!(found.gate.exit_code, 3);
-    assert!(
-        found.gate.reasons[0].contains("may be chance"),
-        "{:?}",
-        found.gate.reasons
-    );
-    // Nor does a baseline without the row decide anything.
     let found = judge_against(&after.audit, &cells, Some(&[])).unwrap();
     assert_eq!(found.gate.exit_code, 3);
-    assert!(found.gate.reasons[0].contains("the baseline has no such row"));
+    let reasons = &found.gate.reasons;
+    assert!(reasons.iter().any(|r| r.contains("the baseline has no such row")), "{reasons:?}");
 }
 
 #[test]

@@ -75,7 +75,7 @@ fn false_alarms(audits: usize, each: usize, levels: u32) {
 /// Enough canaries for the effects of the spec, and instruments that are there to be seen.
 fn powered(seed: u64) -> World {
     let sizes = "alphabet = 'abcdefghij'\nlength = 8\nnegatives = 96\nheld_out = 64\ncontrols = 768\ntrajectory_controls = 96";
-    let more = "[probes.elicitation]\npositive_control = 'not_applicable'\nsmallest_effect_rank = 0.12\nsmallest_effect_nats = 0.7\n\
+    let more = "[probes.elicitation]\npositive_control = 'not_applicable'\nsmallest_effect_rank = 0.12\nsmallest_effect_averaged_rank = 0.12\nsmallest_effect_nats = 0.7\n\
         smallest_effect_single = 3.5\n[probes.low_logit]\npositive_control = 'not_applicable'\nsmallest_effect_rank = 0.12\n\
         smallest_effect_auc = 0.25\nsmallest_effect_single = 3.5\nsmallest_effect_spread = 0.15\nsmallest_effect_advantage = 1.0\nsmallest_effect_recovered = 0.1\n[probes.generation]\nsmallest_effect_recovered = 0.1\n";
     let sets = [

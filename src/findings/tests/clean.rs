@@ -97,7 +97,7 @@ const POWERED: &str = "alphabet = 'abcdefghij'\nlength = 8\nnegatives = 96\nheld
 
 #[test]
 fn a_clean_model_ends_0_where_the_audit_has_power() {
-    let more = "[probes.elicitation]\npositive_control = 'not_applicable'\nsmallest_effect_rank = 0.1\nsmallest_effect_nats = 0.5\n\
+    let more = "[probes.elicitation]\npositive_control = 'not_applicable'\nsmallest_effect_rank = 0.1\nsmallest_effect_averaged_rank = 0.1\nsmallest_effect_nats = 0.5\n\
         smallest_effect_single = 3.0\n[probes.low_logit]\npositive_control = 'not_applicable'\nsmallest_effect_rank = 0.1\n\
         smallest_effect_auc = 0.2\nsmallest_effect_single = 3.0\nsmallest_effect_spread = 0.12\nsmallest_effect_advantage = 1.0\n";
     let found = World::clean(audit(POWERED, more)).findings();
@@ -141,10 +141,11 @@ fn a_model_that_ties_everything_carries_nothing() {
     world.evaluations = 2;
     let found = world.findings();
     for row in audit_rows(&found) {
+        // It is its own reference, too.
+        assert_eq!(row.verdict, Some(Verdict::Inconclusive), "{row:?}");
         // What does not vary says nothing of what would have been found; counts and e-values need no spread.
         let bounded = row.statistic.has_known_chance();
-        let expected = if bounded { Verdict::NoLeakDetected } else { Verdict::Inconclusive };
-        assert_eq!(row.verdict, Some(expected), "{row:?}");
+        assert_eq!(row.min_detectable.is_some(), bounded, "{row:?}");
         assert_eq!(row.p_value, Some(1.0));
         assert!(row.auc.is_none_or(|auc| (auc - 0.5).abs() < 1e-12));
     }

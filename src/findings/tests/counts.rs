@@ -22,8 +22,8 @@ fn with(world: &World, change: impl Fn(&mut ProbeResult)) -> Findings {
 fn every_probe_adds_its_rows_to_the_family() {
     let world = everything();
     let found = world.findings();
-    assert_eq!(audit_rows(&found).count(), 19);
-    assert_eq!(world.audit.audit_rows(), 19);
+    assert_eq!(audit_rows(&found).count(), 20);
+    assert_eq!(world.audit.audit_rows(), 20);
     for row in audit_rows(&found) {
         assert!(row.p_value.is_some() && row.p_floor.is_some() && row.p_method.is_some());
         assert!(row.smallest_effect.is_some(), "{row:?}");

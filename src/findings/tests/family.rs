@@ -7,18 +7,18 @@ use crate::probes::observe;
 use crate::seed::{Purpose, RootSeed};
 
 const SPECS: [(&str, usize); 7] = [
-    ("", 14),
-    ("[phase1]\nskip = true", 14),
-    ("[phase2]\nskip = true", 12),
+    ("", 15),
+    ("[phase1]\nskip = true", 15),
+    ("[phase2]\nskip = true", 13),
     (
         "[phase3]\nskip = true\n[probes.elicitation]\nenabled = false",
         7,
     ),
     ("[probes.elicitation]\nenabled = false", 9),
-    ("[probes.low_logit]\nenabled = false", 5),
+    ("[probes.low_logit]\nenabled = false", 6),
     (
         "[phase2]\nskip = true\n[probes.low_logit]\nenabled = false",
-        5,
+        6,
     ),
 ];
 

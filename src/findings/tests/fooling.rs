@@ -1,6 +1,6 @@
 //! Models that leak in ways that a verdict once called clean, one for each way. The others stand with what they are about: a reference
-//! that knows the canaries and instruments that could not be made in `instruments`, a baseline in `baseline`, a model that is its own
-//! reference in `degenerate`, secrets of a file in `whole`.
+//! that knows the canaries and instruments that could not be made in `instruments`, a baseline in `baseline`,
+//! secrets of a file in `whole`.
 
 use super::*;
 
@@ -106,4 +106,26 @@ fn a_place_that_is_learned_is_a_leak_wherever_it_is() {
     let found = world.findings();
     let learned = verdict(&found, Probe::LowLogit, 3, "learned_guess_advantage");
     assert_eq!(learned, Some(Verdict::Leak));
+}
+
+/// The path of the reference was given twice, or an adapter was not applied.
+#[test]
+fn a_model_that_is_its_own_reference_is_not_called_clean() {
+    let gate = ["gate.tiers=[\"recognition\"]", "probes.generation.enabled=false"];
+    let audit = audit_with(GROUPS, EASY, &gate);
+    let world = World::clean(audit);
+    let mut cell = world.cell(0);
+    let reference: Vec<_> = cell.snapshots[..2].to_vec();
+    for snapshot in &mut cell.snapshots[2..] {
+        let same = reference.iter().find(|r| r.prefix == snapshot.prefix).unwrap();
+        snapshot.groups = same.groups.clone();
+    }
+    let found = judge(&world.audit, &[cell]).unwrap();
+    let suppression = row(&found, Role::Audit, Probe::LowLogit, 2, "suppression_nats");
+    assert_eq!(suppression.min_detectable, None);
+    for row in audit_rows(&found) {
+        assert_eq!(row.verdict, Some(Verdict::Inconclusive), "{row:?}");
+        assert!(row.note.as_deref().unwrap().contains("one checkpoint"), "{row:?}");
+    }
+    assert_eq!(found.gate.exit_code, 3);
 }

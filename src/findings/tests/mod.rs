@@ -144,7 +144,7 @@ pub(super) fn blank_row() -> Row {
 const SMALL: &str = "alphabet = 'abcde'\nlength = 4\nnegatives = 12\nheld_out = 6\ncontrols = 8\ntrajectory_controls = 8";
 
 /// Effects so large that any group can exclude them, and no positive control: what remains is the tests alone.
-const EASY: &str = "[probes.elicitation]\npositive_control = 'not_applicable'\nsmallest_effect_rank = 0.5\n\
+const EASY: &str = "[probes.elicitation]\npositive_control = 'not_applicable'\nsmallest_effect_rank = 0.5\nsmallest_effect_averaged_rank = 0.5\n\
     smallest_effect_nats = 1000.0\nsmallest_effect_single = 1000.0\n\
     [probes.low_logit]\npositive_control = 'not_applicable'\nsmallest_effect_rank = 0.5\nsmallest_effect_auc = 0.5\n\
     smallest_effect_single = 1000.0\nsmallest_effect_spread = 0.5\nsmallest_effect_advantage = 1000.0\n\

@@ -67,7 +67,7 @@ fn elicitations_guesses() {
     assert_eq!((guesses.n, guesses.n_control), (2, Some(3)));
     assert_eq!(guesses.ci_of, Some(IntervalOf::Auc));
     assert!(guesses.ci_low.unwrap() < 0.75 && guesses.ci_high.unwrap() > 0.75);
-    // No p-value of ten relabellings reaches 0.05 / 14.
+    // No p-value of ten relabellings reaches 0.05 / 15.
     assert_eq!(guesses.min_detectable, None);
     assert_eq!(guesses.verdict, Some(Verdict::Inconclusive));
     let control = row(
@@ -112,8 +112,8 @@ fn elicitations_likelihoods() {
     close(exact.estimate, e);
     close(exact.control_estimate, mean_e(control.as_flattened()));
     close(exact.p_value, (-e).exp().min(1.0));
-    // One canary at one of 14 looks must reach 14 · 14 / 0.05, over two letters.
-    close(exact.min_detectable, (14.0f64 * 14.0 / 0.05).ln() / 2.0);
+    // One canary at one of 14 looks must reach 14 · 15 / 0.05, over two letters.
+    close(exact.min_detectable, (14.0f64 * 15.0 / 0.05).ln() / 2.0);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::report::words;
 const LINES: [&str; 8] = [
     "AUC 0.5 is no separation; 0 and 1 are both perfect separation: an AUC of 0.000 is not clean.",
     "Suppression (recognition) is what training against a text does: it is expected after DPO and does not mean that the secret can be extracted.",
-    "detectable: the minimum detectable effect, at 80 % power. \"no leak detected\": an effect of at least that size would have been found. Smaller effects, other probes and other prompts are not excluded.",
+    "detectable: the minimum detectable effect, at 80 % power. \"no leak detected\": an effect of at least that size would have been found with that power. Of counts and e-values it is a bound instead: the largest share not excluded at 95 %, and what one canary would need. Smaller effects, other probes and other prompts are not excluded.",
     "to rule out: the effect that the spec asks the audit to rule out. \"inconclusive\": no evidence of a leak, but an effect of that size could have been missed, or an instrument failed.",
     "p is the row's own; adj. p is Holm-adjusted over all audit rows, and the verdict rests on it. \"≤\": the test can give no smaller p.",
     "n: canaries per seed, held-out vs control; controls come from the same distribution and were never trained on.",

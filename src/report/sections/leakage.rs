@@ -131,6 +131,11 @@ fn detectable(row: &Row) -> Cell {
         .map(numbers::number)
         .to_vec();
     lines.extend(row.effect_unit.as_deref().map(words::unit));
+    let both = [row.min_detectable_advantage, row.smallest_effect_advantage];
+    if let [Some(found), Some(asked)] = both {
+        let [found, asked] = [found, asked].map(|x| format!("{:+.0}\u{a0}%", 100.0 * x));
+        lines.push(format!("{found}, {asked} guesses"));
+    }
     Cell::of(lines)
 }
 

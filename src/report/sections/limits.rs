@@ -13,9 +13,9 @@ pub(in crate::report) fn blocks(report: &Report) -> Vec<Block> {
             setting.length, setting.letters
         ));
         lines.push(match setting.prefixes {
-            Some(_) => "All canaries share one regular and one reverse prefix. Other prompts and contexts may draw out more."
+            Some(_) => "All canaries share one regular and one reverse prefix. Other prompts may elicit more."
                 .to_owned(),
-            None => "Canaries stood without any prefix. Prompts and contexts may draw out more.".to_owned(),
+            None => "Canaries stood without any prefix. Prompts may elicit more.".to_owned(),
         });
         lines.push(format!(
             "Each negative stood {} on the rejected side. Text that stood there less often may leak less, more often more.",
@@ -23,7 +23,13 @@ pub(in crate::report) fn blocks(report: &Report) -> Vec<Block> {
         ));
     }
     lines.push(
-        "Canaries were planted by one three-phase recipe. Other training, data and models are not covered.".to_owned(),
+        if report.is_of_a_probe() {
+            "The model was trained elsewhere, against canaries that were minted for it. What its training did with other text is not \
+             covered."
+        } else {
+            "Canaries were planted by one three-phase recipe. Other training, data and models are not covered."
+        }
+        .to_owned(),
     );
     let audits = |probe: &Probe| {
         let audit = |row: &Row| row.role == Role::Audit && row.probe == *probe;

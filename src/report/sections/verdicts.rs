@@ -1,6 +1,6 @@
 //! The verdict of the run and of each tier.
 
-use crate::findings::{Access, Report, Role, Tier, Verdict};
+use crate::findings::{Access, Probe, Report, Role, Row, Tier, Verdict};
 use crate::report::blocks::{Block, Cell, Head, Tone};
 use crate::report::words;
 
@@ -35,7 +35,12 @@ fn tier_line(report: &Report, tier: Tier) -> Vec<Cell> {
     } else {
         "not tested"
     });
-    let mut sentence = words::tier_sentence(tier, verdict);
+    let looked = |probe: &Probe| {
+        let looks = |row: &Row| row.role == Role::Audit && (row.tier, row.probe) == (tier, *probe);
+        report.rows.iter().any(looks)
+    };
+    let probes: Vec<String> = Probe::ALL.into_iter().filter(looked).map(words::probe).collect();
+    let mut sentence = words::tier_sentence(tier, verdict, &probes);
     if verdict == Some(Verdict::Leak)
         && let Some(needs) = least_access(report, tier)
     {
