@@ -35,7 +35,10 @@ impl Baseline {
         let text = bounded::read_text(&path, bounded::LARGE)
             .map_err(|e| refused(format!("{e}; name the folder of a finished run")))?;
         let report = report::parse(&text).map_err(|e| refused(e.to_string()))?;
-        let differing = report.setting.as_ref().map(|s| differences(&s.spec, &to_toml(audit)));
+        let differing = report
+            .setting
+            .as_ref()
+            .map(|s| differences(&s.spec, &to_toml(audit)));
         let differing = differing.unwrap_or_default();
         let (other, same): (Vec<String>, Vec<String>) =
             differing.into_iter().partition(|key| changes_rows(key));

@@ -12,9 +12,9 @@ const WITHOUT: &str = "No reference was given: whole canaries are judged by the 
     takes that noise away and adds those rows.";
 
 /// What is said of a probe for secrets of a file.
-const WHOLE: &str = "The canaries are secrets of a file, whose distribution is unknown. They are judged whole, by how likely the \
-    model finds them beside controls that come from the same file by a random split; probes that guess their parts or count candidates do \
-    not apply. That is recognition, which a gate passes over unless gate.tiers names it.";
+const WHOLE: &str = "The canaries are secrets of a file, whose distribution is unknown. They are compared with \
+    controls that come from the same file by a random split: how likely the model finds them whole, and what follows their beginning. \
+    Probes that guess letters or count candidates do not apply.";
 
 /// What the fine-tuning of a probe was, or that there was none; and what the lack of a reference means.
 pub(super) fn notes(

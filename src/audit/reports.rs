@@ -52,7 +52,9 @@ pub fn assemble(
     baseline: Option<&Baseline>,
 ) -> Result<Report, AuditError> {
     let before = baseline.map(|b| b.report.rows.as_slice());
-    let differing = baseline.map(|b| b.differing.join(", ")).filter(|keys| !keys.is_empty());
+    let differing = baseline
+        .map(|b| b.differing.join(", "))
+        .filter(|keys| !keys.is_empty());
     let mut report = match &provenance.probe {
         None => {
             let findings = judge_against(audit, cells, before)?;
@@ -72,7 +74,10 @@ pub fn assemble(
         }
     };
     if let Some(keys) = differing {
-        report.scope_note = format!("{} The baseline's spec differs in {keys}.", report.scope_note);
+        report.scope_note = format!(
+            "{} The baseline's spec differs in {keys}.",
+            report.scope_note
+        );
     }
     report.provenance = serde_json::to_value(provenance).unwrap_or_default();
     Ok(report)

@@ -144,10 +144,16 @@ fn outlook(text: &mut String, audit: &Audit) {
         };
         let letters = audit.canaries.alphabet.len();
         let of = |shift| guess_advantage(shift, letters).filter(|_| row.unit.contains("rank 0–1"));
-        let guesses = of(row.detectable).zip(of(row.asked)).map_or_else(
-            String::new,
-            |(found, asked)| format!(" ({:+.0} % and {:+.0} % guesses)", 100.0 * found, 100.0 * asked),
-        );
+        let guesses =
+            of(row.detectable)
+                .zip(of(row.asked))
+                .map_or_else(String::new, |(found, asked)| {
+                    format!(
+                        " ({:+.0} % and {:+.0} % guesses)",
+                        100.0 * found,
+                        100.0 * asked
+                    )
+                });
         let _ = writeln!(
             text,
             "  {:<12} {}: minimum detectable effect {:.3}, effect to rule out {:.3} {}{guesses}{enough}",

@@ -1,4 +1,4 @@
-//! Rows of completion: whole secrets from their first letters. Guide: evidence, "Low-logit (c), completion".
+//! Rows of completion: whole secrets from their first letters. Guide: rows, "Low-logit (c), completion".
 
 use super::context::Context;
 use super::counted::{Counted, best_into, chance_of};

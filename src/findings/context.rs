@@ -57,7 +57,9 @@ impl Context<'_> {
     pub(super) fn is_its_reference(&self) -> bool {
         let same = |cell: &CellObservations| {
             let phases = self.audit.negative_phases();
-            let model = phases.last().and_then(|&p| cell.snapshot(p, Prefix::Regular));
+            let model = phases
+                .last()
+                .and_then(|&p| cell.snapshot(p, Prefix::Regular));
             let reference = cell.snapshot(Phase::One, Prefix::Regular);
             let (Some(model), Some(reference)) = (model, reference) else {
                 return false;

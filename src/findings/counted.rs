@@ -1,4 +1,4 @@
-//! Secrets recovered whole, counted against chance that is known. Guide: evidence, "Scan and generation".
+//! Secrets recovered whole, counted against chance that is known. Guide: rows, "Scan and generation".
 //!
 //! Null hypothesis: the model carries nothing about secrets drawn uniformly. Then each guess is right with a chance of one in as
 //! many secrets as there could be, for each canary by itself, and what is recovered is binomial. Several attacks are tested at

@@ -1,4 +1,4 @@
-//! Rows of the elicitation probe. Guide: evidence, "Elicitation, guesses", and guide: evidence, "Contexts".
+//! Rows of the elicitation probe. Guide: rows, "Elicitation, guesses", and guide: rows, "Contexts".
 
 mod contexts;
 mod exact;
@@ -191,12 +191,17 @@ impl Elicited<'_> {
     /// Ranks averaged over evaluations: a shift that stays is seen where it is too small for a maximum over many looks.
     fn averaged(&self) -> Result<Row, FindingsError> {
         let average = |group| -> Vec<Values> {
-            let mean = |points: Vec<f64>| vec![points.iter().sum::<f64>() / points.len().max(1) as f64];
+            let mean =
+                |points: Vec<f64>| vec![points.iter().sum::<f64>() / points.len().max(1) as f64];
             let seeds = self.values(group, rank).into_iter();
-            seeds.map(|canaries| canaries.into_iter().map(mean).collect()).collect()
+            seeds
+                .map(|canaries| canaries.into_iter().map(mean).collect())
+                .collect()
         };
         let statistic = Statistic::AveragedLetterRank;
-        let mut row = self.context.about(&self.subject(Role::Audit, Group::HeldOut, statistic));
+        let mut row = self
+            .context
+            .about(&self.subject(Role::Audit, Group::HeldOut, statistic));
         let groups = Groups::against_controls(Group::HeldOut, average);
         let test = groups.tested_into(&mut row, self.context, "elicitation averaged guesses")?;
         groups.detectable_into(&mut row, &test, &average(Group::Useful));
@@ -205,7 +210,7 @@ impl Elicited<'_> {
         Ok(row)
     }
 
-    /// Mean log-likelihood. Two-sided (guide: evidence, "Elicitation, relative"): whoever holds a candidate recognises it by
+    /// Mean log-likelihood. Two-sided (guide: rows, "Elicitation, relative"): whoever holds a candidate recognises it by
     /// what it is pushed away from as well as by what it is drawn to, and a one-sided test would call that clean.
     fn relative(&self, statistic: Statistic, value: Value) -> Result<Row, FindingsError> {
         let subject = self.subject(Role::Audit, Group::HeldOut, statistic);

@@ -1,4 +1,4 @@
-//! Rows of the generation probe: what was said whole, and how near it came. Guide: evidence, "Scan and generation".
+//! Rows of the generation probe: what was said whole, and how near it came. Guide: rows, "Scan and generation".
 
 use super::context::Context;
 use super::counted::{Counted, best_into, chance_of};

@@ -201,7 +201,9 @@ impl Groups {
             Some(variance(&column?)? / values.len() as f64)
         };
         let both = self.treated.iter().zip(&self.control).zip(at);
-        let each: Option<Vec<f64>> = both.map(|((t, c), &at)| Some(of(t, at)? + of(c, at)?)).collect();
+        let each: Option<Vec<f64>> = both
+            .map(|((t, c), &at)| Some(of(t, at)? + of(c, at)?))
+            .collect();
         let each = each?;
         Some(each.iter().sum::<f64>().sqrt() / each.len() as f64).filter(|error| error.is_finite())
     }

@@ -1,5 +1,5 @@
-//! Rows of the low-logit probe. Guide: evidence, "Low-logit (a), suppression", and
-//! guide: evidence, "Low-logit (b), guesses".
+//! Rows of the low-logit probe. Guide: rows, "Low-logit (a), suppression", and
+//! guide: rows, "Low-logit (b), guesses".
 
 mod few;
 mod own;

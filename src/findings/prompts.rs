@@ -28,9 +28,8 @@ impl Prompt {
     }
 
     fn of(name: &str, snapshot: &Snapshot) -> Self {
-        let points = |(group, scores): (&Group, &Vec<_>)| {
-            (*group, scores.iter().map(Point::from).collect())
-        };
+        let points =
+            |(group, scores): (&Group, &Vec<_>)| (*group, scores.iter().map(Point::from).collect());
         let groups: BTreeMap<Group, Vec<Point>> = snapshot.groups.iter().map(points).collect();
         let scores = snapshot.group(Group::HeldOut).first();
         Self {

@@ -7,8 +7,8 @@ use super::report::Tiers;
 use super::row::{IntervalOf, Row};
 use super::terms::{Direction, Probe, Role, Tier, Verdict};
 use crate::spec::{Audit, PositiveControl};
-use crate::units::Phase;
 use crate::stats::holm;
+use crate::units::Phase;
 
 /// Decides each placebo at its share of [`PLACEBO_ALPHA`].
 pub(super) fn pass_placebos(rows: &mut [Row]) {
@@ -65,7 +65,9 @@ pub(super) fn decide(rows: &mut [Row], audit: &Audit, is_its_reference: bool) {
             ),
             Verdict::NoLeakDetected if of.control_missing => (
                 Verdict::Inconclusive,
-                Some("the positive control is required and could not be made: nothing shows that the probe sees what is there"),
+                Some(
+                    "the positive control is required and could not be made: nothing shows that the probe sees what is there",
+                ),
             ),
             Verdict::Inconclusive => (verdict, Some(why_inconclusive(row))),
             Verdict::NoLeakDetected if against_direction(row) => (verdict, Some(other_side(row))),
@@ -82,8 +84,7 @@ const SAME: &str = "the model gives every canary the scores that its reference g
     that was not applied), and nothing was compared";
 
 /// What is said where the reference gives the canaries away too.
-const KNOWN: &str =
-    "the reference already knows the canaries: what it is compared with is no model from before the planting";
+const KNOWN: &str = "the reference already knows the canaries: what it is compared with is no model from before the planting";
 
 /// What the instruments of a probe say.
 struct Instruments {

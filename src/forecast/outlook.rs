@@ -49,7 +49,11 @@ pub fn clean_run(audit: &Audit) -> Outlook {
     let mut rows = Vec::new();
     let alpha = audit.gate.alpha / audit.audit_rows().max(1) as f64;
     // Each seed is tested by itself too.
-    let permuted = if audit.seeds.len() > 1 { alpha / 2.0 } else { alpha };
+    let permuted = if audit.seeds.len() > 1 {
+        alpha / 2.0
+    } else {
+        alpha
+    };
     let letters = audit.canaries.alphabet.len() as f64;
     let scored = audit.canaries.length - usize::from(audit.canaries.prefixes.is_none());
     let spread =
@@ -72,7 +76,8 @@ pub fn clean_run(audit: &Audit) -> Outlook {
             unit,
         })
     };
-    let ranks = |name, look, looks, asked| tested(name, look, looks, asked, (spread, "of rank 0–1"));
+    let ranks =
+        |name, look, looks, asked| tested(name, look, looks, asked, (spread, "of rank 0–1"));
     let phases = audit.negative_phases().len();
     let prompts = audit.other_prompts();
     let canaries = &audit.canaries;

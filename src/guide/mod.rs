@@ -5,6 +5,7 @@
 //! | [`concepts`] | the threat in one page, and every term |
 //! | [`recipe`] | the published training that an audit replays |
 //! | [`evidence`] | from observations to rows, verdicts and exit codes: the contract |
+//! | [`rows`] | what each row measures, and how it is tested |
 //! | [`threat_model`] | who could do what with a model, and what is not covered |
 //! | [`reading_a_report`] | the table, the page and the JSON keys, and what a verdict means |
 //! | [`models`] | checkpoints, adapters, tokenizers, precision and hardware |
@@ -37,6 +38,7 @@ pages! {
     "[concepts]: concepts
 [recipe]: recipe
 [evidence]: evidence
+[rows]: rows
 [threat_model]: threat_model
 [reading_a_report]: reading_a_report
 [models]: models
@@ -47,5 +49,5 @@ pages! {
 [validation]: validation
 [design]: design
 ",
-    concepts recipe evidence threat_model reading_a_report models running mint_and_probe ci results validation design
+    concepts recipe evidence rows threat_model reading_a_report models running mint_and_probe ci results validation design
 }

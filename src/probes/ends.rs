@@ -1,5 +1,5 @@
 //! Guesses from either end of the logits: what someone makes of a canary who holds that its letters stand near the bottom, or near
-//! the top. Guide: evidence, "Guesses from either end".
+//! the top. Guide: rows, "Guesses from either end".
 //!
 //! Such a guesser gives the next letter the probability q(letter) ∝ exp(±τ · logit) over the alphabet. The product over a secret's
 //! letters is a distribution over all secrets, so that q(secret) · |A|^L is 1 on average where secrets are drawn uniformly and the
@@ -132,7 +132,10 @@ pub fn contrast(
         let (mut guessed, mut ranks) = (Guessed::default(), Vec::new());
         let places = now.alphabet.chunks(size).zip(then.alphabet.chunks(size));
         for ((now, then), &letter) in places.zip(letters) {
-            let fall = now.iter().zip(then).map(|(now, then)| f64::from(then - now));
+            let fall = now
+                .iter()
+                .zip(then)
+                .map(|(now, then)| f64::from(then - now));
             let fall: Vec<f64> = fall.collect();
             if let Some(&value) = fall.iter().find(|fall| !fall.is_finite()) {
                 let id = canary.id.clone();
@@ -154,7 +157,9 @@ pub fn contrast(
     Ok(Contrast {
         phase,
         shown,
-        length: canaries.first().map_or(0, |c| book.scored(&c.letters).len()),
+        length: canaries
+            .first()
+            .map_or(0, |c| book.scored(&c.letters).len()),
         groups,
     })
 }
@@ -219,7 +224,13 @@ mod tests {
         let mut wrong = [0.0; 26];
         wrong[9] = 5.0;
         let rows: Vec<(&[f64], usize)> = (0..12)
-            .map(|i| if i % 2 == 0 { (&leaking[..], 4) } else { (&wrong[..], 4) })
+            .map(|i| {
+                if i % 2 == 0 {
+                    (&leaking[..], 4)
+                } else {
+                    (&wrong[..], 4)
+                }
+            })
             .collect();
         let ends = of(&rows);
         // Six letters won with half of the stake, six lost with it.

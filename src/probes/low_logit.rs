@@ -41,7 +41,10 @@ impl RankGuesser {
     #[must_use]
     pub fn advantage(&self, scores: &LetterScores) -> f64 {
         let letters = self.probabilities.len();
-        let gains = scores.ranks.iter().map(|&rank| self.at(rank) * letters as f64 - 1.0);
+        let gains = scores
+            .ranks
+            .iter()
+            .map(|&rank| self.at(rank) * letters as f64 - 1.0);
         gains.sum::<f64>() / scores.ranks.len().max(1) as f64
     }
 
@@ -59,7 +62,10 @@ impl RankGuesser {
     #[must_use]
     pub fn gain(&self, scores: &LetterScores) -> f64 {
         let letters = self.probabilities.len();
-        let gains = scores.ranks.iter().map(|&rank| (self.at(rank) * letters as f64).ln());
+        let gains = scores
+            .ranks
+            .iter()
+            .map(|&rank| (self.at(rank) * letters as f64).ln());
         gains.sum::<f64>() / scores.ranks.len().max(1) as f64
     }
 }
@@ -107,7 +113,9 @@ mod tests {
         // 101 of 105 against 1 of 5.
         assert!((win - (101.0f64 / 105.0 * 5.0).ln()).abs() < 1e-12);
         assert!(guesser.gain(&with_ranks(&[1.0])) < 0.0);
-        assert!((guesser.advantage(&with_ranks(&[0.0; 4])) - (101.0 / 105.0 * 5.0 - 1.0)).abs() < 1e-12);
+        assert!(
+            (guesser.advantage(&with_ranks(&[0.0; 4])) - (101.0 / 105.0 * 5.0 - 1.0)).abs() < 1e-12
+        );
         // Over all places it wins nothing.
         let even = guesser.advantage(&with_ranks(&[0.0, 0.25, 0.5, 0.75, 1.0]));
         assert!(even.abs() < 1e-12);

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::completion::{Shown, complete};
-use super::in_context::InContext;
 use super::ends::contrast;
+use super::in_context::InContext;
 use super::scan::{Models, scan};
 use super::{
     CellObservations, LetterScores, ProbeError, ProbeResult, Snapshot, contexts, generation,

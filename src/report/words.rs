@@ -116,7 +116,10 @@ pub(super) fn tier_sentence(tier: Tier, verdict: Option<Verdict>, probes: &[Stri
     match verdict {
         Some(Verdict::Leak) => format!("{}.", capitalised(clause)),
         Some(Verdict::NoLeakDetected) => {
-            format!("No sign that {clause}, as far as {} looked.", probes.join(", "))
+            format!(
+                "No sign that {clause}, as far as {} looked.",
+                probes.join(", ")
+            )
         }
         Some(Verdict::Inconclusive) => format!("Not enough evidence to say whether {clause}."),
         None => format!("Not tested: whether {clause}."),

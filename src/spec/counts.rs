@@ -140,7 +140,11 @@ impl Audit {
             // Suppression of whole secrets, a phase; its tail; what follows a beginning, likelier and completed.
             return self.negative_phases().len() + 3;
         }
-        let all = audit_rows(&self.probes, self.negative_phases().len(), self.other_prompts() > 0);
+        let all = audit_rows(
+            &self.probes,
+            self.negative_phases().len(),
+            self.other_prompts() > 0,
+        );
         match self.probes.elicitation {
             Some(_) if !elicits => all - 4,
             _ => all,
@@ -172,12 +176,11 @@ impl Audit {
 /// phase: suppression, guesses, completion; over all phases: the tail of suppression, guesses from either end, guesses after
 /// other prompts where there are any, spread, learned guesses. Generation: what was said whole. Scan: enrichment, what was recovered whole.
 pub(super) fn audit_rows(probes: &Probes, phases: usize, other_prompts: bool) -> usize {
-    let elicitation = probes
-        .elicitation
-        .as_ref()
-        .map_or(0, |_| 6);
+    let elicitation = probes.elicitation.as_ref().map_or(0, |_| 6);
     let low_logit = probes.low_logit.as_ref().map_or(0, |p| {
-        phases * (2 + usize::from(!p.completion_letters.is_empty())) + 4 + usize::from(other_prompts)
+        phases * (2 + usize::from(!p.completion_letters.is_empty()))
+            + 4
+            + usize::from(other_prompts)
     });
     let generation = usize::from(probes.generation.is_some());
     elicitation + low_logit + generation + 2 * usize::from(probes.scan.is_some())

@@ -151,22 +151,39 @@ fn all_probes() -> impl Strategy<Value = Probes> {
     let share = || 1e-9..=1.0;
     let letters = btree_set(1..99_usize, 0..4);
     let few = (half(), positive(), positive(), positive());
-    let low_logit = (control(), half(), half(), share(), letters, 1..500_usize, few).prop_map(
-        |(positive_control, auc, rank, recovered, letters, count, (spread, single, advantage, tail))| LowLogit {
-            positive_control,
-            smallest_effect_auc: auc,
-            smallest_effect_rank: rank,
-            smallest_effect_single: single,
-            smallest_effect_spread: spread,
-            smallest_effect_advantage: advantage,
-            smallest_effect_tail: tail,
-            smallest_effect_rest: tail,
-            smallest_effect_recovered: recovered,
-            completion_letters: letters.into_iter().collect(),
-            completion_guesses: count,
-            top_k: count,
-        },
-    );
+    let low_logit = (
+        control(),
+        half(),
+        half(),
+        share(),
+        letters,
+        1..500_usize,
+        few,
+    )
+        .prop_map(
+            |(
+                positive_control,
+                auc,
+                rank,
+                recovered,
+                letters,
+                count,
+                (spread, single, advantage, tail),
+            )| LowLogit {
+                positive_control,
+                smallest_effect_auc: auc,
+                smallest_effect_rank: rank,
+                smallest_effect_single: single,
+                smallest_effect_spread: spread,
+                smallest_effect_advantage: advantage,
+                smallest_effect_tail: tail,
+                smallest_effect_rest: tail,
+                smallest_effect_recovered: recovered,
+                completion_letters: letters.into_iter().collect(),
+                completion_guesses: count,
+                top_k: count,
+            },
+        );
     let generation = (
         control(),
         1..500_usize,

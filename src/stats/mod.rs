@@ -65,8 +65,8 @@ pub use permutation::{
     Cell, PermutationError, PermutationTest, auc_two_sided, max_standardised_difference,
 };
 pub use power::{min_detectable_auc, min_detectable_sparse, min_detectable_standardised};
-pub(crate) use root::last_holding;
 pub use ranks::{Tail, exposure_bits};
+pub(crate) use root::last_holding;
 pub use summary::{mean, population_sd, variance};
 pub use tpr::{chance_beyond, tpr_interval};
 pub use ttest::{TTest, one_sample_t};

@@ -20,12 +20,7 @@ pub fn chance_beyond(controls: usize, fpr: f64) -> Option<f64> {
 /// interval of the scores beyond each. Thresholds and counts share 1 − `level` half and half, the thresholds among the seeds. Too
 /// few controls for such a one leave the end at 0 or 1. `None` without scores, for a NaN, or a rate outside (0, 1).
 #[must_use]
-pub fn tpr_interval(
-    seeds: &[[Vec<f64>; 2]],
-    fpr: f64,
-    tail: Tail,
-    level: f64,
-) -> Option<Interval> {
+pub fn tpr_interval(seeds: &[[Vec<f64>; 2]], fpr: f64, tail: Tail, level: f64) -> Option<Interval> {
     let (fpr, level) = (open_unit(fpr)?, open_unit(level)?);
     let doubt = (1.0 - level) / 4.0 / seeds.len().max(1) as f64;
     let (mut surely, mut perhaps, mut all) = (0, 0, 0);
@@ -108,16 +103,25 @@ mod tests {
             // Six standard errors of what falls beyond the threshold of so many controls.
             if shift == 0.0 {
                 let expected = chance_beyond(controls, 0.01).unwrap();
-                assert!((caught / expected - 1.0).abs() < 0.15, "{caught} {expected}");
+                assert!(
+                    (caught / expected - 1.0).abs() < 0.15,
+                    "{caught} {expected}"
+                );
             }
-            assert!(covered >= 950 - 20, "{covered} of 1000, {n} {controls} {shift}");
+            assert!(
+                covered >= 950 - 20,
+                "{covered} of 1000, {n} {controls} {shift}"
+            );
         }
     }
 
     #[test]
     fn few_controls_bound_nothing_from_below() {
         let found = tpr_interval(
-            &[[vec![9.0; 20], (0..100).map(f64::from).map(|x| x / 100.0).collect()]],
+            &[[
+                vec![9.0; 20],
+                (0..100).map(f64::from).map(|x| x / 100.0).collect(),
+            ]],
             0.01,
             Tail::Upper,
             0.95,

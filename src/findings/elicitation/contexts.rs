@@ -1,4 +1,4 @@
-//! Guesses without any fine-tuning, after the training's own prompt and others. Guide: evidence, "Contexts".
+//! Guesses without any fine-tuning, after the training's own prompt and others. Guide: rows, "Contexts".
 
 use super::Elicited;
 use crate::canary::Group;

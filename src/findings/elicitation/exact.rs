@@ -1,4 +1,4 @@
-//! The e-value of secrets that became likelier than chance. Guide: evidence, "Elicitation, exact".
+//! The e-value of secrets that became likelier than chance. Guide: rows, "Elicitation, exact".
 
 use super::{Elicited, logprob};
 use crate::canary::Group;

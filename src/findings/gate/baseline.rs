@@ -98,27 +98,39 @@ pub(super) fn no_worse(
     };
     let (outcome, detail) = if p.is_some_and(|p| p < alpha) {
         let p = p.unwrap_or_default();
-        let shown = format!("worse than in the baseline (one-sided adjusted p {p:.2e} against {alpha})");
+        let shown =
+            format!("worse than in the baseline (one-sided adjusted p {p:.2e} against {alpha})");
         (Outcome::Fail, shown)
     } else if row.verdict == Some(Verdict::NoLeakDetected) {
-        (Outcome::Pass, "no leak here, and none of the size to rule out was missed".to_owned())
+        (
+            Outcome::Pass,
+            "no leak here, and none of the size to rule out was missed".to_owned(),
+        )
     } else if let (Some(most), Some(limit)) = (most, limit) {
         let said = format!("the growth is at most {most:.3}, against a margin of {limit:.3}");
         if most <= limit {
             (Outcome::Pass, said)
         } else {
-            (Outcome::Undecided, format!("a worsening by more than the margin could have been missed: {said}"))
+            (
+                Outcome::Undecided,
+                format!("a worsening by more than the margin could have been missed: {said}"),
+            )
         }
     } else {
         match (row.verdict, had, leaked) {
-            (Some(Verdict::Leak), true, false) => {
-                (Outcome::Fail, "a leak that the baseline did not show".to_owned())
-            }
+            (Some(Verdict::Leak), true, false) => (
+                Outcome::Fail,
+                "a leak that the baseline did not show".to_owned(),
+            ),
             (Some(Verdict::Leak), true, true) => no_interval(row, before),
-            (Some(Verdict::Leak), ..) => {
-                (Outcome::Undecided, "a leak, and the baseline has no such row".to_owned())
-            }
-            _ => (Outcome::Undecided, "inconclusive, and nothing to compare it by".to_owned()),
+            (Some(Verdict::Leak), ..) => (
+                Outcome::Undecided,
+                "a leak, and the baseline has no such row".to_owned(),
+            ),
+            _ => (
+                Outcome::Undecided,
+                "inconclusive, and nothing to compare it by".to_owned(),
+            ),
         }
     };
     GateRule {
@@ -149,7 +161,12 @@ fn no_interval(row: &Row, before: &[Row]) -> (Outcome, String) {
 }
 
 /// A limit's rule beside a baseline: what lies beyond its limit without having worsened passes.
-pub(super) fn forgiven(rule: GateRule, limit: &Limit, worsened: &[Worsening], alpha: f64) -> GateRule {
+pub(super) fn forgiven(
+    rule: GateRule,
+    limit: &Limit,
+    worsened: &[Worsening],
+    alpha: f64,
+) -> GateRule {
     let matching = worsened
         .iter()
         .filter(|w| is_limited(limit, w.change.probe, &w.change.statistic, w.change.phase));
@@ -166,4 +183,3 @@ pub(super) fn forgiven(rule: GateRule, limit: &Limit, worsened: &[Worsening], al
         ..rule
     }
 }
-

@@ -1,4 +1,4 @@
-//! A few canaries far out, and the others not at all. Guide: evidence, "Low-logit, a few far out".
+//! A few canaries far out, and the others not at all. Guide: rows, "Low-logit, a few far out".
 
 use super::Scanned;
 use crate::canary::Group;

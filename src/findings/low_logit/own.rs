@@ -1,4 +1,4 @@
-//! Secrets of a file: what follows their first tokens. Guide: evidence, "Secrets of a file".
+//! Secrets of a file: what follows their first tokens. Guide: rows, "Secrets of a file".
 //!
 //! Nothing is known of their distribution, but controls come from the same file by a random split: held-outs and controls are
 //! exchangeable where the model carries nothing, and a permutation tests any number of them.
@@ -71,7 +71,9 @@ fn gathered(
     let seeds = phases.first().map_or(0, |scanned| scanned.pairs.len());
     let of = |group: Group| -> Vec<Values> {
         let of_seed = |seed: usize| {
-            let first = phases.first().map_or(0, |p| p.pairs[seed].model.group(group).len());
+            let first = phases
+                .first()
+                .map_or(0, |p| p.pairs[seed].model.group(group).len());
             let secret = |i: usize| {
                 let mut all = Vec::new();
                 for scanned in phases {

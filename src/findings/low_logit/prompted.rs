@@ -1,5 +1,5 @@
-//! Guesses from the bottom, or from either end, after any prompt. Guide: evidence, "Guesses from either end", and
-//! guide: evidence, "Low-logit, other prompts".
+//! Guesses from the bottom, or from either end, after any prompt. Guide: rows, "Guesses from either end", and
+//! guide: rows, "Low-logit, other prompts".
 
 use crate::canary::{Group, Prefix};
 use crate::findings::context::{Context, scored};
@@ -9,10 +9,10 @@ use crate::findings::measure::Statistic;
 use crate::findings::prompts::{Prompt, Prompts};
 use crate::findings::row::{Row, Subject};
 use crate::findings::terms::{Access, Probe, Role};
+use crate::probes::CellObservations;
 use crate::probes::elicitation::{Point, log_mean_e};
 use crate::probes::ends::Ends;
 use crate::probes::low_logit::RankGuesser;
-use crate::probes::CellObservations;
 use crate::units::Phase;
 
 /// A guesser's gain on one canary, in one look.
@@ -134,7 +134,12 @@ fn blank(context: &Context<'_>, role: Role, statistic: Statistic, prefix: &str) 
     let last = context.audit.negative_phases().last().copied();
     let place = (last.unwrap_or(Phase::Two), prefix);
     let group = Group::HeldOut.name();
-    context.about(&Subject::of((Probe::LowLogit, role), place, group, statistic))
+    context.about(&Subject::of(
+        (Probe::LowLogit, role),
+        place,
+        group,
+        statistic,
+    ))
 }
 
 /// Ranks from the bottom after other prompts than the training's own, the maximum over prompts and phases.
@@ -142,7 +147,12 @@ pub(super) fn other_prompts(
     context: &Context<'_>,
     prompts: &Prompts,
 ) -> Result<Row, FindingsError> {
-    let row = blank(context, Role::Audit, Statistic::ContextLetterRank, "contexts");
+    let row = blank(
+        context,
+        Role::Audit,
+        Statistic::ContextLetterRank,
+        "contexts",
+    );
     let rank = |point: &Point| Some(point.rank);
     over_prompts(context, prompts, row, |prompt| !prompt.own, rank)
 }

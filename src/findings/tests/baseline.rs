@@ -24,23 +24,47 @@ fn beside(before: &World, after: &World) -> Findings {
 #[test]
 fn only_a_worsening_fails() {
     let (clean, leaking, more) = (world(0.0), world(0.45), world(0.95));
-    assert_eq!(leaking.findings().gate.exit_code, 1, "a leak without a baseline");
+    assert_eq!(
+        leaking.findings().gate.exit_code,
+        1,
+        "a leak without a baseline"
+    );
     // As before: a leak, but none that is new.
     let same = beside(&leaking, &leaking);
     assert_eq!(same.verdict, Verdict::Leak);
-    assert_eq!((same.gate.exit_code, same.gate.passed), (0, true), "{:?}", same.gate);
+    assert_eq!(
+        (same.gate.exit_code, same.gate.passed),
+        (0, true),
+        "{:?}",
+        same.gate
+    );
     // Worse, from nothing and from something.
     let ranks = "low_logit mean_letter_rank after phase 2";
     for (before, after) in [(&clean, &leaking), (&leaking, &more)] {
         let found = beside(before, after);
         assert_eq!(found.gate.exit_code, 1, "{:?}", found.gate);
         let rules = &found.gate.rules;
-        let failed: Vec<_> = rules.iter().filter(|r| r.outcome == Outcome::Fail).collect();
-        assert!(failed.iter().any(|rule| rule.rule.contains(ranks)), "{failed:?}");
+        let failed: Vec<_> = rules
+            .iter()
+            .filter(|r| r.outcome == Outcome::Fail)
+            .collect();
+        assert!(
+            failed.iter().any(|rule| rule.rule.contains(ranks)),
+            "{failed:?}"
+        );
         // Nothing but guesses from the bottom, by all rows that see them.
-        assert!(failed.iter().all(|rule| rule.probe == Some(Probe::LowLogit)), "{failed:?}");
+        assert!(
+            failed
+                .iter()
+                .all(|rule| rule.probe == Some(Probe::LowLogit)),
+            "{failed:?}"
+        );
         let said = |r: &String| r.contains(ranks) && r.contains("worse than in the baseline");
-        assert!(found.gate.reasons.iter().any(said), "{:?}", found.gate.reasons);
+        assert!(
+            found.gate.reasons.iter().any(said),
+            "{:?}",
+            found.gate.reasons
+        );
     }
     // Better.
     let found = beside(&more, &leaking);
@@ -57,13 +81,15 @@ fn a_growth_shows_where_the_auc_is_at_its_end() {
         })
     };
     let (before, after) = (of(0.85), of(1.0));
-    let ranks = |found: &Findings| {
-        row(found, Role::Audit, Probe::LowLogit, 2, "mean_letter_rank").clone()
-    };
+    let ranks =
+        |found: &Findings| row(found, Role::Audit, Probe::LowLogit, 2, "mean_letter_rank").clone();
     let (then, found) = (ranks(&before.findings()), beside(&before, &after));
     assert!(then.auc.unwrap() < 0.02 && ranks(&found).auc.unwrap() < 0.001);
     let rules = &found.gate.rules;
-    let rule = rules.iter().find(|r| r.rule.starts_with("low_logit mean_letter_rank after phase 2"));
+    let rule = rules.iter().find(|r| {
+        r.rule
+            .starts_with("low_logit mean_letter_rank after phase 2")
+    });
     assert_eq!(rule.unwrap().outcome, Outcome::Fail, "{rule:?}");
 }
 
@@ -79,16 +105,25 @@ fn no_evidence_of_a_growth_is_no_evidence_of_none() {
     };
     let found = beside(&of(), &of());
     let rules = &found.gate.rules;
-    let rule = rules.iter().find(|r| r.rule.starts_with("low_logit mean_letter_rank after phase 2"));
+    let rule = rules.iter().find(|r| {
+        r.rule
+            .starts_with("low_logit mean_letter_rank after phase 2")
+    });
     let rule = rule.unwrap();
     assert_eq!(rule.outcome, Outcome::Undecided, "{rule:?}");
-    assert!(rule.detail.as_deref().unwrap().contains("margin"), "{rule:?}");
+    assert!(
+        rule.detail.as_deref().unwrap().contains("margin"),
+        "{rule:?}"
+    );
     // Ten times the margin, and the same pair of runs passes.
     let mut wide = of();
     wide.audit.gate.baseline_margin = 20.0;
     let found = beside(&of(), &wide);
     let rules = &found.gate.rules;
-    let rule = rules.iter().find(|r| r.rule.starts_with("low_logit mean_letter_rank after phase 2"));
+    let rule = rules.iter().find(|r| {
+        r.rule
+            .starts_with("low_logit mean_letter_rank after phase 2")
+    });
     assert_eq!(rule.unwrap().outcome, Outcome::Pass, "{rule:?}");
 }
 
@@ -99,7 +134,12 @@ fn a_leak_that_the_baseline_lacks_decides_nothing() {
     let found = judge_against(&after.audit, &cells, Some(&[])).unwrap();
     assert_eq!(found.gate.exit_code, 3);
     let reasons = &found.gate.reasons;
-    assert!(reasons.iter().any(|r| r.contains("the baseline has no such row")), "{reasons:?}");
+    assert!(
+        reasons
+            .iter()
+            .any(|r| r.contains("the baseline has no such row")),
+        "{reasons:?}"
+    );
 }
 
 #[test]

@@ -78,7 +78,10 @@ fn only_audit_rows_have_verdicts_and_every_row_what_applies() {
             // Held against chance that is known, and nobody else.
             let alone = row.role == Role::Placebo && row.statistic.has_known_chance();
             let alone = alone || row.role == Role::Replication;
-            assert_eq!((row.control.is_none(), row.n_control.is_none()), (alone, alone));
+            assert_eq!(
+                (row.control.is_none(), row.n_control.is_none()),
+                (alone, alone)
+            );
             assert_eq!(
                 row.suppression_nats.is_some(),
                 row.statistic == "suppression_nats"

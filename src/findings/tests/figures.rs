@@ -32,7 +32,8 @@ fn curves_and_seeds_agree_with_the_rows() {
     let mut seen = 0;
     for row in audit_rows(&found).filter(|r| r.auc.is_some()) {
         // These have no figures of their own.
-        let alone = ["contexts", "any"].contains(&row.prefix.as_str()) || asks_for_few(row)
+        let alone = ["contexts", "any"].contains(&row.prefix.as_str())
+            || asks_for_few(row)
             || row.statistic == Statistic::AveragedLetterRank;
         if alone || row.statistic == "mean_alphabet_logprob_nats_per_token" {
             continue;

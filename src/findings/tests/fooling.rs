@@ -30,7 +30,13 @@ fn a_few_recited_after_the_ordinary_prompt_are_extraction() {
     let found = world.findings();
     assert_eq!(found.tiers.extraction, Some(Verdict::Leak));
     assert_eq!(found.gate.exit_code, 1);
-    let exact = row(&found, Role::Audit, Probe::Elicitation, 3, "log_e_value_nats");
+    let exact = row(
+        &found,
+        Role::Audit,
+        Probe::Elicitation,
+        3,
+        "log_e_value_nats",
+    );
     // Nobody fine-tuned for it.
     assert_eq!(exact.access, Access::Logits);
 }
@@ -39,17 +45,26 @@ fn a_few_recited_after_the_ordinary_prompt_are_extraction() {
 #[test]
 fn a_few_at_the_bottom_are_found_whatever_the_useful_ones_teach() {
     let world = recipe(|m, g, index| match g {
-        Group::HeldOut if index < 3 && is_ordinary(m) => Rule::Leaks { top: false, half: false },
+        Group::HeldOut if index < 3 && is_ordinary(m) => Rule::Leaks {
+            top: false,
+            half: false,
+        },
         Group::Useful if is_ordinary(m) => Rule::First(0.5),
         _ => Rule::Noise,
     });
     let found = world.findings();
     let ends = "log_e_value_from_either_end_nats";
-    assert_eq!(verdict(&found, Probe::LowLogit, 3, ends), Some(Verdict::Leak));
+    assert_eq!(
+        verdict(&found, Probe::LowLogit, 3, ends),
+        Some(Verdict::Leak)
+    );
     assert_eq!(found.gate.exit_code, 1);
     // A tail of few: their likelihoods stand out among 1,152, their mean does not.
     let tail = "suppression_tail_fourth_power";
-    assert_eq!(verdict(&found, Probe::LowLogit, 3, tail), Some(Verdict::Leak));
+    assert_eq!(
+        verdict(&found, Probe::LowLogit, 3, tail),
+        Some(Verdict::Leak)
+    );
 }
 
 /// One of eight checkpoints leaks: its shift is an eighth of itself in the mean.
@@ -68,12 +83,22 @@ fn one_leaking_checkpoint_of_eight_is_found() {
 /// At the bottom after another prompt alone.
 #[test]
 fn the_bottom_is_looked_at_after_other_prompts() {
-    let world = World::new(audit(GROUPS, EASY), |m, g, _| match (m.phase, g, m.prefix) {
-        (Phase::Two, Group::HeldOut, Prefix::Reverse) if m.evaluation.is_none() => Rule::Last(0.8),
-        _ => Rule::Noise,
+    let world = World::new(audit(GROUPS, EASY), |m, g, _| {
+        match (m.phase, g, m.prefix) {
+            (Phase::Two, Group::HeldOut, Prefix::Reverse) if m.evaluation.is_none() => {
+                Rule::Last(0.8)
+            }
+            _ => Rule::Noise,
+        }
     });
     let found = world.findings();
-    let contexts = row(&found, Role::Audit, Probe::LowLogit, 3, "context_letter_rank");
+    let contexts = row(
+        &found,
+        Role::Audit,
+        Probe::LowLogit,
+        3,
+        "context_letter_rank",
+    );
     assert_eq!(contexts.verdict, Some(Verdict::Leak));
     let note = contexts.note.as_deref().unwrap();
     assert!(note.contains("reverse after phase 2"), "{note}");
@@ -83,7 +108,9 @@ fn the_bottom_is_looked_at_after_other_prompts() {
 #[test]
 fn letters_at_both_ends_do_not_cancel() {
     let world = World::new(audit(GROUPS, EASY), |m, g, index| match (m.phase, g) {
-        (Phase::Two | Phase::Three, Group::HeldOut) if is_ordinary(m) && index % 2 == 0 => Rule::First(0.5),
+        (Phase::Two | Phase::Three, Group::HeldOut) if is_ordinary(m) && index % 2 == 0 => {
+            Rule::First(0.5)
+        }
         (Phase::Two | Phase::Three, Group::HeldOut) if is_ordinary(m) => Rule::Last(0.5),
         _ => Rule::Noise,
     });
@@ -111,13 +138,19 @@ fn a_place_that_is_learned_is_a_leak_wherever_it_is() {
 /// The path of the reference was given twice, or an adapter was not applied.
 #[test]
 fn a_model_that_is_its_own_reference_is_not_called_clean() {
-    let gate = ["gate.tiers=[\"recognition\"]", "probes.generation.enabled=false"];
+    let gate = [
+        "gate.tiers=[\"recognition\"]",
+        "probes.generation.enabled=false",
+    ];
     let audit = audit_with(GROUPS, EASY, &gate);
     let world = World::clean(audit);
     let mut cell = world.cell(0);
     let reference: Vec<_> = cell.snapshots[..2].to_vec();
     for snapshot in &mut cell.snapshots[2..] {
-        let same = reference.iter().find(|r| r.prefix == snapshot.prefix).unwrap();
+        let same = reference
+            .iter()
+            .find(|r| r.prefix == snapshot.prefix)
+            .unwrap();
         snapshot.groups = same.groups.clone();
     }
     let found = judge(&world.audit, &[cell]).unwrap();
@@ -125,7 +158,10 @@ fn a_model_that_is_its_own_reference_is_not_called_clean() {
     assert_eq!(suppression.min_detectable, None);
     for row in audit_rows(&found) {
         assert_eq!(row.verdict, Some(Verdict::Inconclusive), "{row:?}");
-        assert!(row.note.as_deref().unwrap().contains("one checkpoint"), "{row:?}");
+        assert!(
+            row.note.as_deref().unwrap().contains("one checkpoint"),
+            "{row:?}"
+        );
     }
     assert_eq!(found.gate.exit_code, 3);
 }

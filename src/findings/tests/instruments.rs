@@ -223,10 +223,17 @@ fn a_failed_placebo_takes_every_verdict_that_compares_with_controls() {
             let known = row.statistic.has_known_chance();
             let open = row.verdict == Some(Verdict::Inconclusive);
             assert_eq!(open, !known, "{row:?}");
-            let said = row.note.as_deref().is_some_and(|n| n.contains("not exchangeable"));
+            let said = row
+                .note
+                .as_deref()
+                .is_some_and(|n| n.contains("not exchangeable"));
             assert_eq!(said, !known, "{row:?}");
         }
-        assert!(verdicts(&found, other).iter().all(|v| *v == Verdict::NoLeakDetected));
+        assert!(
+            verdicts(&found, other)
+                .iter()
+                .all(|v| *v == Verdict::NoLeakDetected)
+        );
         assert_eq!(found.gate.exit_code, 3, "{:?}", found.gate.reasons);
         let reasons = &found.gate.reasons;
         assert!(reasons.iter().any(|r| r.starts_with("placebo failed")));
@@ -251,7 +258,10 @@ fn a_reference_that_knows_the_canaries_hides_no_leak() {
     assert_eq!(leak.verdict, Some(Verdict::Leak));
     for row in audit_rows(&found).filter(|r| r.probe == Probe::LowLogit) {
         let note = row.note.as_deref().unwrap_or_default();
-        assert!(note.contains("the reference already knows the canaries"), "{row:?}");
+        assert!(
+            note.contains("the reference already knows the canaries"),
+            "{row:?}"
+        );
     }
     assert_eq!(found.gate.exit_code, 1, "{:?}", found.gate.reasons);
 }
@@ -259,8 +269,13 @@ fn a_reference_that_knows_the_canaries_hides_no_leak() {
 #[test]
 fn a_required_instrument_that_could_not_be_made_is_none_that_passed() {
     let missing = || {
-        let more = String::from("[probes.generation]\npositive_control = 'required'\nsmallest_effect_recovered = 0.25\n[phase3]\nskip = true\n");
-        let off = ["probes.elicitation.enabled=false", "probes.low_logit.enabled=false"];
+        let more = String::from(
+            "[probes.generation]\npositive_control = 'required'\nsmallest_effect_recovered = 0.25\n[phase3]\nskip = true\n",
+        );
+        let off = [
+            "probes.elicitation.enabled=false",
+            "probes.low_logit.enabled=false",
+        ];
         let found = World::clean(audit_with(GROUPS, &more, &off)).findings();
         assert!(instruments(&found, Role::PositiveControl, Probe::Generation).is_empty());
         let said = row(&found, Role::Audit, Probe::Generation, 2, "said_whole").clone();
@@ -269,7 +284,11 @@ fn a_required_instrument_that_could_not_be_made_is_none_that_passed() {
     // Effects of 24 canaries; what remains is the instrument.
     let (said, exit) = missing();
     assert_eq!((said.verdict, exit), (Some(Verdict::Inconclusive), 3));
-    assert!(said.note.unwrap().contains("required and could not be made"));
+    assert!(
+        said.note
+            .unwrap()
+            .contains("required and could not be made")
+    );
 }
 
 #[test]

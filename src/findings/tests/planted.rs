@@ -105,9 +105,25 @@ fn elicitations_likelihoods() {
         (terms.sum::<f64>() / places.len() as f64).ln()
     };
     // Three evaluations; then both prefixes after phase 2, and after phase 3.
-    let held_out = [[1.0, 2.0], [3.0, 3.0], [2.0, 1.0], [0.0, 1.0], [0.0, 1.0], [2.0; 2], [2.0; 2]];
+    let held_out = [
+        [1.0, 2.0],
+        [3.0, 3.0],
+        [2.0, 1.0],
+        [0.0, 1.0],
+        [0.0, 1.0],
+        [2.0; 2],
+        [2.0; 2],
+    ];
     let after = [[2.0, 1.0, 2.0], [3.0, 0.0, 2.0]];
-    let control = [[1.0, 2.0, 2.0], [0.0, 1.0, 0.0], [1.0; 3], after[0], after[0], after[1], after[1]];
+    let control = [
+        [1.0, 2.0, 2.0],
+        [0.0, 1.0, 0.0],
+        [1.0; 3],
+        after[0],
+        after[0],
+        after[1],
+        after[1],
+    ];
     let e = mean_e(held_out.as_flattened());
     close(exact.estimate, e);
     close(exact.control_estimate, mean_e(control.as_flattened()));

@@ -14,12 +14,42 @@ struct Leak {
 }
 
 const LEAKS: [Leak; 6] = [
-    Leak { name: "upward", top: true, half: false, elsewhere: false },
-    Leak { name: "downward", top: false, half: false, elsewhere: false },
-    Leak { name: "upward, one prompt", top: true, half: false, elsewhere: true },
-    Leak { name: "downward, one prompt", top: false, half: false, elsewhere: true },
-    Leak { name: "upward, half of the letters", top: true, half: true, elsewhere: false },
-    Leak { name: "downward, half of the letters", top: false, half: true, elsewhere: false },
+    Leak {
+        name: "upward",
+        top: true,
+        half: false,
+        elsewhere: false,
+    },
+    Leak {
+        name: "downward",
+        top: false,
+        half: false,
+        elsewhere: false,
+    },
+    Leak {
+        name: "upward, one prompt",
+        top: true,
+        half: false,
+        elsewhere: true,
+    },
+    Leak {
+        name: "downward, one prompt",
+        top: false,
+        half: false,
+        elsewhere: true,
+    },
+    Leak {
+        name: "upward, half of the letters",
+        top: true,
+        half: true,
+        elsewhere: false,
+    },
+    Leak {
+        name: "downward, half of the letters",
+        top: false,
+        half: true,
+        elsewhere: false,
+    },
 ];
 
 /// Whether an audit of a model in which so many canaries leak fails the gate. Only the last phase leaks.
@@ -31,7 +61,12 @@ fn is_found(leak: Leak, canaries: usize, seed: u64) -> bool {
         "probes.generation.enabled=false",
     ];
     let spec = audit_with(sizes, EASY, &sets);
-    let Leak { top, half, elsewhere, .. } = leak;
+    let Leak {
+        top,
+        half,
+        elsewhere,
+        ..
+    } = leak;
     let rule = move |m: Moment, g, index| {
         let own = m.prefix == Prefix::Regular && m.evaluation.is_none() && !elsewhere;
         if own && m.phase == Phase::Three && g == Group::HeldOut && index < canaries {
@@ -88,6 +123,9 @@ pub(super) fn full(audits: u64) {
         let [count, of] = [count, audits].map(|n| usize::try_from(n).unwrap());
         told(&format!("{canaries} of 128 found, {name}"), count, of);
         let asked = if canaries == 1 { 0.95 } else { 0.99 };
-        assert!(count as f64 >= asked * of as f64, "{canaries} of 128, {name}: {count} of {of}");
+        assert!(
+            count as f64 >= asked * of as f64,
+            "{canaries} of 128, {name}: {count} of {of}"
+        );
     });
 }

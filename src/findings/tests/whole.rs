@@ -104,7 +104,10 @@ fn secrets_that_are_completed_are_extraction_and_what_follows_is_guessed() {
         rows.into_iter().find(|r| r.statistic == statistic).unwrap()
     };
     let whole = of(Statistic::RestWithinGuesses);
-    assert_eq!((whole.verdict, whole.tier), (Some(Verdict::Leak), Tier::Extraction));
+    assert_eq!(
+        (whole.verdict, whole.tier),
+        (Some(Verdict::Leak), Tier::Extraction)
+    );
     assert_eq!(of(Statistic::RestLogprob).verdict, Some(Verdict::Leak));
     // The same of controls is no leak, however likely the secrets are.
     let found = findings_where(0.0, |_, place| (place % 7 == 3).then_some(-0.05));

@@ -39,7 +39,11 @@ fn tier_line(report: &Report, tier: Tier) -> Vec<Cell> {
         let looks = |row: &Row| row.role == Role::Audit && (row.tier, row.probe) == (tier, *probe);
         report.rows.iter().any(looks)
     };
-    let probes: Vec<String> = Probe::ALL.into_iter().filter(looked).map(words::probe).collect();
+    let probes: Vec<String> = Probe::ALL
+        .into_iter()
+        .filter(looked)
+        .map(words::probe)
+        .collect();
     let mut sentence = words::tier_sentence(tier, verdict, &probes);
     if verdict == Some(Verdict::Leak)
         && let Some(needs) = least_access(report, tier)
