@@ -101,8 +101,6 @@ impl Roster {
             (Look::Evaluation | Look::Generation, Group::Useful) => self.useful.min(EVALUATED),
             (Look::Evaluation, Group::Control) => self.trajectory_controls,
             (_, Group::HeldOut) => self.held_out,
-            // Nothing is learned from them.
-            (Look::Contrast, Group::Useful) => 0,
             // No more than there are controls to hold them against.
             (Look::PhaseEnd | Look::Completion, Group::Useful) => self.useful.min(self.controls),
             (Look::Contexts, Group::Useful) => self.useful.min(EVALUATED).min(self.controls),
@@ -111,7 +109,8 @@ impl Roster {
             // What is counted needs as many controls as held-outs.
             (_, Group::Control) => self.controls.min(self.held_out),
             (Look::PhaseEnd, Group::Spike) => self.spike,
-            (_, Group::Spike) => 0,
+            // From the useful ones a contrast learns nothing.
+            (Look::Contrast, Group::Useful) | (_, Group::Spike) => 0,
         }
     }
 

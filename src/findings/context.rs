@@ -21,6 +21,10 @@ pub(super) const RECIPE_SEEDS: usize = 3;
 /// Seeds from which on "the recipe does not leak" may be said.
 pub(super) const RECIPE_CLEAN_SEEDS: usize = 5;
 
+/// What is said of an e-value that no secret could make large enough.
+pub(super) const TOO_SHORT: &str = "left out of the verdict: secrets are so short that one which is known for certain would not reach the \
+    corrected level over so many looks";
+
 /// What every row builder works from.
 pub(super) struct Context<'a> {
     /// The spec.

@@ -63,9 +63,7 @@ pub(super) fn rows(context: &Context<'_>, settings: &LowLogit) -> Result<Vec<Row
         }
     }
     rows.extend(few::tail(context, &phases)?);
-    if !context.guesses_letters() {
-        rows.extend(own::rows(context, &phases, settings)?);
-    } else {
+    if context.guesses_letters() {
         let prompts = Prompts::of(context)?;
         rows.push(prompted::ends(context, &prompts));
         if context.audit.other_prompts() > 0 {
@@ -73,6 +71,8 @@ pub(super) fn rows(context: &Context<'_>, settings: &LowLogit) -> Result<Vec<Row
         }
         rows.push(prompted::spread(context, &prompts)?);
         rows.push(prompted::learned(context)?);
+    } else {
+        rows.extend(own::rows(context, &phases, settings)?);
     }
     Ok(rows)
 }

@@ -10,7 +10,7 @@
 
 use crate::canary::{Group, Look, Roster};
 use crate::findings::{CI_LEVEL, POWER};
-use crate::spec::Audit;
+use crate::spec::{Audit, Elicitation, LowLogit};
 use crate::stats::{
     clopper_pearson, mean, min_detectable_standardised, normal_quantile, population_sd,
 };
@@ -46,111 +46,106 @@ pub struct Outlook {
 /// The outlook of a spec for a model that carries nothing.
 #[must_use]
 pub fn clean_run(audit: &Audit) -> Outlook {
+    let foretold = Foretold::new(audit);
     let mut rows = Vec::new();
-    let alpha = audit.gate.alpha / audit.audit_rows().max(1) as f64;
-    // Each seed is tested by itself too.
-    let permuted = if audit.seeds.len() > 1 {
-        alpha / 2.0
-    } else {
-        alpha
-    };
-    let letters = audit.canaries.alphabet.len() as f64;
-    let scored = audit.canaries.length - usize::from(audit.canaries.prefixes.is_none());
-    let spread =
-        ((letters + 1.0) / (12.0 * (letters - 1.0).max(1.0)) / scored.max(1) as f64).sqrt();
-    let seeds = audit.seeds.len();
-    let roster = Roster::of(audit);
-    let tested = |name, look: Look, looks, asked, (spread, unit): (f64, &'static str)| {
-        let [held_out, controls, useful] =
-            [Group::HeldOut, Group::Control, Group::Useful].map(|g| roster.count(look, g));
+    let probes = &audit.probes;
+    if let Some(settings) = &probes.elicitation {
+        rows.extend(foretold.elicitation(settings));
+    }
+    if let Some(settings) = &probes.low_logit {
+        rows.extend(foretold.low_logit(settings));
+    }
+    if let Some(p) = &probes.generation {
+        rows.extend(foretold.counted("generation", p.smallest_effect_recovered));
+    }
+    if let Some(p) = &probes.scan {
+        rows.extend(foretold.counted("scan, recovered", p.smallest_effect_recovered));
+    }
+    let adequate: f64 = rows.iter().map(|row| row.chance).product();
+    Outlook {
+        chance_of_0: (1.0 - audit.gate.alpha) * adequate,
+        rows,
+    }
+}
+
+/// What all rows have in common.
+struct Foretold<'a> {
+    audit: &'a Audit,
+    roster: Roster,
+    seeds: usize,
+    /// Level of a row's own test, at its least favourable place in Holm's order.
+    alpha: f64,
+    letters: f64,
+    /// Letters scored a canary.
+    scored: f64,
+}
+
+impl<'a> Foretold<'a> {
+    fn new(audit: &'a Audit) -> Self {
+        let scored = audit.canaries.length - usize::from(audit.canaries.prefixes.is_none());
+        Self {
+            audit,
+            roster: Roster::of(audit),
+            seeds: audit.seeds.len(),
+            alpha: audit.gate.alpha / audit.audit_rows().max(1) as f64,
+            letters: audit.canaries.alphabet.len() as f64,
+            scored: scored.max(1) as f64,
+        }
+    }
+
+    /// A mean whose spread over canaries is known, at the largest of so many looks.
+    fn tested(
+        &self,
+        name: &'static str,
+        (look, looks): (Look, usize),
+        asked: f64,
+        (spread, unit): (f64, &'static str),
+    ) -> Option<RowOutlook> {
+        let [held_out, controls, useful] = [Group::HeldOut, Group::Control, Group::Useful]
+            .map(|group| self.roster.count(look, group));
         let error = (1.0 / held_out as f64 + 1.0 / controls as f64).sqrt();
-        let critical = mean_of_maxima(looks, seeds, permuted)? * error;
-        let sds = min_detectable_standardised(critical, held_out, controls, seeds, POWER)?;
+        // Each seed is tested by itself too.
+        let level = if self.seeds > 1 {
+            self.alpha / 2.0
+        } else {
+            self.alpha
+        };
+        let critical = mean_of_maxima(looks, self.seeds, level)? * error;
+        let sds = min_detectable_standardised(critical, held_out, controls, self.seeds, POWER)?;
         let detectable = sds * spread;
+        let ratio = asked / detectable;
         Some(RowOutlook {
             name,
             detectable,
             asked,
-            chance: spread_stays_below(asked / detectable, controls, seeds)
-                * spread_stays_below(asked / detectable, useful, seeds),
+            chance: spread_stays_below(ratio, controls, self.seeds)
+                * spread_stays_below(ratio, useful, self.seeds),
             unit,
         })
-    };
-    let ranks =
-        |name, look, looks, asked| tested(name, look, looks, asked, (spread, "of rank 0–1"));
-    let phases = audit.negative_phases().len();
-    let prompts = audit.other_prompts();
-    let canaries = &audit.canaries;
-    if let Some(settings) = &audit.probes.elicitation {
-        let looks = audit.evaluations(Phase::Three);
-        let held_out = roster.count(Look::Evaluation, Group::HeldOut);
-        rows.extend(ranks(
-            "elicitation, guesses",
-            Look::Evaluation,
-            looks,
-            settings.smallest_effect_rank,
-        ));
-        rows.extend(ranks(
-            "elicitation, guesses on average",
-            Look::Evaluation,
-            1,
-            settings.smallest_effect_averaged_rank,
-        ));
-        let contexts = (prompts + 1) * phases;
-        let terms = (looks * held_out + contexts * canaries.held_out) * seeds;
-        let detectable = (terms as f64 / alpha).ln() / scored.max(1) as f64;
-        rows.extend(ranks(
-            "elicitation, contexts",
-            Look::Contexts,
-            contexts,
-            settings.smallest_effect_rank,
-        ));
-        rows.push(RowOutlook {
-            name: "elicitation, exact",
-            detectable,
-            asked: settings.smallest_effect_single,
-            // Nothing in it is estimated.
-            chance: f64::from(u8::from(detectable <= settings.smallest_effect_single)),
-            unit: "nats/token",
-        });
     }
-    if let Some(settings) = &audit.probes.low_logit {
-        rows.extend(ranks(
-            "low_logit, guesses",
-            Look::PhaseEnd,
-            1,
-            settings.smallest_effect_rank,
-        ));
-        if prompts > 0 {
-            rows.extend(ranks(
-                "low_logit, other prompts",
-                Look::Contexts,
-                prompts * phases,
-                settings.smallest_effect_rank,
-            ));
+
+    fn ranks(&self, name: &'static str, looks: (Look, usize), asked: f64) -> Option<RowOutlook> {
+        let variance = (self.letters + 1.0) / (12.0 * (self.letters - 1.0).max(1.0));
+        let spread = (variance / self.scored).sqrt();
+        self.tested(name, looks, asked, (spread, "of rank 0–1"))
+    }
+
+    /// An e-value over so many terms: what one canary must have in one of them. Nothing in it is estimated.
+    fn bounded(&self, name: &'static str, terms: usize, asked: f64) -> RowOutlook {
+        let detectable = (terms as f64 / self.alpha).ln() / self.scored;
+        RowOutlook {
+            name,
+            detectable,
+            asked,
+            chance: f64::from(u8::from(detectable <= asked)),
+            unit: "nats/token",
         }
-        let squares = squared_ranks_sd(letters) / (scored.max(1) as f64).sqrt();
-        rows.extend(tested(
-            "low_logit, spread",
-            Look::Contexts,
-            (prompts + 1) * phases,
-            settings.smallest_effect_spread,
-            (squares, "of mean (2 · rank − 1)²"),
-        ));
-        // Both ends: of the model, of its fall from a reference and from the base; half of the weight on the own prompt.
-        let terms = 2 * 2 * phases * prompts.max(3) * canaries.held_out * seeds;
-        let detectable = (terms as f64 / alpha).ln() / scored.max(1) as f64;
-        rows.push(RowOutlook {
-            name: "low_logit, either end",
-            detectable,
-            asked: settings.smallest_effect_single,
-            chance: f64::from(u8::from(detectable <= settings.smallest_effect_single)),
-            unit: "nats/token",
-        });
     }
-    // Of so many canaries none is recovered: the largest share that could yet be.
-    let counted = |name, asked: f64| {
-        let detectable = clopper_pearson(0, canaries.held_out * seeds, CI_LEVEL)?.high;
+
+    /// Of so many canaries none is recovered: the largest share that could yet be.
+    fn counted(&self, name: &'static str, asked: f64) -> Option<RowOutlook> {
+        let canaries = self.audit.canaries.held_out * self.seeds;
+        let detectable = clopper_pearson(0, canaries, CI_LEVEL)?.high;
         Some(RowOutlook {
             name,
             detectable,
@@ -158,28 +153,61 @@ pub fn clean_run(audit: &Audit) -> Outlook {
             chance: f64::from(u8::from(detectable <= asked)),
             unit: "share of canaries",
         })
-    };
-    let probes = &audit.probes;
-    if let Some(p) = probes
-        .low_logit
-        .as_ref()
-        .filter(|p| !p.completion_letters.is_empty())
-    {
-        rows.extend(counted(
-            "low_logit, completion",
-            p.smallest_effect_recovered,
-        ));
     }
-    if let Some(p) = &probes.generation {
-        rows.extend(counted("generation", p.smallest_effect_recovered));
+
+    fn elicitation(&self, settings: &Elicitation) -> Vec<RowOutlook> {
+        let audit = self.audit;
+        let looks = audit.evaluations(Phase::Three);
+        let prompts = (audit.other_prompts() + 1) * audit.negative_phases().len();
+        let asked = settings.smallest_effect_rank;
+        let on_average = settings.smallest_effect_averaged_rank;
+        let rows = [
+            self.ranks("elicitation, guesses", (Look::Evaluation, looks), asked),
+            self.ranks(
+                "elicitation, guesses on average",
+                (Look::Evaluation, 1),
+                on_average,
+            ),
+            self.ranks("elicitation, contexts", (Look::Contexts, prompts), asked),
+            audit.shows_one(audit.exact_terms(true)).then(|| {
+                let terms = audit.exact_terms(true);
+                self.bounded("elicitation, exact", terms, settings.smallest_effect_single)
+            }),
+        ];
+        rows.into_iter().flatten().collect()
     }
-    if let Some(p) = &probes.scan {
-        rows.extend(counted("scan, recovered", p.smallest_effect_recovered));
-    }
-    let adequate: f64 = rows.iter().map(|row| row.chance).product();
-    Outlook {
-        chance_of_0: (1.0 - audit.gate.alpha) * adequate,
-        rows,
+
+    fn low_logit(&self, settings: &LowLogit) -> Vec<RowOutlook> {
+        let audit = self.audit;
+        let (prompts, phases) = (audit.other_prompts(), audit.negative_phases().len());
+        let asked = settings.smallest_effect_rank;
+        let others = (Look::Contexts, prompts * phases);
+        let spread = squared_ranks_sd(self.letters) / self.scored.sqrt();
+        let completes = !settings.completion_letters.is_empty();
+        let rows = [
+            self.ranks("low_logit, guesses", (Look::PhaseEnd, 1), asked),
+            (prompts > 0)
+                .then(|| self.ranks("low_logit, other prompts", others, asked))
+                .flatten(),
+            self.tested(
+                "low_logit, spread",
+                (Look::Contexts, (prompts + 1) * phases),
+                settings.smallest_effect_spread,
+                (spread, "of mean (2 · rank − 1)²"),
+            ),
+            audit.shows_one(audit.ends_terms()).then(|| {
+                let terms = audit.ends_terms();
+                self.bounded(
+                    "low_logit, either end",
+                    terms,
+                    settings.smallest_effect_single,
+                )
+            }),
+            completes
+                .then(|| self.counted("low_logit, completion", settings.smallest_effect_recovered))
+                .flatten(),
+        ];
+        rows.into_iter().flatten().collect()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Counts that follow from an audit: rows, steps, evaluations.
 
 use super::{Audit, Freeze, Optimisation, Probes};
+use crate::canary::{Group, Look, Roster};
 use crate::units::Phase;
 
 impl Audit {
@@ -145,10 +146,48 @@ impl Audit {
             self.negative_phases().len(),
             self.other_prompts() > 0,
         );
-        match self.probes.elicitation {
-            Some(_) if !elicits => all - 4,
-            _ => all,
-        }
+        let probes = &self.probes;
+        let blunt = |is_on: bool, terms| usize::from(is_on && !self.shows_one(terms));
+        // What no secret could show is no test.
+        let exact = blunt(probes.elicitation.is_some(), self.exact_terms(elicits));
+        let ends = blunt(probes.low_logit.is_some(), self.ends_terms());
+        let tuned = if elicits {
+            0
+        } else {
+            4 * usize::from(probes.elicitation.is_some())
+        };
+        all - tuned - exact - ends
+    }
+
+    /// Terms that the exact e-value is the mean of: held-outs at every evaluation, where a model is fine-tuned, and after every prompt.
+    #[must_use]
+    pub fn exact_terms(&self, elicits: bool) -> usize {
+        let roster = Roster::of(self);
+        let looks = if elicits {
+            self.evaluations(Phase::Three).max(1) * roster.count(Look::Evaluation, Group::HeldOut)
+        } else {
+            0
+        };
+        let prompts = (self.other_prompts() + 1) * self.negative_phases().len();
+        (looks + prompts * self.canaries.held_out) * self.seeds.len().max(1)
+    }
+
+    /// As many terms as the least favourable of the e-value of guesses from either end stands among: either end of a held-out, after the
+    /// training's own prompt by the model and two others, or after another prompt; each of the two has half of the weight.
+    #[must_use]
+    pub fn ends_terms(&self) -> usize {
+        let looks = self.other_prompts().max(3) * self.negative_phases().len();
+        2 * 2 * looks * self.canaries.held_out * self.seeds.len().max(1)
+    }
+
+    /// Whether an e-value of so many terms would show one secret that is known for certain. Short secrets are too few to: a mean over more
+    /// terms than there are secrets drowns each.
+    #[must_use]
+    pub fn shows_one(&self, terms: usize) -> bool {
+        let rows = audit_rows(&self.probes, self.negative_phases().len(), true).max(1);
+        let scored = self.canaries.length - usize::from(self.canaries.prefixes.is_none());
+        let most = scored as f64 * (self.canaries.alphabet.len() as f64).ln();
+        (terms as f64 * rows as f64 / self.gate.alpha).ln() <= most
     }
 
     /// Prompts but the training's own that canaries are scored after, a phase: nothing and the reverse prefix, where there are

@@ -10,14 +10,6 @@ use crate::findings::row::{Row, Subject};
 use crate::findings::terms::Role;
 use crate::probes::elicitation::Point;
 
-fn rank(point: &Point) -> Option<f64> {
-    Some(point.rank)
-}
-
-fn first(point: &Point) -> Option<f64> {
-    Some(point.first)
-}
-
 impl Elicited<'_> {
     fn about_contexts(&self, role: Role, prefix: &str, phase: u8) -> Row {
         self.context.about(&Subject {
@@ -36,6 +28,8 @@ impl Elicited<'_> {
     /// One audit row, the maximum over prompts and phases inside every permutation, and each prompt by itself.
     pub(super) fn contexts(&self) -> Result<Vec<Row>, FindingsError> {
         let all = |_: &Prompt| true;
+        let rank = |point: &Point| Some(point.rank);
+        let first = |point: &Point| Some(point.first);
         let empty = || Groups {
             treated: Vec::new(),
             control: Vec::new(),

@@ -2,6 +2,7 @@
 
 use super::{Elicited, logprob};
 use crate::canary::Group;
+use crate::findings::context::TOO_SHORT;
 use crate::findings::measure::Statistic;
 use crate::findings::row::Row;
 use crate::findings::terms::{Access, Role};
@@ -17,6 +18,11 @@ impl Elicited<'_> {
         let letters = (self.context.letters() as f64).ln();
         let mut subject = self.subject(Role::Audit, Group::HeldOut, Statistic::LogEValue);
         let fine_tuned = !self.trajectories.is_empty();
+        let audit = self.context.audit;
+        let shows = audit.shows_one(audit.exact_terms(self.context.elicits()));
+        if !shows {
+            subject.role = Role::Exploratory;
+        }
         if !fine_tuned {
             (subject.prefix, subject.phase) = ("contexts", self.last_phase());
         }
@@ -60,6 +66,10 @@ impl Elicited<'_> {
             .map(|e| (-e).exp().clamp(f64::MIN_POSITIVE, 1.0));
         row.p_floor = Some(f64::MIN_POSITIVE);
         row.p_method = Some("e-value: 1 / e (Markov)".to_owned());
+        if !shows {
+            row.note = Some(TOO_SHORT.to_owned());
+            return row;
+        }
         if terms > 0 && length > 0.0 {
             let needed = (terms as f64 / self.context.strict_level()).ln();
             row.min_detectable = Some(needed / length);

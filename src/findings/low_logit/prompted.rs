@@ -2,7 +2,7 @@
 //! guide: rows, "Low-logit, other prompts".
 
 use crate::canary::{Group, Prefix};
-use crate::findings::context::{Context, scored};
+use crate::findings::context::{Context, TOO_SHORT, scored};
 use crate::findings::error::FindingsError;
 use crate::findings::groups::{Groups, Values};
 use crate::findings::measure::Statistic;
@@ -28,11 +28,19 @@ struct Term {
 
 /// The e-value of guesses from either end: half of its weight on the training's own prompt, half on the others.
 pub(super) fn ends(context: &Context<'_>, prompts: &Prompts) -> Row {
-    let mut row = blank(context, Role::Audit, Statistic::EndsLogEValue, "any");
+    let shows = context.audit.shows_one(context.audit.ends_terms());
+    let role = if shows {
+        Role::Audit
+    } else {
+        Role::Exploratory
+    };
+    let mut row = blank(context, role, Statistic::EndsLogEValue, "any");
     row.p_floor = Some(f64::MIN_POSITIVE);
     row.p_method = Some("e-value: 1 / e (Markov)".to_owned());
     row.chance = row.statistic.chance(context.audit);
-    row.ask(context.audit);
+    if shows {
+        row.ask(context.audit);
+    }
     let sizes = |group| prompts.all().map(|p| p.group(group).len()).min();
     row.n = sizes(Group::HeldOut).unwrap_or(0);
     row.n_control = sizes(Group::Control);
@@ -45,12 +53,16 @@ pub(super) fn ends(context: &Context<'_>, prompts: &Prompts) -> Row {
         let all = terms.len() as f64;
         log_mean_e(terms.iter().map(|t| t.gain + t.weight + all.ln()), left)
     };
-    row.estimate = log_e(&terms);
     let controls = self::terms(context, prompts, Group::Control);
-    row.control_estimate = controls.as_deref().and_then(log_e);
+    [row.estimate, row.control_estimate] =
+        [Some(&terms), controls.as_ref()].map(|terms| terms.and_then(|terms| log_e(terms)));
     row.p_value = row
         .estimate
         .map(|e| (-e).exp().clamp(f64::MIN_POSITIVE, 1.0));
+    if !shows {
+        row.note = Some(TOO_SHORT.to_owned());
+        return row;
+    }
     // What the least favourable term would need to be found by itself.
     let strict = context.strict_level().ln();
     let needed = |t: &Term| (-t.weight - strict) / t.letters.max(1.0);

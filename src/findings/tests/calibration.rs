@@ -7,9 +7,9 @@
 use super::*;
 use crate::stats::clopper_pearson;
 
-/// Small groups with every probe on: counted rows have a chance to be wrong in a space of so few secrets.
+/// Small groups with every probe on, of secrets long enough for the e-values: counted rows have a chance to be wrong in a space of so few secrets.
 fn clean(seeds: Vec<u64>, levels: u32) -> World {
-    let mut world = World::clean(whole_audit(SMALL, EASY).with_seeds(seeds).unwrap());
+    let mut world = World::clean(whole_audit(&longer(), EASY).with_seeds(seeds).unwrap());
     // At least the C(14, 6) = 3003 relabellings of one seed, so that those are all visited.
     world.audit.gate.permutations = 4000;
     world.levels = levels;

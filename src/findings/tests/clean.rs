@@ -24,7 +24,7 @@ fn calibrated(each: usize, levels: u32) {
     let mut placebos = 0;
     for audit_number in 0..AUDITS {
         let mut world = World::clean(
-            audit(SMALL, EASY)
+            audit(&longer(), EASY)
                 .with_seeds(seeds(audit_number, each))
                 .unwrap(),
         );
@@ -162,7 +162,7 @@ fn a_model_that_ties_everything_carries_nothing() {
     // The alphabet's letters are uniform: e is 1 but for the useful six of 625 that a held-out cannot be.
     let exact = row(
         &found,
-        Role::Audit,
+        Role::Exploratory,
         Probe::Elicitation,
         3,
         "log_e_value_nats",

@@ -107,7 +107,7 @@ impl Fake<'_> {
             }
             Rule::Tied => logits.fill(0.0),
             Rule::Whole => logits[truth] = 40.0,
-            Rule::Leaks { half: true, .. } if place % 2 == 0 => {}
+            Rule::Leaks { half: true, .. } if place.is_multiple_of(2) => {}
             Rule::Leaks { top, .. } => logits[truth] = if top { 40.0 } else { -40.0 },
             Rule::Suppressed(nats) => return (logits, nats / (row.len() - 1) as f64),
             Rule::Place(r) => {

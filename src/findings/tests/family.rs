@@ -6,19 +6,20 @@ use crate::findings::{Direction, Scope};
 use crate::probes::observe;
 use crate::seed::{Purpose, RootSeed};
 
+/// Audit rows of [`SMALL`] groups: with 625 secrets both e-values are too blunt to be among them.
 const SPECS: [(&str, usize); 7] = [
-    ("", 15),
-    ("[phase1]\nskip = true", 15),
-    ("[phase2]\nskip = true", 13),
+    ("", 13),
+    ("[phase1]\nskip = true", 13),
+    ("[phase2]\nskip = true", 11),
     (
         "[phase3]\nskip = true\n[probes.elicitation]\nenabled = false",
-        7,
+        6,
     ),
-    ("[probes.elicitation]\nenabled = false", 9),
-    ("[probes.low_logit]\nenabled = false", 6),
+    ("[probes.elicitation]\nenabled = false", 8),
+    ("[probes.low_logit]\nenabled = false", 5),
     (
         "[phase2]\nskip = true\n[probes.low_logit]\nenabled = false",
-        6,
+        5,
     ),
 ];
 

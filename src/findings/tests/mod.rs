@@ -143,6 +143,11 @@ pub(super) fn blank_row() -> Row {
 /// Six held-out, six useful and eight control canaries of four letters out of five.
 const SMALL: &str = "alphabet = 'abcde'\nlength = 4\nnegatives = 12\nheld_out = 6\ncontrols = 8\ntrajectory_controls = 8";
 
+/// The same with secrets long enough that one could show in an e-value.
+fn longer() -> String {
+    SMALL.replace("length = 4", "length = 8")
+}
+
 /// Effects so large that any group can exclude them, and no positive control: what remains is the tests alone.
 const EASY: &str = "[probes.elicitation]\npositive_control = 'not_applicable'\nsmallest_effect_rank = 0.5\nsmallest_effect_averaged_rank = 0.5\n\
     smallest_effect_nats = 1000.0\nsmallest_effect_single = 1000.0\n\

@@ -67,7 +67,7 @@ fn elicitations_guesses() {
     assert_eq!((guesses.n, guesses.n_control), (2, Some(3)));
     assert_eq!(guesses.ci_of, Some(IntervalOf::Auc));
     assert!(guesses.ci_low.unwrap() < 0.75 && guesses.ci_high.unwrap() > 0.75);
-    // No p-value of ten relabellings reaches 0.05 / 15.
+    // No p-value of ten relabellings reaches 0.05 / 13.
     assert_eq!(guesses.min_detectable, None);
     assert_eq!(guesses.verdict, Some(Verdict::Inconclusive));
     let control = row(
@@ -96,7 +96,9 @@ fn elicitations_likelihoods() {
         audit("mean_alphabet_logprob_nats_per_token").estimate,
         3.0 - log_sum(),
     );
-    let exact = audit("log_e_value_nats");
+    // In a space of 16 secrets no single one could show: the e-value is no test.
+    let name = "log_e_value_nats";
+    let exact = row(&found, Role::Exploratory, Probe::Elicitation, 3, name);
     // Both letters of a canary stand at one place; 16 secrets, of which the two useful ones are known not to be held-out.
     let mean_e = |places: &[f64]| {
         let terms = places
@@ -128,8 +130,8 @@ fn elicitations_likelihoods() {
     close(exact.estimate, e);
     close(exact.control_estimate, mean_e(control.as_flattened()));
     close(exact.p_value, (-e).exp().min(1.0));
-    // One canary at one of 14 looks must reach 14 · 15 / 0.05, over two letters.
-    close(exact.min_detectable, (14.0f64 * 15.0 / 0.05).ln() / 2.0);
+    assert_eq!((exact.min_detectable, exact.verdict), (None, None));
+    assert!(exact.note.as_deref().unwrap().contains("so short"));
 }
 
 #[test]
