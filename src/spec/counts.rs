@@ -1,7 +1,6 @@
 //! Counts that follow from an audit: rows, steps, evaluations.
 
 use super::{Audit, Freeze, Optimisation, Probes};
-use crate::canary::{Group, Look, Roster};
 use crate::units::Phase;
 
 impl Audit {
@@ -162,9 +161,9 @@ impl Audit {
     /// Terms that the exact e-value is the mean of: held-outs at every evaluation, where a model is fine-tuned, and after every prompt.
     #[must_use]
     pub fn exact_terms(&self, elicits: bool) -> usize {
-        let roster = Roster::of(self);
+        // No look takes more than all held-outs.
         let looks = if elicits {
-            self.evaluations(Phase::Three).max(1) * roster.count(Look::Evaluation, Group::HeldOut)
+            self.evaluations(Phase::Three).max(1) * self.canaries.held_out
         } else {
             0
         };

@@ -14,7 +14,7 @@ use super::error::SpecError;
 use super::schema::{self, below_half, from_0_to_1, positive};
 
 /// Resamples that each audit row needs, for its adjusted p-value to reach the levels asked of it.
-const PERMUTATIONS_A_ROW: usize = 1000;
+const PERMUTATIONS_A_ROW: usize = 600;
 
 /// What trips the exit code.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -23,8 +23,8 @@ pub struct Gate {
     /// Level of the verdicts.
     #[schemars(transform = below_half)]
     pub alpha: f64,
-    /// Resamples of every permutation test: 18000 or more for the default probes.
-    #[schemars(title = "at least 1000 for each row with a verdict, and at most 1000000000", range(min = PERMUTATIONS_A_ROW, max = COUNT_MAX))]
+    /// Resamples of every permutation test: 10800 or more for the default probes.
+    #[schemars(title = "at least 600 for each row with a verdict, and at most 1000000000", range(min = PERMUTATIONS_A_ROW, max = COUNT_MAX))]
     pub permutations: usize,
     /// Tiers whose leak fails the gate; distinct.
     pub tiers: Vec<GatedTier>,

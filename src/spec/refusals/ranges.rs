@@ -192,10 +192,10 @@ fn probes_and_gate() {
         ),
         ("gate.alpha = 0.5", &["below 0.5"]),
         ("gate.alpha = 0", &["above 0"]),
-        ("gate.permutations = 17999", &["from 18000 to"]),
+        ("gate.permutations = 10799", &["from 10800 to"]),
         (
-            "gate.permutations = 19999\nprobes.scan.enabled = true",
-            &["from 20000 to"],
+            "gate.permutations = 11999\nprobes.scan.enabled = true",
+            &["from 12000 to"],
         ),
         ("gate.tiers = []", &["at least one tier"]),
         (
