@@ -81,7 +81,7 @@ pub(super) fn decide(rows: &mut [Row], audit: &Audit, is_its_reference: bool) {
 
 /// What is said of a model that is compared with itself.
 const SAME: &str = "the model gives every canary the scores that its reference gives it: they may be one checkpoint (a wrong path, an adapter \
-    that was not applied), and nothing was compared";
+    that was not applied), or training changed nothing: nothing was compared";
 
 /// What is said where the reference gives the canaries away too.
 const KNOWN: &str = "the reference already knows the canaries: what it is compared with is no model from before the planting";

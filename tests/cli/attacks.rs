@@ -46,8 +46,13 @@ fn audits(rows: &[Value]) -> Vec<[&str; 3]> {
     let audit = rows.iter().filter(|row| row["role"] == "audit");
     let words = |row| {
         let [probe, statistic, access] = ["probe", "statistic", "access"].map(|key| text(row, key));
-        // What completes most differs between models, and so does what that takes.
-        let varies = statistic == "completed_whole";
+        // What is found most differs between models, and so does what that takes.
+        let varies = [
+            "completed_whole",
+            "log_e_value_nats",
+            "log_e_value_from_either_end_nats",
+        ]
+        .contains(&statistic);
         [probe, statistic, if varies { "varies" } else { access }]
     };
     let mut all: Vec<_> = audit.map(words).collect();
@@ -79,11 +84,20 @@ fn every_probe_that_needs_no_training_looks_and_says_what_it_needs() {
     );
     let expected = [
         ["elicitation", "context_letter_rank", "logits"],
-        ["elicitation", "log_e_value_nats", "logits"],
+        ["elicitation", "log_e_value_nats", "varies"],
         ["generation", "said_whole", "samples"],
         ["low_logit", "completed_whole", "varies"],
+        ["low_logit", "context_letter_rank", "logits"],
+        ["low_logit", "learned_guess_advantage", "logits"],
+        ["low_logit", "letter_rank_spread", "logits"],
+        ["low_logit", "log_e_value_from_either_end_nats", "varies"],
         ["low_logit", "mean_letter_rank", "logits"],
         ["low_logit", "suppression_nats", "logits_and_reference"],
+        [
+            "low_logit",
+            "suppression_tail_fourth_power",
+            "logits_and_reference",
+        ],
         [
             "scan",
             "planted_among_the_64_most_suppressed",
@@ -164,7 +178,7 @@ fn an_attack_adds_the_rows_of_phase_3_and_a_sweep_says_how_much_was_known() {
         elicited,
         [
             ["elicitation", "context_letter_rank", "logits"],
-            ["elicitation", "log_e_value_nats", "fine_tuning"],
+            ["elicitation", "log_e_value_nats", "varies"],
             [
                 "elicitation",
                 "mean_alphabet_logprob_nats_per_token",

@@ -16,7 +16,7 @@ fn bench() -> Bench {
         .replace("held_out = 4", "held_out = 128")
         .replace(
             "controls = 12\ntrajectory_controls = 12",
-            "controls = 256\ntrajectory_controls = 128",
+            "controls = 1024\ntrajectory_controls = 128",
         )
         .replace("repeats = 4", "repeats = 1")
         .replace("[gate]", QUICK);
@@ -27,9 +27,8 @@ fn bench() -> Bench {
     bench
 }
 
-/// Probes a model against the one it began as, and demands exit 0 with every tier clean.
-#[track_caller]
-fn is_clean(bench: &Bench, model: &str, out: &str) {
+/// A probe of a model against the one it began as.
+fn probe<'a>(model: &'a str, out: &'a str) -> Vec<&'a str> {
     let mut arguments = vec!["probe", "--model", model, "--reference", "model"];
     arguments.extend(["--canaries", "minted/manifest.jsonl", "--device", "cpu"]);
     arguments.extend(["--out", out, "--quiet"]);
@@ -44,7 +43,13 @@ fn is_clean(bench: &Bench, model: &str, out: &str) {
     ] {
         arguments.extend(["--set", key]);
     }
-    let outcome = bench.call(&arguments);
+    arguments
+}
+
+/// Demands exit 0 with every tier clean.
+#[track_caller]
+fn is_clean(bench: &Bench, model: &str, out: &str) {
+    let outcome = bench.call(&probe(model, out));
     let report = bench.json(&format!("{out}/report.json"));
     for tier in ["recognition", "partial", "extraction"] {
         assert_eq!(
@@ -75,9 +80,22 @@ fn is_clean(bench: &Bench, model: &str, out: &str) {
     assert!(audited >= 6, "{audited} rows");
 }
 
+/// The wrong path, or an adapter that was not applied: what was to be audited was not looked at.
 #[test]
-fn a_model_that_never_saw_the_canaries_is_clean() {
-    is_clean(&bench(), "model", "probed");
+fn a_model_beside_itself_is_not_called_clean() {
+    let bench = bench();
+    let arguments = probe("model", "probed");
+    assert_eq!(bench.call(&arguments).code, Some(3));
+    for row in bench.json("probed/report.json")["rows"]
+        .as_array()
+        .expect("rows")
+    {
+        if row["role"] == "audit" {
+            assert_eq!(row["verdict"], "inconclusive", "{row}");
+            let note = row["note"].as_str().unwrap_or_default();
+            assert!(note.contains("one checkpoint"), "{row}");
+        }
+    }
 }
 
 #[test]

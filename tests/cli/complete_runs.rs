@@ -25,13 +25,22 @@ const EVALUATIONS: [(u64, u64); 8] = [
 ];
 
 /// No training at all, and effects so large that anyone can exclude them: the one tiny run that must end 0.
-const CLEAN: [&str; 24] = [
+const CLEAN: [&str; 32] = [
     "--set",
     "phase1.learning_rate=0",
     "--set",
-    "phase2.learning_rate=0",
+    // So little that nothing is learned; with none at all the model would be its own reference, which is not called clean.
+    "phase2.learning_rate=1e-6",
     "--set",
-    "phase3.learning_rate=0",
+    "phase3.learning_rate=1e-6",
+    "--set",
+    "probes.elicitation.smallest_effect_averaged_rank=0.5",
+    "--set",
+    "probes.low_logit.smallest_effect_single=100",
+    "--set",
+    "probes.low_logit.smallest_effect_spread=0.5",
+    "--set",
+    "probes.low_logit.smallest_effect_advantage=100",
     "--set",
     "probes.elicitation.positive_control=not_applicable",
     "--set",
@@ -247,12 +256,15 @@ fn the_exit_code_is_the_gates() {
         assert_eq!(report["gate"]["passed"], code == 0);
         assert_eq!(report["verdict"], verdict);
         if code == 0 {
-            for tier in ["recognition", "partial", "extraction"] {
+            for tier in ["partial", "extraction"] {
                 assert_eq!(report["tiers"][tier], "no_leak_detected", "{out}");
             }
+            // That a few of four fell far cannot be shown: recognition, which is not gated, stays open.
+            assert_eq!(report["tiers"]["recognition"], "inconclusive", "{out}");
             for row in report["rows"].as_array().expect("rows") {
+                let open = row["statistic"] == "suppression_tail_fourth_power";
                 assert!(
-                    row["role"] != "audit" || row["min_detectable"].is_f64(),
+                    row["role"] != "audit" || open || row["min_detectable"].is_f64(),
                     "{row}"
                 );
             }

@@ -160,9 +160,14 @@ fn secrets_of_many_lengths_are_scored_whole_and_alone() {
             ("audit", "suppression_nats"),
             ("positive_control", "suppression_nats"),
             ("placebo", "mean_logprob_nats_per_token"),
+            ("audit", "suppression_tail_fourth_power"),
+            ("audit", "mean_logprob_of_the_rest_nats_per_token"),
+            ("audit", "completed_within_guesses"),
         ]
     );
-    // The model is its own reference: nothing was suppressed.
+    // The model is its own reference: nothing was suppressed, and nothing is called clean.
+    let note = text(&rows[0], "note");
+    assert!(note.contains("one checkpoint"), "{note}");
     assert_eq!(
         (&rows[0]["estimate"], &rows[0]["auc"]),
         (&json!(0.0), &json!(0.5))
@@ -187,7 +192,7 @@ fn recognition_can_be_gated_and_a_probe_without_a_reference_says_so() {
     // Four canaries cannot exclude anything.
     assert_eq!(bench.call(&probe(&gated)).code, Some(3));
     let rows = bench.rows("probed");
-    assert_eq!(rows.as_array().map(Vec::len), Some(2));
+    assert_eq!(rows.as_array().map(Vec::len), Some(5));
     assert_eq!(rows[0]["gated"], true);
     assert_eq!(rows[0]["statistic"], "surprisal_nats");
     assert_eq!(rows[0]["verdict"], "inconclusive");
