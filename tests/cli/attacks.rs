@@ -127,20 +127,22 @@ fn every_probe_that_needs_no_training_looks_and_says_what_it_needs() {
     }
     assert_eq!(
         bench.lines("with/seed-0/looks.jsonl").len(),
-        18 + 2 + 3 * 2 + 1
+        18 + 2 + 3 * 2 + 1 + 1
     );
     let text = bench.read("with/report.md");
     assert!(text.contains("Nothing was fine-tuned"), "{text}");
 
     let rows = probed(&bench, "without", &SCAN);
-    let left: Vec<_> = expected
+    let mut left: Vec<_> = expected
         .into_iter()
         .filter(|[probe, ..]| *probe != "scan")
         .map(|[probe, statistic, access]| match statistic {
             "suppression_nats" => [probe, "surprisal_nats", "logits"],
+            "suppression_tail_fourth_power" => [probe, statistic, "logits"],
             _ => [probe, statistic, access],
         })
         .collect();
+    left.sort_unstable();
     assert_eq!(audits(&rows), left);
     assert!(rows.iter().all(|r| r["access"] != "logits_and_reference"));
     assert!(
@@ -185,6 +187,11 @@ fn an_attack_adds_the_rows_of_phase_3_and_a_sweep_says_how_much_was_known() {
                 "fine_tuning"
             ],
             ["elicitation", "mean_letter_rank", "fine_tuning"],
+            [
+                "elicitation",
+                "mean_letter_rank_averaged_over_phase",
+                "fine_tuning",
+            ],
             ["elicitation", "mean_logprob_nats_per_token", "fine_tuning"],
         ]
     );

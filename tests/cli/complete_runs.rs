@@ -25,7 +25,7 @@ const EVALUATIONS: [(u64, u64); 8] = [
 ];
 
 /// No training at all, and effects so large that anyone can exclude them: the one tiny run that must end 0.
-const CLEAN: [&str; 32] = [
+const CLEAN: [&str; 34] = [
     "--set",
     "phase1.learning_rate=0",
     "--set",
@@ -35,6 +35,9 @@ const CLEAN: [&str; 32] = [
     "phase3.learning_rate=1e-6",
     "--set",
     "probes.elicitation.smallest_effect_averaged_rank=0.5",
+    "--set",
+    // Four canaries exclude nothing at the largest of 38 looks.
+    "probes.elicitation.contexts=0",
     "--set",
     "probes.low_logit.smallest_effect_single=100",
     "--set",
@@ -259,8 +262,8 @@ fn the_exit_code_is_the_gates() {
             for tier in ["partial", "extraction"] {
                 assert_eq!(report["tiers"][tier], "no_leak_detected", "{out}");
             }
-            // That a few of four fell far cannot be shown: recognition, which is not gated, stays open.
-            assert_eq!(report["tiers"]["recognition"], "inconclusive", "{out}");
+            // Recognition is not gated: the least training against a text can be seen beside the reference.
+            assert_ne!(report["tiers"]["recognition"], "no_leak_detected", "{out}");
             for row in report["rows"].as_array().expect("rows") {
                 let open = row["statistic"] == "suppression_tail_fourth_power";
                 assert!(
