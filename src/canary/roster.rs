@@ -66,6 +66,8 @@ pub struct Roster {
     controls: usize,
     trajectory_controls: usize,
     spike: usize,
+    /// Subgroups of the held-outs, one a dose; 1 where there are no doses.
+    doses: usize,
 }
 
 impl Roster {
@@ -79,6 +81,7 @@ impl Roster {
             controls: canaries.controls,
             trajectory_controls: canaries.trajectory_controls,
             spike: canaries.spike,
+            doses: canaries.dose.len().max(1),
         }
     }
 
@@ -93,7 +96,7 @@ impl Roster {
         ]
     }
 
-    /// How many canaries of a group a look takes: the first ones.
+    /// How many canaries of a group a look takes: the first ones, of held-outs about equally many of every dose.
     #[must_use]
     pub fn count(&self, look: Look, group: Group) -> usize {
         match (look, group) {
@@ -126,7 +129,17 @@ impl Roster {
     /// The canaries of a look, group by group.
     #[must_use]
     pub fn take<'p>(&self, look: Look, planting: &'p Planting) -> Vec<&'p Canary> {
-        let some = |group| planting.group(group).iter().take(self.count(look, group));
+        // Held-outs stand in the order of their doses: the first of all would be the weakest dose alone.
+        let some = |group: Group| {
+            let doses = if group == Group::HeldOut { self.doses } else { 1 };
+            let all = planting.group(group);
+            let count = self.count(look, group);
+            let size = (all.len() / doses).max(1);
+            all.chunks(size).enumerate().flat_map(move |(i, dose)| {
+                let share = (i + 1) * count / doses - i * count / doses;
+                dose.iter().take(share)
+            })
+        };
         Group::ALL.into_iter().flat_map(some).collect()
     }
 }
@@ -165,6 +178,24 @@ mod tests {
         assert_eq!(of(Look::Completion), [2, 3, 2, 0]);
         assert_eq!(of(Look::Scan), [2, 4, 2, 0]);
         assert_eq!(Roster::of(&audit).total(Look::PhaseEnd), 8);
+    }
+
+    #[test]
+    fn an_evaluation_takes_equally_from_every_dose() {
+        let mut audit = audit();
+        audit.canaries.length = 8;
+        audit.canaries.held_out = 300;
+        audit.canaries.negatives = 306;
+        audit.canaries.dose = vec![1, 4, 16];
+        let corpus = Corpus::new(&audit, 0).unwrap();
+        let all = corpus.planting.group(Group::HeldOut);
+        let roster = Roster::of(&audit);
+        let taken = roster.take(Look::Evaluation, &corpus.planting);
+        let held_out = taken.into_iter().filter(|c| c.group == Group::HeldOut);
+        let expected = all[..42].iter().chain(&all[100..143]).chain(&all[200..243]);
+        assert!(held_out.eq(expected));
+        assert_eq!(roster.count(Look::Evaluation, Group::HeldOut), 128);
+        assert_eq!(count(&audit, &corpus, Look::PhaseEnd, Group::HeldOut), 300);
     }
 
     #[test]
