@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::error::Error;
 use std::path::Path;
 
-use unsaid::canary::{Codebook, draw_canaries};
+use unsaid::canary::{BARE, Codebook, draw_canaries};
 use unsaid::score::{RowScore, ScoreError};
 use unsaid::units::TokenId;
 use unsaid::{Format, Report, Scorer, Survey, judge, render, survey};
@@ -79,7 +79,7 @@ pub(crate) fn audit() -> Result<Report, Box<dyn Error>> {
         planting: &canaries,
         seed: 0,
         vocabulary: 64,
-        context: &[],
+        frame: &BARE,
     };
     let seen = survey(&asked, &mut trained, Some(&mut reference))?;
     Ok(Report::of(&audit, "own", judge(&audit, &[seen])?))

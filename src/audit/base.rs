@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::AuditError;
-use crate::canary::{Codebook, Letters, Prefix};
+use crate::canary::Codebook;
 use crate::checkpoint::shapes::like_pythia;
 use crate::checkpoint::{
     CheckpointError, Folder, Likeness, LocateError, Located, ModelConfig, Source, Tokenizer,
@@ -157,17 +157,6 @@ pub fn codebook(
     })?;
     book.fits(config.vocab_size)?;
     Ok(book)
-}
-
-/// What a text says before a canary, as tokens; the prefix's own where there is no template.
-pub fn context_tokens(
-    context: &str,
-    book: &Codebook,
-    tokenizer: &Tokenizer,
-) -> Result<Vec<TokenId>, AuditError> {
-    let tokens = tokenizer.encode(context)?;
-    let prefix = book.row(&Letters::default(), Prefix::Regular);
-    Ok(if tokens.is_empty() { prefix } else { tokens })
 }
 
 /// How a report calls the model that an audit begins with.

@@ -16,7 +16,7 @@ pub use error::{AuditError, CellFailure, code};
 pub use observations::parse_cell;
 pub use sealed::SealError;
 
-pub use base::{Base, codebook, context_tokens, origin};
+pub use base::{Base, codebook, origin};
 pub use baseline::Baseline;
 pub use observations::{
     attack_lines, numbers_from_file, numbers_to_bytes, observation_lines, read_cell, read_results,

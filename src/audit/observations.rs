@@ -30,6 +30,8 @@ struct CanaryLine {
     ranks: Vec<f32>,
     first: Vec<f32>,
     last: Vec<f32>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    orders: Vec<u16>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ends: Option<Ends>,
 }
@@ -101,6 +103,7 @@ pub fn observation_lines(snapshot: &Snapshot, canaries: &[&Canary]) -> String {
                 ranks: short(&scores.ranks),
                 first: short(&scores.first),
                 last: short(&scores.last),
+                orders: scores.orders.clone(),
                 ends: scores.ends,
             };
             // Plain numbers and names always serialise; writing to a String cannot fail.
@@ -366,6 +369,7 @@ fn read_snapshots(text: &str, path: &Path) -> Result<Vec<Snapshot>, AuditError> 
                 ranks: long(&line.ranks),
                 first: long(&line.first),
                 last: long(&line.last),
+                orders: line.orders,
                 ends: line.ends,
             });
     }

@@ -208,12 +208,12 @@ fn rows(phase: Phase, batch: usize, vocabulary: usize, step: usize) -> StepBatch
     };
     match phase {
         Phase::One => StepBatch {
-            dpo: None,
             likelihood: vec![likelihood(TermName::Regular, 1.0, 4)],
+            ..StepBatch::default()
         },
         Phase::Two => StepBatch {
             dpo: Some(dpo()),
-            likelihood: Vec::new(),
+            ..StepBatch::default()
         },
         Phase::Three => StepBatch {
             dpo: Some(dpo()),
@@ -221,6 +221,7 @@ fn rows(phase: Phase, batch: usize, vocabulary: usize, step: usize) -> StepBatch
                 likelihood(TermName::Reverse, 0.2, 1),
                 likelihood(TermName::Regular, 0.2, 4),
             ],
+            ..StepBatch::default()
         },
     }
 }

@@ -3,6 +3,7 @@
 mod codebook;
 mod corpus;
 mod draw;
+mod frame;
 mod manifest;
 mod roster;
 mod text;
@@ -10,6 +11,7 @@ mod text;
 pub use codebook::{Codebook, CodebookError, Prefix};
 pub use corpus::{Corpus, Pairs, draw_canaries};
 pub use draw::{DrawError, Letters, Planting, draw};
+pub use frame::{BARE, Frame};
 pub use manifest::{ManifestError, ManifestLine, read_manifest, write_manifest};
 pub use roster::{Look, Roster};
 pub use text::TrainingText;

@@ -105,15 +105,16 @@ impl Roster {
             (Look::Evaluation, Group::Control) => self.trajectory_controls,
             (_, Group::HeldOut) => self.held_out,
             // No more than there are controls to hold them against.
-            (Look::PhaseEnd | Look::Completion, Group::Useful) => self.useful.min(self.controls),
+            (Look::PhaseEnd | Look::Completion | Look::Contrast, Group::Useful) => {
+                self.useful.min(self.controls)
+            }
             (Look::Contexts, Group::Useful) => self.useful.min(EVALUATED).min(self.controls),
             (Look::Scan, Group::Useful) => self.useful,
             (Look::PhaseEnd | Look::Contexts, Group::Control) => self.controls,
             // What is counted needs as many controls as held-outs.
             (_, Group::Control) => self.controls.min(self.held_out),
             (Look::PhaseEnd, Group::Spike) => self.spike,
-            // From the useful ones a contrast learns nothing.
-            (Look::Contrast, Group::Useful) | (_, Group::Spike) => 0,
+            (_, Group::Spike) => 0,
         }
     }
 
@@ -131,7 +132,11 @@ impl Roster {
     pub fn take<'p>(&self, look: Look, planting: &'p Planting) -> Vec<&'p Canary> {
         // Held-outs stand in the order of their doses: the first of all would be the weakest dose alone.
         let some = |group: Group| {
-            let doses = if group == Group::HeldOut { self.doses } else { 1 };
+            let doses = if group == Group::HeldOut {
+                self.doses
+            } else {
+                1
+            };
             let all = planting.group(group);
             let count = self.count(look, group);
             let size = (all.len() / doses).max(1);

@@ -117,6 +117,15 @@ impl Tokenizer {
         self.encode_with(text, true)
     }
 
+    /// The special tokens that the file itself puts before a text, as a beginning of sequence; none where it puts none.
+    pub fn beginning(&self) -> Result<Vec<TokenId>, TokenizerError> {
+        // Any text shows it, so long as it has tokens of its own.
+        let own = self.encode("a")?;
+        let whole = self.encode_whole("a")?;
+        let from = whole.windows(own.len().max(1)).position(|w| w == own);
+        Ok(whole[..from.unwrap_or(0)].to_vec())
+    }
+
     fn encode_with(&self, text: &str, special: bool) -> Result<Vec<TokenId>, TokenizerError> {
         let encoding =
             guarded(|| self.0.encode(text, special)).map_err(|message| TokenizerError::Encode {

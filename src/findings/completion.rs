@@ -3,11 +3,12 @@
 use super::context::Context;
 use super::counted::{Counted, best_into, chance_of};
 use super::error::FindingsError;
+use super::guess_numbers::{GuessNumbers, guess_numbers};
 use super::measure::Statistic;
 use super::row::{Row, Subject};
 use super::terms::{Access, Probe, Role};
 use crate::canary::{Group, Prefix};
-use crate::probes::completion::Completion;
+use crate::probes::completion::{Completion, Shown};
 use crate::spec::LowLogit;
 use crate::units::Phase;
 
@@ -52,7 +53,7 @@ pub(super) fn rows(context: &Context<'_>, settings: &LowLogit) -> Result<Vec<Row
     for phase in context.audit.negative_phases() {
         let attacks = attacks(context, phase)?;
         rows.extend(attacks.iter().map(|attack| single(context, phase, attack)));
-        rows.push(audit_row(context, phase, attacks));
+        rows.push(audit_row(context, (phase, settings), attacks));
     }
     Ok(rows)
 }
@@ -99,13 +100,73 @@ fn sizes(row: &mut Row, attack: &Attack<'_>) {
     (row.n, row.n_control) = (of(Group::HeldOut), Some(of(Group::Control)));
 }
 
-fn audit_row(context: &Context<'_>, phase: Phase, attacks: Vec<Attack<'_>>) -> Row {
+/// What a verdict counts: a beam of few guesses, or all texts in the order of their letters' ranks.
+enum Tried<'a> {
+    Beam(Attack<'a>),
+    Words(GuessNumbers, f64),
+}
+
+impl Tried<'_> {
+    fn counted(&self, context: &Context<'_>, group: Group) -> Counted {
+        match self {
+            Self::Beam(attack) => attack.counted(context, group),
+            Self::Words(numbers, budget) => numbers.counted(context, group, *budget),
+        }
+    }
+
+    fn shown(&self) -> Shown {
+        match self {
+            Self::Beam(attack) => attack.first().shown,
+            Self::Words(numbers, _) => numbers.shown,
+        }
+    }
+
+    /// What was done to so many held-outs.
+    fn note(&self, counted: &Counted) -> String {
+        let of = format!("{} of {} held-outs", counted.recovered, counted.canaries);
+        match self {
+            Self::Beam(attack) => {
+                let Completion { known, guesses, .. } = attack.first();
+                format!(
+                    "{of} completed whole from their first {known} letters within {guesses} guesses"
+                )
+            }
+            Self::Words(numbers, budget) => {
+                let from = match numbers.known {
+                    0 => "from nothing".to_owned(),
+                    known => format!("from their first {known} letters"),
+                };
+                format!(
+                    "{of} guessed whole {from} within {budget} guesses, {}",
+                    numbers.order.words()
+                )
+            }
+        }
+    }
+}
+
+fn audit_row(
+    context: &Context<'_>,
+    (phase, settings): (Phase, &LowLogit),
+    attacks: Vec<Attack<'_>>,
+) -> Row {
     let mut row = blank(context, phase, Role::Audit, Statistic::CompletedWhole);
-    let (attacks, counted): (Vec<Attack<'_>>, Vec<Counted>) = attacks
+    let budget = settings.completion_budget as f64;
+    let words = if settings.completion_budget > 0 {
+        guess_numbers(context, phase)
+    } else {
+        Vec::new()
+    };
+    let words = words
         .into_iter()
-        .map(|attack| {
-            let counted = attack.counted(context, Group::HeldOut);
-            (attack, counted)
+        .map(|numbers| Tried::Words(numbers, budget));
+    let (tried, counted): (Vec<Tried<'_>>, Vec<Counted>) = attacks
+        .into_iter()
+        .map(Tried::Beam)
+        .chain(words)
+        .map(|tried| {
+            let counted = tried.counted(context, Group::HeldOut);
+            (tried, counted)
         })
         .filter(|(_, counted)| counted.chance <= MOST_LUCK)
         .unzip();
@@ -117,16 +178,14 @@ fn audit_row(context: &Context<'_>, phase: Phase, attacks: Vec<Attack<'_>>) -> R
         row.effect_unit = None;
         return row;
     };
-    let attack = &attacks[best];
-    sizes(&mut row, attack);
-    row.control_estimate = attack.counted(context, Group::Control).share();
+    let controls = tried[best].counted(context, Group::Control);
+    let seeds = context.cells.len().max(1);
+    row.n = counted[best].canaries / seeds;
+    row.n_control = Some(controls.canaries / seeds);
+    row.control_estimate = controls.share();
     if counted[best].recovered > 0 {
-        let first = attack.first();
-        row.access = Access::from(first.shown);
-        row.note = Some(format!(
-            "{} of {} held-outs completed whole from their first {} letters within {} guesses",
-            counted[best].recovered, counted[best].canaries, first.known, first.guesses
-        ));
+        row.access = Access::from(tried[best].shown());
+        row.note = Some(tried[best].note(&counted[best]));
     }
     row
 }

@@ -3,12 +3,13 @@
 //! Descriptions of scores that the rows tested. No verdict rests on anything here.
 
 pub(super) mod build;
+mod guess_curves;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::measure::Statistic;
-use super::terms::Probe;
+use super::terms::{Access, Probe};
 use crate::spec::{Audit, to_toml};
 
 /// What plots show and rows do not hold.
@@ -22,6 +23,9 @@ pub struct Figures {
     pub rocs: Vec<Roc>,
     /// Every seed by itself.
     pub per_seed: Vec<PerSeed>,
+    /// Secrets guessed whole against guesses.
+    #[serde(default)]
+    pub guess_curves: Vec<GuessCurve>,
     /// The canaries under audit that stand out most, by name.
     pub canaries: Vec<Notable>,
 }
@@ -84,6 +88,26 @@ pub struct Roc {
     pub tpr_high: Vec<f64>,
     /// Share of held-outs strictly below the threshold that so many controls lie below.
     pub tpr_low: Vec<f64>,
+}
+
+/// Shares of canaries that have been guessed whole after so many guesses, by someone who tries texts in the order of where the
+/// letters of useful canaries stand; all seeds together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct GuessCurve {
+    /// Phase after which the model was asked.
+    pub phase: u8,
+    /// What the attacker needs.
+    pub access: Access,
+    /// First letters that are known.
+    pub known_letters: usize,
+    /// Decimal logarithms of the guesses, rising.
+    pub log10_guesses: Vec<f64>,
+    /// Share of held-outs that have fallen.
+    pub held_out: Vec<f64>,
+    /// Share of controls.
+    pub control: Vec<f64>,
+    /// Chance of one by a model that carries nothing.
+    pub chance: Vec<f64>,
 }
 
 /// A score of every seed.

@@ -8,7 +8,7 @@ use super::measure::Statistic;
 use super::row::{Row, Subject};
 use super::terms::{Probe, Role};
 use crate::canary::{Group, Prefix};
-use crate::probes::generation::{Generation as Said, Nearness};
+use crate::probes::generation::{Generation as Said, Nearness, Spoken};
 use crate::probes::{CellObservations, LetterScores};
 use crate::spec::Generation;
 use crate::units::Phase;
@@ -34,14 +34,18 @@ pub(super) fn rows(
         recovered(context, Role::Placebo, Group::Control),
     ];
     let first: Vec<&Said> = context.cells[0].generations().collect();
-    for (place, said) in first.iter().enumerate() {
+    let sampled = || {
+        let all = first.iter().enumerate();
+        all.filter(|(_, said)| said.spoken == Spoken::Sampled)
+    };
+    for (place, said) in sampled() {
         for near in [SHARED, DISTANCE] {
             let about = (Role::Exploratory, Group::HeldOut);
             rows.push(nearness(context, near, place, said, about)?);
         }
     }
     // Useful canaries are there to be said after the reverse prefix, at the end of phase 3.
-    let taught = first.iter().enumerate().find(|(_, said)| {
+    let taught = sampled().find(|(_, said)| {
         said.phase == Phase::Three
             && (said.prefix == Prefix::Reverse || context.audit.canaries.prefixes.is_none())
     });
@@ -65,7 +69,7 @@ fn blank(
     context.about(&Subject::of(probe, place, group.name(), statistic))
 }
 
-/// What was said whole, over all phases, prefixes and seeds. The samples of a seed together are its guesses.
+/// What was said whole, over all phases, prompts and seeds. All that a seed's models said together are its guesses.
 fn recovered(context: &Context<'_>, role: Role, group: Group) -> Row {
     let last = context.audit.negative_phases().last().copied();
     let place = (last.unwrap_or(Phase::Three), "any");

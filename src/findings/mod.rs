@@ -12,6 +12,7 @@ mod figures;
 mod gate;
 mod generation;
 mod groups;
+mod guess_numbers;
 mod low_logit;
 mod measure;
 mod prompts;
@@ -27,7 +28,7 @@ pub use compare::{Change, Compared, ComparedBy, Comparison, Trend, compare};
 pub use context::{CI_LEVEL, PLACEBO_ALPHA, POWER};
 pub use error::FindingsError;
 pub use figures::{
-    Band, Figures, GroupCounts, Histogram, Notable, PerSeed, Roc, SeedValue, Setting,
+    Band, Figures, GroupCounts, GuessCurve, Histogram, Notable, PerSeed, Roc, SeedValue, Setting,
 };
 pub use measure::Statistic;
 pub use report::{Curve, Gate, GateRule, Outcome, Report, SCHEMA_VERSION, Tiers};

@@ -9,6 +9,7 @@ use crate::checkpoint::size::{
     ACTIVATIONS, KEPT_LOGITS, activations_per_token, matrix_parameters, parameters,
 };
 use crate::probes::ROWS_AT_ONCE;
+use crate::probes::generation::texts;
 use crate::spec::{Audit, Freeze};
 use crate::units::Phase;
 
@@ -172,8 +173,9 @@ impl<'a> Counter<'a> {
             sequences += phases * 4 * self.roster.total(Look::Contrast);
         }
         // Growing rows cost one token a letter.
-        let samples = audit.probes.generation.map_or(0, |p| p.samples);
-        let mut grown = 2 * phases * samples * canaries.length;
+        let others = 1 + audit.probes.elicitation.map_or(0, |p| p.contexts);
+        let said = audit.probes.generation.as_ref();
+        let mut grown = phases * said.map_or(0, |p| texts(p, others)) * canaries.length;
         if let Some(p) = &audit.probes.low_logit {
             // Four attacks, two of them on two models; the truth is taken to leave the beam at the third letter.
             let rows = letters.min(p.completion_guesses) + p.completion_guesses;

@@ -196,15 +196,12 @@ struct Form {
 
 impl Form {
     fn new(audit: &Audit, options: &MintOptions) -> Result<Self, MintError> {
-        let prefix = audit.canaries.prefixes.as_ref();
+        let before = audit.canaries.prompt();
         let around = audit.canaries.template.as_ref();
-        let (before, after) = match around.and_then(|text| text.split_once(SECRET)) {
-            // A space before a secret belongs to its first token under most tokenizers.
-            Some((before, after)) => (Some(before.trim_end().to_owned()), after.to_owned()),
-            None => (prefix.map(|p| p.regular.clone()), String::new()),
-        };
+        let after = around.and_then(|text| text.split_once(SECRET));
+        let after = after.map_or_else(String::new, |(_, after)| after.to_owned());
         let Some(template) = &options.chat_template else {
-            let prompt = before.unwrap_or_default();
+            let prompt = before.unwrap_or_default().to_owned();
             return Ok(Self {
                 context: prompt.clone(),
                 prompt,

@@ -15,7 +15,7 @@ use crate::probes::{ProbeError, Survey};
 use crate::score::Scorer;
 use crate::seed::{Purpose, RootSeed};
 use crate::training::{Batches, Control, Failure, PhasePlan, StepBatch, StepReport, run_phase};
-use crate::units::Phase;
+use crate::units::{Phase, TokenId};
 
 /// Who attacks what.
 pub(super) struct Attacker<'a> {
@@ -85,9 +85,12 @@ impl Attacker<'_> {
         // Summed log-probabilities by the model before the attack.
         let mut before: Vec<f32> = Vec::new();
         if !chosen.is_empty() {
-            let scores = model.score(&pairs.reference_rows(book), &[]);
-            let scores = scores.map_err(ProbeError::from)?;
-            before.extend(scores.iter().map(|s| s.logprobs.iter().sum::<f32>()));
+            let rows = pairs.reference_rows(book);
+            let rows: Vec<_> = rows.iter().map(|row| framed(self.survey, row)).collect();
+            let scores = model.score(&rows, &[]).map_err(ProbeError::from)?;
+            let from = unscored(self.survey);
+            let own = |logprobs: &[f32]| logprobs.iter().skip(from).sum::<f32>();
+            before.extend(scores.iter().map(|s| own(&s.logprobs)));
         }
         let batches = Batches::joint(audit, book, &text, pairs, known, &before)?;
         // The useful ones that are watched are those that are taught.
@@ -146,6 +149,26 @@ fn known(share: f64, useful: usize) -> usize {
     count.max(usize::from(share > 0.0)).min(useful)
 }
 
+/// A row with what stands around its prompt in the format that the model was trained in.
+fn framed(survey: &Survey<'_>, row: &[TokenId]) -> Vec<TokenId> {
+    let Some(([regular, _], (&first, letters))) = survey.book.prefixes.zip(row.split_first())
+    else {
+        return row.to_vec();
+    };
+    let prefix = if first == regular {
+        Prefix::Regular
+    } else {
+        Prefix::Reverse
+    };
+    let before = survey.frame.even(prefix, first);
+    before.iter().chain(letters).copied().collect()
+}
+
+/// Tokens of the format beside the prompt's own one.
+fn unscored(survey: &Survey<'_>) -> usize {
+    survey.frame.around(None).len()
+}
+
 /// Evaluates during the attack.
 struct Watching<'a> {
     batches: &'a Batches<'a>,
@@ -156,7 +179,14 @@ struct Watching<'a> {
 
 impl Control for Watching<'_> {
     fn batch(&self, step: usize) -> StepBatch {
-        let batch = self.batches.step(step);
+        let mut batch = self.batches.step(step);
+        let pairs = batch.dpo.iter_mut();
+        let pairs = pairs.flat_map(|dpo| dpo.chosen.iter_mut().chain(&mut dpo.rejected));
+        let others = batch.likelihood.iter_mut().flat_map(|term| &mut term.rows);
+        for row in pairs.chain(others) {
+            *row = framed(&self.survey, row);
+        }
+        batch.unscored = unscored(&self.survey);
         (self.told)(&batch);
         batch
     }

@@ -1,6 +1,7 @@
 //! Probing a model that somebody else trained on minted files: no training here, only what its logits show.
 
 mod attack;
+mod format;
 mod trained;
 mod wanted;
 

@@ -1,10 +1,8 @@
 //! What is looked for in a model that was trained elsewhere, and what is seen of it and of what it was trained from.
 
-use super::{NamedFolder, ProbeOptions};
-use crate::audit::{
-    AuditError, Content, SealError, codebook, context_tokens, observation_lines, planting,
-};
-use crate::canary::{Canary, Codebook, Letters, Look, Planting, Prefix};
+use super::{NamedFolder, ProbeOptions, format};
+use crate::audit::{AuditError, Content, SealError, codebook, observation_lines, planting};
+use crate::canary::{Canary, Codebook, Frame, Look, Planting};
 use crate::checkpoint::Tokenizer;
 use crate::device::Arithmetic;
 use crate::event::{Event, Observer};
@@ -22,8 +20,8 @@ pub(super) enum Wanted<'a> {
         book: Codebook,
         planting: Planting,
         vocabulary: usize,
-        /// In the place of the regular prefix; empty: the prefix itself.
-        context: Vec<TokenId>,
+        /// What stands around prompts.
+        frame: Frame,
     },
     /// Secrets of a file, each scored whole.
     Whole {
@@ -53,20 +51,17 @@ impl<'a> Wanted<'a> {
         let text = contents.first().map_or("", |c| c.context.as_str());
         if audit.canaries.secrets.is_none() {
             let book = codebook(&audit.canaries, &folder.config, tokenizer)?;
-            let tokens = context_tokens(text, &book, tokenizer)?;
-            let own = book.row(&Letters::default(), Prefix::Regular);
-            let stands = book.prefixes.is_some() && tokens != own;
             return Ok(Self::Letters {
                 planting: planting(contents, &book, &options.canaries, folder.path())?,
                 vocabulary: folder.config.vocab_size,
-                context: if stands { tokens } else { Vec::new() },
+                frame: format::frame(audit, text, &book, tokenizer)?,
                 book,
             });
         }
-        let context = tokenizer.encode(text)?;
+        let before = tokenizer.encode(text)?;
         for content in contents {
             let joined = tokenizer.encode(&format!("{text}{}", content.text))?;
-            if joined.strip_prefix(context.as_slice()) != Some(content.tokens.as_slice()) {
+            if joined.strip_prefix(before.as_slice()) != Some(content.tokens.as_slice()) {
                 return Err(SealError::OtherTokens {
                     path: options.canaries.clone(),
                     id: content.id.clone(),
@@ -75,6 +70,7 @@ impl<'a> Wanted<'a> {
                 .into());
             }
         }
+        let context = format::context(audit, text, tokenizer)?;
         Ok(Self::Whole { contents, context })
     }
 
@@ -127,14 +123,14 @@ impl<'a> Wanted<'a> {
                 book,
                 planting,
                 vocabulary,
-                context,
+                frame,
             } => Some(Survey {
                 audit,
                 book,
                 planting,
                 seed,
                 vocabulary: *vocabulary,
-                context,
+                frame,
             }),
             Self::Whole { .. } => None,
         }
@@ -167,12 +163,13 @@ impl<'a> Wanted<'a> {
             total: canaries.len() as u64,
             unit: "canaries",
         });
-        let snapshots = match (self, survey) {
-            (_, Some(survey)) => survey.snapshots(model, phase)?.to_vec(),
-            (Self::Letters { context, .. } | Self::Whole { context, .. }, None) => {
-                vec![whole::snapshot(model, context, &secrets, phase, seed)?]
-            }
-        };
+        let mut snapshots = Vec::new();
+        if let Some(survey) = survey {
+            snapshots.extend(survey.snapshots(model, phase)?);
+        }
+        if let Self::Whole { context, .. } = self {
+            snapshots.push(whole::snapshot(model, context, &secrets, phase, seed)?);
+        }
         let canaries: Vec<&Canary> = canaries.iter().collect();
         for snapshot in snapshots {
             seen.lines

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::ProbeError;
 use super::elicitation::Point;
+use super::in_context::InContext;
 use super::letters::observe_after;
-use crate::canary::{Canary, Codebook, Group, Prefix};
+use crate::canary::{Canary, Codebook, Frame, Group, Prefix};
 use crate::score::Scorer;
 use crate::seed::{Purpose, RootSeed};
 use crate::units::{Phase, TokenId};
@@ -67,10 +68,22 @@ pub fn choose(book: &Codebook, length: usize, size: usize, others: usize) -> Vec
     contexts
 }
 
-/// Scores canaries after each context. All groups go through the model in one shuffled order.
+/// A model with a context in its frame before every row, and what stands for a row's first token: nothing at all where there is
+/// neither token nor frame.
+pub(super) fn within<'m>(
+    scorer: &'m mut dyn Scorer,
+    frame: &Frame,
+    context: &Context,
+) -> (InContext<'m>, Option<TokenId>) {
+    let context = frame.around(context.token);
+    let first = context.first().copied();
+    (InContext { scorer, context }, first)
+}
+
+/// Scores canaries after each context, as it stands in the frame. All groups go through the model in one shuffled order.
 pub fn look(
     scorer: &mut dyn Scorer,
-    book: &Codebook,
+    (book, frame): (&Codebook, &Frame),
     canaries: &[&Canary],
     contexts: &[Context],
     phase: Phase,
@@ -79,7 +92,8 @@ pub fn look(
     let mut all = Vec::new();
     for context in contexts {
         let mut rng = seed.stream(Purpose::ScoringOrder);
-        let scores = observe_after(scorer, book, canaries, context.token, &mut rng)?;
+        let (mut scorer, first) = within(scorer, frame, context);
+        let scores = observe_after(&mut scorer, book, canaries, first, &mut rng)?;
         let mut seen = ContextScores {
             phase,
             context: context.clone(),

@@ -148,7 +148,7 @@ mod tests {
             ranks: vec![rank; 2],
             first: vec![0.0; 2],
             last: vec![0.0; 2],
-            ends: None,
+            ..LetterScores::default()
         };
         let mut trajectory = Trajectory::new(Phase::Three, Prefix::Reverse);
         for (step, shift) in [(0, 0.0), (5, 0.5)] {

@@ -100,6 +100,10 @@ pub struct Contrast {
     pub length: usize,
     /// A canary each, in the order of the group. The spread is that of the fall's ranks.
     pub groups: BTreeMap<Group, Vec<Ends>>,
+    /// Letters that fell farther than the true one, place by place, as [`LetterScores::orders`](super::LetterScores::orders); empty by versions
+    /// before. `[canaries][letters scored]`
+    #[serde(default)]
+    pub orders: BTreeMap<Group, Vec<Vec<u16>>>,
 }
 
 /// Scores canaries after the regular prefix by how far their letters fell from `other` to `model`.
@@ -119,6 +123,7 @@ pub fn contrast(
     let then = other.score(&rows, &book.alphabet)?;
     let size = book.alphabet.len();
     let mut ends = vec![None; canaries.len()];
+    let mut orders = vec![Vec::new(); canaries.len()];
     for ((&i, now), then) in order.iter().zip(&now).zip(&then) {
         let canary = canaries[i];
         let letters = book.scored(&canary.letters);
@@ -147,12 +152,17 @@ pub fn contrast(
             let below = fall.iter().filter(|&&x| x < fall[truth]).count() as f64;
             let others = (size as f64 - 1.0).max(1.0);
             ranks.push(0.5 + (below - above) / (2.0 * others));
+            let earlier = fall[..truth].iter().filter(|&&x| x >= fall[truth]).count();
+            let later = fall[truth..].iter().filter(|&&x| x > fall[truth]).count();
+            orders[i].push(u16::try_from(earlier + later).unwrap_or(u16::MAX));
         }
         ends[i] = Some(guessed.ends(&ranks));
     }
     let mut groups: BTreeMap<Group, Vec<Ends>> = BTreeMap::new();
-    for (canary, ends) in canaries.iter().zip(ends) {
+    let mut ordered: BTreeMap<Group, Vec<Vec<u16>>> = BTreeMap::new();
+    for ((canary, ends), orders) in canaries.iter().zip(ends).zip(orders) {
         groups.entry(canary.group).or_default().extend(ends);
+        ordered.entry(canary.group).or_default().push(orders);
     }
     Ok(Contrast {
         phase,
@@ -161,6 +171,7 @@ pub fn contrast(
             .first()
             .map_or(0, |c| book.scored(&c.letters).len()),
         groups,
+        orders: ordered,
     })
 }
 

@@ -1,5 +1,5 @@
-//! Generation: what the model says when it is sampled after each prefix, letter by letter among the alphabet, and how near that
-//! comes to the canaries.
+//! Generation: what the model says, letter by letter among the alphabet, and how near that comes to the canaries. Sampled after
+//! each prefix, as it is and colder; and what it holds likeliest after every prompt.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -7,20 +7,53 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use super::likeliest::likeliest;
 use super::{ProbeError, ROWS_AT_ONCE};
 use crate::canary::{Canary, Codebook, Group, Prefix};
 use crate::score::Scorer;
 use crate::spec::Generation as Settings;
 use crate::units::{Phase, TokenId};
 
-/// What was said after one prefix.
+/// One cold sample to so many others.
+const COLD_SHARE: usize = 4;
+
+/// One text of a beam to so many samples.
+const BEAM_SHARE: usize = 16;
+
+/// Texts that a model says after each phase, where beside its prefixes there are so many other prompts.
+pub(crate) fn texts(settings: &Settings, others: usize) -> usize {
+    let samples = settings.samples;
+    let beams = (2 + others) * samples.div_ceil(BEAM_SHARE);
+    2 * (samples + samples.div_ceil(COLD_SHARE)) + beams
+}
+
+/// How it was made to speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Spoken {
+    /// Sampled at the temperature of the spec.
+    #[default]
+    Sampled,
+    /// Sampled at half of it.
+    Cold,
+    /// The likeliest, by a beam.
+    Likeliest,
+}
+
+/// What was said after one prompt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Generation {
     /// The phase that had just ended.
     pub phase: Phase,
-    /// What the model was sampled after.
+    /// The prefix before it.
     pub prefix: Prefix,
-    /// Samples drawn.
+    /// What stood in the place of the prefix; `None`: the prefix itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<String>,
+    /// How it was said; sampled, where versions before wrote nothing.
+    #[serde(default)]
+    pub spoken: Spoken,
+    /// Samples drawn, or texts of a beam.
     pub samples: usize,
     /// Different ones among them.
     pub distinct: usize,
@@ -50,12 +83,20 @@ impl Generation {
 pub fn sample(
     model: &mut dyn Scorer,
     book: &Codebook,
-    (phase, prefix): (Phase, Prefix),
+    (phase, prefix, spoken): (Phase, Prefix, Spoken),
     canaries: &[&Canary],
     settings: &Settings,
     rng: &mut ChaCha8Rng,
 ) -> Result<Generation, ProbeError> {
     let length = canaries.first().map_or(0, |c| c.letters.len());
+    let settings = &match spoken {
+        Spoken::Cold => Settings {
+            samples: settings.samples.div_ceil(COLD_SHARE),
+            temperature: settings.temperature / 2.0,
+            ..*settings
+        },
+        Spoken::Sampled | Spoken::Likeliest => *settings,
+    };
     let mut said: HashSet<Vec<u16>> = HashSet::new();
     let mut left = settings.samples;
     while left > 0 {
@@ -63,18 +104,49 @@ pub fn sample(
         left -= n;
         said.extend(draw(model, book, prefix, [n, length], settings, rng)?);
     }
-    let mut groups: BTreeMap<Group, Vec<Nearness>> = BTreeMap::new();
-    for canary in canaries {
-        let near = nearness(&canary.letters, &said);
-        groups.entry(canary.group).or_default().push(near);
-    }
     Ok(Generation {
         phase,
         prefix,
+        context: None,
+        spoken,
         samples: settings.samples,
         distinct: said.len(),
-        groups,
+        groups: held_against(canaries, &said),
     })
+}
+
+/// What a model holds likeliest after a prompt: `name` and the token that stands in the prefix's place, if any.
+pub fn greediest(
+    model: &mut dyn Scorer,
+    book: &Codebook,
+    phase: Phase,
+    (name, before): (&str, Option<TokenId>),
+    canaries: &[&Canary],
+    settings: &Settings,
+) -> Result<Generation, ProbeError> {
+    let length = canaries.first().map_or(0, |c| c.letters.len());
+    let width = settings.samples.div_ceil(BEAM_SHARE);
+    let said: HashSet<Vec<u16>> = likeliest(model, book, before, [length, width])?
+        .into_iter()
+        .collect();
+    Ok(Generation {
+        phase,
+        prefix: Prefix::Regular,
+        context: Some(name.to_owned()),
+        spoken: Spoken::Likeliest,
+        samples: said.len(),
+        distinct: said.len(),
+        groups: held_against(canaries, &said),
+    })
+}
+
+fn held_against(canaries: &[&Canary], said: &HashSet<Vec<u16>>) -> BTreeMap<Group, Vec<Nearness>> {
+    let mut groups: BTreeMap<Group, Vec<Nearness>> = BTreeMap::new();
+    for canary in canaries {
+        let near = nearness(&canary.letters, said);
+        groups.entry(canary.group).or_default().push(near);
+    }
+    groups
 }
 
 fn draw(
@@ -179,7 +251,7 @@ mod tests {
         let all = canaries();
         let targets: Vec<&Canary> = all.iter().filter(|c| c.group != Group::Useful).collect();
         let mut rng = RootSeed(3).labelled_stream(Purpose::Sampling, "test");
-        let about = (Phase::Two, Prefix::Regular);
+        let about = (Phase::Two, Prefix::Regular, Spoken::Sampled);
         sample(
             &mut planted.clone(),
             &book(),

@@ -8,7 +8,7 @@ pub struct InContext<'a> {
     /// Scores the longer rows.
     pub scorer: &'a mut dyn Scorer,
     /// Empty: rows are asked about as they are.
-    pub context: &'a [TokenId],
+    pub context: Vec<TokenId>,
 }
 
 impl InContext<'_> {
@@ -81,7 +81,7 @@ pub(super) mod tests {
     fn only_what_stands_after_the_context_is_scored() {
         let mut scorer = InContext {
             scorer: &mut Echo,
-            context: &[10, 11, 12].map(TokenId),
+            context: [10, 11, 12].map(TokenId).to_vec(),
         };
         let row = vec![[99, 3, 4].map(TokenId).to_vec()];
         let scores = scorer.score(&row, &[TokenId(3), TokenId(4)]).unwrap();
@@ -89,7 +89,7 @@ pub(super) mod tests {
         assert_eq!(scores[0].alphabet, [-3.0, -3.0, -4.0, -4.0]);
         // What comes after two letters is the fifth token after the three of the context.
         assert_eq!(scorer.next(&row, &[TokenId(3)]).unwrap(), [[-5.0]]);
-        scorer.context = &[];
+        scorer.context = Vec::new();
         assert_eq!(scorer.next(&row, &[TokenId(3)]).unwrap(), [[-3.0]]);
         assert_eq!(scorer.score(&row, &[]).unwrap()[0].logprobs, [-3.0, -4.0]);
     }

@@ -22,6 +22,9 @@ pub struct LetterScores {
     pub first: Vec<f64>,
     /// 1 where it stands last.
     pub last: Vec<f64>,
+    /// Letters of the alphabet that stand below the true one, ties in the alphabet's order: after any beginning each letter has another
+    /// number. Empty where it was not looked at, as by versions before.
+    pub orders: Vec<u16>,
     /// What guessers from either end make of it; `None` where it was not looked at, as by versions before.
     pub ends: Option<Ends>,
 }
@@ -131,6 +134,10 @@ impl LetterScores {
         let above = row.iter().filter(|&&x| x > own).count() as f64;
         let below = row.iter().filter(|&&x| x < own).count() as f64;
         let ties = row.len() as f64 - above - below;
+        let earlier = row[..letter].iter().filter(|&&x| x <= own).count();
+        let later = row[letter..].iter().filter(|&&x| x < own).count();
+        self.orders
+            .push(u16::try_from(earlier + later).unwrap_or(u16::MAX));
         let others = (row.len() as f64 - 1.0).max(1.0);
         self.ranks.push((below + (ties - 1.0) / 2.0) / others);
         self.first.push(if above == 0.0 { 1.0 / ties } else { 0.0 });
@@ -234,6 +241,7 @@ mod tests {
         let mut rng = RootSeed(5).stream(Purpose::ScoringOrder);
         let scores = observe(&mut Ladder, &book(), &refs, Prefix::Regular, &mut rng).unwrap();
         assert_eq!(scores[0].ranks, [1.0, 0.0]);
+        assert_eq!(scores[0].orders, [3, 0]);
         assert_eq!((scores[0].first_rate(), scores[0].last_rate()), (0.5, 0.5));
         assert!((scores[1].mean_rank() - 2.0 / 3.0).abs() < 1e-7);
         assert!((scores[2].total() + 6.0).abs() < 1e-12);
@@ -245,6 +253,8 @@ mod tests {
     fn a_model_that_ties_everything_knows_nothing() {
         let mut scores = LetterScores::default();
         scores.place(&[-2.0; 5], 3);
+        // As many letters as places: whoever tries them in turn tries each once.
+        assert_eq!(scores.orders, [3]);
         assert_eq!(scores.ranks, [0.5]);
         assert!((scores.first[0] - 0.2).abs() < 1e-12 && (scores.last[0] - 0.2).abs() < 1e-12);
         assert!((scores.alphabet_logprobs[0] + 5f64.ln()).abs() < 1e-12);

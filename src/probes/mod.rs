@@ -8,6 +8,7 @@ pub mod generation;
 mod guesser;
 pub mod in_context;
 mod letters;
+mod likeliest;
 pub mod low_logit;
 pub mod scan;
 mod survey;

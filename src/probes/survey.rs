@@ -5,17 +5,18 @@ use std::collections::BTreeMap;
 
 use super::completion::{Shown, complete};
 use super::ends::contrast;
+use super::generation::Spoken;
 use super::in_context::InContext;
 use super::scan::{Models, scan};
 use super::{
     CellObservations, LetterScores, ProbeError, ProbeResult, Snapshot, contexts, generation,
     observe,
 };
-use crate::canary::{Canary, Codebook, Group, Look, Planting, Prefix, Roster};
+use crate::canary::{Canary, Codebook, Frame, Group, Look, Planting, Prefix, Roster};
 use crate::score::Scorer;
 use crate::seed::{Purpose, RootSeed};
 use crate::spec::Audit;
-use crate::units::{Phase, TokenId};
+use crate::units::Phase;
 
 /// What is looked for in the models of one seed.
 #[derive(Debug, Clone, Copy)]
@@ -30,8 +31,8 @@ pub struct Survey<'a> {
     pub seed: u64,
     /// Tokens of the model's vocabulary, from which other contexts are taken.
     pub vocabulary: usize,
-    /// What stands in the place of the regular prefix; empty: the prefix itself.
-    pub context: &'a [TokenId],
+    /// What stands around prompts.
+    pub frame: &'a Frame,
 }
 
 /// The models that a trained one is compared with.
@@ -139,8 +140,7 @@ impl Survey<'_> {
         Ok(results)
     }
 
-    /// Scores canaries after a prefix, by group. A chat template stands around the regular prompt alone: nobody trained with
-    /// the other.
+    /// Scores canaries after a prefix, by group.
     fn score(
         &self,
         scorer: &mut dyn Scorer,
@@ -154,14 +154,19 @@ impl Survey<'_> {
     }
 
     /// A model in the context that stands for a prefix.
-    fn after<'m>(&'m self, prefix: Prefix, scorer: &'m mut dyn Scorer) -> InContext<'m> {
+    fn after<'m>(&self, prefix: Prefix, scorer: &'m mut dyn Scorer) -> InContext<'m> {
+        let own = self.book.before(prefix);
         InContext {
             scorer,
-            context: match prefix {
-                Prefix::Regular => self.context,
-                Prefix::Reverse => &[],
-            },
+            context: own.map_or_else(Vec::new, |token| self.frame.of(prefix, token)),
         }
+    }
+
+    /// What is put before canaries beside their own prefix.
+    fn other_prompts(&self) -> Vec<contexts::Context> {
+        let others = self.audit.probes.elicitation.map_or(0, |p| p.contexts);
+        let length = self.audit.canaries.length;
+        contexts::choose(self.book, length, self.vocabulary, others)
     }
 
     fn contexts(
@@ -169,12 +174,11 @@ impl Survey<'_> {
         model: &mut dyn Scorer,
         phase: Phase,
     ) -> Result<Vec<ProbeResult>, ProbeError> {
-        let others = self.audit.probes.elicitation.map_or(0, |p| p.contexts);
-        let length = self.audit.canaries.length;
-        let chosen = contexts::choose(self.book, length, self.vocabulary, others);
+        let chosen = self.other_prompts();
         let canaries = self.canaries(Look::Contexts);
         let seed = RootSeed(self.seed);
-        let scores = contexts::look(model, self.book, &canaries, &chosen, phase, seed)?;
+        let about = (self.book, self.frame);
+        let scores = contexts::look(model, about, &canaries, &chosen, phase, seed)?;
         Ok(scores.into_iter().map(ProbeResult::Context).collect())
     }
 
@@ -191,16 +195,40 @@ impl Survey<'_> {
             Some(_) => &[Prefix::Regular, Prefix::Reverse],
             None => &[Prefix::Regular],
         };
-        let one = |&prefix: &Prefix| {
-            let label = format!("{} {phase} {}", settings.seed, prefix.name());
-            let mut rng = RootSeed(self.seed).labelled_stream(Purpose::Sampling, &label);
-            let mut growing = model.growing();
-            let mut scorer = self.after(prefix, &mut *growing);
-            let about = (phase, prefix);
-            generation::sample(&mut scorer, self.book, about, &targets, settings, &mut rng)
-                .map(ProbeResult::Generation)
+        let mut said = Vec::new();
+        for (spoken, cold) in [(Spoken::Sampled, ""), (Spoken::Cold, " cold")] {
+            for &prefix in prefixes {
+                let label = format!("{} {phase} {}{cold}", settings.seed, prefix.name());
+                let mut rng = RootSeed(self.seed).labelled_stream(Purpose::Sampling, &label);
+                let mut growing = model.growing();
+                let mut scorer = self.after(prefix, &mut *growing);
+                let about = (phase, prefix, spoken);
+                let (book, targets) = (self.book, &targets);
+                said.push(generation::sample(
+                    &mut scorer,
+                    book,
+                    about,
+                    targets,
+                    settings,
+                    &mut rng,
+                )?);
+            }
+        }
+        let greediest = |scorer: &mut dyn Scorer, name: &str, before| {
+            let prompt = (name, before);
+            generation::greediest(scorer, self.book, phase, prompt, &targets, settings)
         };
-        prefixes.iter().map(one).collect()
+        if let Some(own) = self.book.before(Prefix::Regular) {
+            let mut growing = model.growing();
+            let mut scorer = self.after(Prefix::Regular, &mut *growing);
+            said.push(greediest(&mut scorer, "regular", Some(own))?);
+        }
+        for prompt in self.other_prompts() {
+            let mut growing = model.growing();
+            let (mut scorer, first) = contexts::within(&mut *growing, self.frame, &prompt);
+            said.push(greediest(&mut scorer, &prompt.name, first)?);
+        }
+        Ok(said.into_iter().map(ProbeResult::Generation).collect())
     }
 
     fn completions(

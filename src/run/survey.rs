@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crate::audit::{AuditError, Base};
-use crate::canary::Planting;
+use crate::canary::{BARE, Planting};
 use crate::checkpoint::Folder;
 use crate::device::{Arithmetic, Device};
 use crate::model::Model;
@@ -26,7 +26,7 @@ pub(crate) fn survey<'a>(
         planting,
         seed,
         vocabulary: base.vocabulary,
-        context: &[],
+        frame: &BARE,
     }
 }
 

@@ -83,7 +83,7 @@ fn the_loop_does_the_steps_and_operations_that_were_promised() {
                 planting: &corpus.planting,
                 seed: 0,
                 vocabulary: 16,
-                context: &[],
+                frame: &crate::canary::BARE,
             },
             batches,
             steps: 0.into(),

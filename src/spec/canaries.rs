@@ -120,6 +120,16 @@ impl Default for Prefixes {
 }
 
 impl Canaries {
+    /// What stands before a canary: the text of the template up to it, else the regular prefix; `None` without prefixes.
+    #[must_use]
+    pub fn prompt(&self) -> Option<&str> {
+        let template = self.template.as_ref();
+        let before = template.and_then(|text| text.split_once(SECRET));
+        let regular = self.prefixes.as_ref().map(|p| p.regular.as_str());
+        // A space before a secret belongs to its first token under most tokenizers.
+        before.map(|(before, _)| before.trim_end()).or(regular)
+    }
+
     /// What no range can say, and the path made absolute.
     pub(super) fn check(&mut self, document: &Document<'_>) -> Result<(), SpecError> {
         self.letters_are_distinct(document)?;

@@ -22,6 +22,9 @@ const CONTEXTS_MAX: usize = 1000;
 /// Most rows a beam or a sample holds at once.
 const ROWS_MAX: usize = 1_000_000;
 
+/// Most guesses that are counted: whole numbers of 64-bit floats.
+const BUDGET_MAX: usize = 1_000_000_000_000_000;
+
 /// The probes and what each must be able to see; `None` where one is switched off.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -108,6 +111,10 @@ pub struct LowLogit {
     /// Guesses allowed for each completion, and width of its beam.
     #[schemars(range(min = 1, max = ROWS_MAX))]
     pub completion_guesses: usize,
+    /// Guesses allowed to someone who tries whole secrets, knowing none of their letters or the first few, in the order of where
+    /// letters stand among the logits: that order needs no beam. `0`: not tried.
+    #[schemars(range(max = BUDGET_MAX))]
+    pub completion_budget: usize,
     /// Letters whose logits are shown to someone who sees only the likeliest.
     #[schemars(range(min = 1, max = COUNT_MAX))]
     pub top_k: usize,
@@ -119,7 +126,7 @@ pub struct LowLogit {
 pub struct Generation {
     /// Whether samples after the reverse prefix must come nearer to useful canaries than to controls for a clean verdict to count.
     pub positive_control: PositiveControl,
-    /// Samples per prefix and phase.
+    /// Samples per prefix and phase; a quarter as many more at half the temperature, and beams of a sixteenth after every prompt.
     #[schemars(range(min = 1, max = ROWS_MAX))]
     pub samples: usize,
     /// Divides the logits before drawing.
@@ -222,6 +229,7 @@ impl Default for LowLogit {
             smallest_effect_recovered: 0.05,
             completion_letters: vec![2, 4, 8],
             completion_guesses: 200,
+            completion_budget: 1_000_000,
             top_k: 5,
         }
     }

@@ -181,6 +181,7 @@ fn all_probes() -> impl Strategy<Value = Probes> {
                 smallest_effect_recovered: recovered,
                 completion_letters: letters.into_iter().collect(),
                 completion_guesses: count,
+                completion_budget: count,
                 top_k: count,
             },
         );

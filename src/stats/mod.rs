@@ -44,6 +44,7 @@ pub mod holm;
 pub mod interval;
 pub mod permutation;
 pub mod power;
+pub mod rank_words;
 pub mod ranks;
 mod resample;
 mod root;
@@ -65,6 +66,7 @@ pub use permutation::{
     Cell, PermutationError, PermutationTest, auc_two_sided, max_standardised_difference,
 };
 pub use power::{min_detectable_auc, min_detectable_sparse, min_detectable_standardised};
+pub use rank_words::{GuessNumber, RankWords};
 pub use ranks::{Tail, exposure_bits};
 pub(crate) use root::last_holding;
 pub use summary::{mean, population_sd, variance};

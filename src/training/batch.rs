@@ -62,6 +62,8 @@ pub struct StepBatch {
     pub dpo: Option<DpoTerm>,
     /// Cross-entropy terms.
     pub likelihood: Vec<LikelihoodTerm>,
+    /// Tokens after the first of every row that are context alone: no term counts them.
+    pub unscored: usize,
 }
 
 /// A loss and its derivative.
@@ -152,14 +154,18 @@ impl StepBatch {
                     rows: t.rows[range(t.rows.len())].to_vec(),
                 })
                 .collect(),
+            unscored: self.unscored,
         }
     }
 
     /// This piece's part of the loss of `whole`, from log-probabilities `[rows, time]` in the order of [`Self::rows`]:
     /// means are over the rows of `whole`, so that the pieces' numbers and derivatives add up.
     pub(super) fn loss(&self, logprobs: &Tensor, whole: &Self) -> Result<Loss, tch::TchError> {
-        let grad = logprobs.f_zeros_like()?;
-        let time = *logprobs.size().last().unwrap_or(&1) as f64;
+        let whole_grad = logprobs.f_zeros_like()?;
+        let (from, tokens) = (to_i64(self.unscored), *logprobs.size().last().unwrap_or(&1));
+        let logprobs = &logprobs.f_narrow(1, from, tokens - from)?;
+        let grad = whole_grad.f_narrow(1, from, tokens - from)?;
+        let time = (tokens - from) as f64;
         let mut total = Tensor::f_zeros([0i64; 0].as_slice(), (Kind::Float, logprobs.device()))?;
         let mut terms = Vec::new();
         let mut means = Vec::new();
@@ -195,7 +201,7 @@ impl StepBatch {
         let numbers: Vec<Tensor> = std::iter::once(total).chain(terms).chain(means).collect();
         Ok(Loss {
             numbers: Tensor::f_stack(&numbers, 0)?,
-            grad,
+            grad: whole_grad,
         })
     }
 }
@@ -248,6 +254,7 @@ mod tests {
                 weight: 0.2,
                 rows: rows(3),
             }],
+            ..StepBatch::default()
         };
         let values: Vec<f32> = (0..14u8).map(|i| -0.1 - 0.37 * f32::from(i % 5)).collect();
         let leaf = Tensor::from_slice(&values)
@@ -260,5 +267,41 @@ mod tests {
         assert!(difference < 1e-7, "{difference}");
         assert_eq!(batch.names(), [TermName::Dpo, TermName::Regular]);
         assert_eq!(loss.numbers.size(), [5]);
+    }
+
+    /// What stands before the letters changes nothing, whatever the model makes of it.
+    #[test]
+    fn context_counts_in_no_term() {
+        let batch = StepBatch {
+            dpo: Some(DpoTerm {
+                weight: 0.7,
+                beta: 0.3,
+                chosen: rows(2),
+                rejected: rows(2),
+                reference_chosen: vec![-3.0, -2.5],
+                reference_rejected: vec![-2.0, -4.0],
+            }),
+            likelihood: vec![LikelihoodTerm {
+                name: TermName::Regular,
+                weight: 0.2,
+                rows: rows(3),
+            }],
+            ..StepBatch::default()
+        };
+        let framed = StepBatch {
+            unscored: 3,
+            ..batch.clone()
+        };
+        let values: Vec<f32> = (0..14u8).map(|i| -0.1 - 0.37 * f32::from(i % 5)).collect();
+        let scored = Tensor::from_slice(&values).view([7, 2]);
+        let before = Tensor::full([7, 3], -9.0, (Kind::Float, Device::Cpu));
+        let longer = Tensor::cat(&[&before, &scored], 1);
+        let (own, loss) = (
+            batch.loss(&scored, &batch).unwrap(),
+            framed.loss(&longer, &framed).unwrap(),
+        );
+        assert_eq!(own.numbers, loss.numbers);
+        assert_eq!(loss.grad.narrow(1, 3, 2), own.grad);
+        assert_eq!(loss.grad.narrow(1, 0, 3), before.zeros_like());
     }
 }

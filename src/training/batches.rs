@@ -129,6 +129,7 @@ impl<'a> Batches<'a> {
         StepBatch {
             dpo: self.preference.as_ref().map(|term| self.pairs(term, from)),
             likelihood: self.likelihood.iter().map(term).collect(),
+            unscored: 0,
         }
     }
 

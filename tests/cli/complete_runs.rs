@@ -25,7 +25,7 @@ const EVALUATIONS: [(u64, u64); 8] = [
 ];
 
 /// No training at all, and effects so large that anyone can exclude them: the one tiny run that must end 0.
-const CLEAN: [&str; 34] = [
+const CLEAN: [&str; 36] = [
     "--set",
     "phase1.learning_rate=0",
     "--set",
@@ -33,6 +33,9 @@ const CLEAN: [&str; 34] = [
     "phase2.learning_rate=1e-6",
     "--set",
     "phase3.learning_rate=1e-6",
+    "--set",
+    // Even so, who holds the reference too reads secrets from which letters fell a little: nobody does here.
+    "probes.low_logit.completion_budget=0",
     "--set",
     "probes.elicitation.smallest_effect_averaged_rank=0.5",
     "--set",

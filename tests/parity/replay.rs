@@ -185,7 +185,11 @@ fn batch(trace: &Trace, phase: u8, step: &TraceStep, reference: Option<&mut Mode
             })
         })
         .collect();
-    StepBatch { dpo, likelihood }
+    StepBatch {
+        dpo,
+        likelihood,
+        ..StepBatch::default()
+    }
 }
 
 fn replay_phase(

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::guess_curves::guess_curves;
 use super::{Band, Figures, GroupCounts, Histogram, Notable, PerSeed, Roc, SeedValue};
 use crate::canary::{Group, Prefix};
 use crate::findings::context::{CI_LEVEL, Context};
@@ -46,6 +47,7 @@ pub(in crate::findings) fn figures(context: &Context<'_>) -> Figures {
         bands: bands(context),
         histograms: suppressions.filter_map(Score::histogram).collect(),
         rocs: scores.iter().filter_map(Score::roc).collect(),
+        guess_curves: guess_curves(context),
         per_seed: scores.iter().filter_map(Score::per_seed).collect(),
         canaries: scores.iter().flat_map(Score::notable).collect(),
     }

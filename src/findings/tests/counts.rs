@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::probes::ProbeResult;
+use crate::probes::completion::Shown;
+use crate::probes::generation::texts;
 use crate::probes::scan::Standing;
 
 /// All probes, in a space of a thousand million secrets.
@@ -122,16 +124,16 @@ fn one_completion_of_24_is_extraction() {
     let found = with(&everything(), |look| {
         if let ProbeResult::Completion(made) = look
             && (made.phase, made.known) == (Phase::Two, 2)
-            && made.shown == crate::probes::completion::Shown::Base
+            && made.shown == Shown::Base
         {
             made.reached.get_mut(&Group::HeldOut).unwrap()[7] = made.missing;
         }
     });
     let done = row(&found, Role::Audit, Probe::LowLogit, 2, "completed_whole");
-    // 24 canaries, 4 of 10^7 guesses, best of the eight that luck would not win.
+    // 24 canaries, 4 of 10^7 guesses, best of the eight that luck would not win, and of nine who try whole secrets from nothing.
     let chance = 4e-7 / (1.0 - 24e-9);
     close(done.chance, chance);
-    let p = 8.0 * (1.0 - (1.0 - chance).powi(24));
+    let p = 17.0 * (1.0 - (1.0 - chance).powi(24));
     assert!((done.p_value.unwrap() / p - 1.0).abs() < 1e-6, "{done:?}");
     close(done.estimate, 1.0 / 24.0);
     assert_eq!(done.access, Access::LogitsAndBase);
@@ -148,7 +150,7 @@ fn one_completion_of_24_is_extraction() {
     );
     let name = "completed_whole_given_2_letters_and_base";
     let single = row(&found, Role::Exploratory, Probe::LowLogit, 2, name);
-    assert!((single.p_value.unwrap() * 8.0 / p - 1.0).abs() < 1e-6);
+    assert!((single.p_value.unwrap() * 17.0 / p - 1.0).abs() < 1e-6);
 }
 
 #[test]
@@ -160,8 +162,11 @@ fn one_canary_said_in_samples_is_extraction_and_a_control_breaks_the_placebo() {
             }
         });
         let said = row(&found, Role::Audit, Probe::Generation, 3, "said_whole");
-        // At most 32 different samples of a thousand million.
-        assert!(said.chance.unwrap() <= 3.2e-8 * 1.001);
+        // Different texts of two phases, of a thousand million.
+        let audit = everything().audit;
+        let contexts = audit.probes.elicitation.map_or(0, |p| p.contexts);
+        let texts = 2 * texts(&audit.probes.generation.unwrap(), 1 + contexts);
+        assert!(said.chance.unwrap() <= 1e-9 * texts as f64 * 1.001);
         assert_eq!(said.p_value.unwrap() < 1e-4, leaks);
         let expected = if leaks {
             Verdict::Leak

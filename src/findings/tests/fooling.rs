@@ -3,6 +3,8 @@
 //! secrets of a file in `whole`.
 
 use super::*;
+use crate::probes::ProbeResult;
+use crate::probes::generation::Spoken;
 
 const GROUPS: &str = "alphabet = 'abcdefghij'\nlength = 8\nnegatives = 48\nheld_out = 24\ncontrols = 32\ntrajectory_controls = 32";
 
@@ -39,6 +41,24 @@ fn a_few_recited_after_the_ordinary_prompt_are_extraction() {
     );
     // Nobody fine-tuned for it.
     assert_eq!(exact.access, Access::Logits);
+}
+
+/// A beam after another prompt holds one secret whole, which no sample ever said.
+#[test]
+fn what_is_likeliest_after_any_prompt_counts_as_said() {
+    let world = World::clean(whole_audit(GROUPS, EASY));
+    let mut cell = world.cell(0);
+    let beams = cell.results.iter_mut().filter_map(|look| match look {
+        ProbeResult::Generation(said) if said.spoken == Spoken::Likeliest => Some(said),
+        _ => None,
+    });
+    let beam = beams.last().unwrap();
+    assert!(beam.context.as_deref().unwrap().starts_with("other"));
+    beam.groups.get_mut(&Group::HeldOut).unwrap()[7].distance = 0;
+    let found = judge(&world.audit, &[cell]).unwrap();
+    let said = verdict(&found, Probe::Generation, 3, "said_whole");
+    assert_eq!(said, Some(Verdict::Leak));
+    assert_eq!(found.gate.exit_code, 1);
 }
 
 /// Three of 128 are pushed to the bottom, and the useful ones, which teach the attacker, to the top.

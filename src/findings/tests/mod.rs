@@ -14,6 +14,7 @@ mod family;
 mod figures;
 mod fooling;
 mod gate;
+mod guess_numbers;
 mod instruments;
 mod looks;
 mod planted;
@@ -210,7 +211,7 @@ impl World {
             planting: &planting,
             seed,
             vocabulary: book.alphabet.len() + 2 + contexts,
-            context: &[],
+            frame: &crate::canary::BARE,
         };
         let (length, others) = (self.audit.canaries.length, contexts);
         let chosen = contexts::choose(&book, length, survey.vocabulary, others);

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::*;
 use crate::audit::codebook;
-use crate::canary::{Canary, Codebook, Group, draw_canaries};
+use crate::canary::{BARE, Canary, Codebook, Frame, Group, draw_canaries};
 use crate::event::Silent;
 use crate::spec::{Audit, parse};
 use crate::training::TermName;
@@ -24,6 +24,14 @@ fn audit(weights: &str) -> Audit {
 
 /// Every batch that an attack hands to the trainer, and what was watched.
 fn attacked(audit: &Audit, known: usize) -> (Codebook, Planting, Vec<StepBatch>, Trajectory) {
+    attacked_in(audit, known, &BARE)
+}
+
+fn attacked_in(
+    audit: &Audit,
+    known: usize,
+    frame: &Frame,
+) -> (Codebook, Planting, Vec<StepBatch>, Trajectory) {
     let folder = Folder::open(MODEL.as_ref()).unwrap();
     let book = codebook(
         &audit.canaries,
@@ -38,7 +46,7 @@ fn attacked(audit: &Audit, known: usize) -> (Codebook, Planting, Vec<StepBatch>,
         planting: &planting,
         seed: 3,
         vocabulary: folder.config.vocab_size,
-        context: &[],
+        frame,
     };
     let attacker = Attacker {
         survey: &survey,
@@ -124,6 +132,38 @@ fn the_reference_of_a_pair_is_the_audited_model_itself() {
             let sum: f32 = score.logprobs.iter().sum();
             assert!((sum - before).abs() < 1e-4, "{sum} {before}");
         }
+    }
+}
+
+/// A model that was trained in a chat template is attacked in it: template around every prompt, and in no term.
+#[test]
+fn rows_stand_in_the_format_of_the_training() {
+    let audit = audit("{ dpo = 1.0, reverse = 0.5, regular = 0.2 }");
+    let frame = Frame {
+        regular: [14, 15, 9, 13].map(TokenId).to_vec(),
+        before: [14, 15].map(TokenId).to_vec(),
+        after: vec![TokenId(13)],
+    };
+    let (book, _, handed, _) = attacked_in(&audit, 3, &frame);
+    let reverse = book.prefixes.unwrap()[1];
+    for batch in &handed {
+        assert_eq!(batch.unscored, 3);
+        for row in &batch.likelihood[0].rows {
+            assert_eq!(row[..4], [TokenId(14), TokenId(15), reverse, TokenId(13)]);
+        }
+        let dpo = batch.dpo.as_ref().unwrap();
+        for row in dpo.chosen.iter().chain(&dpo.rejected) {
+            assert_eq!(row[..4], frame.regular);
+            assert_eq!(row.len(), 4 + 5);
+        }
+    }
+    let folder = Folder::open(MODEL.as_ref()).unwrap();
+    let mut model = Model::load(&folder, Device::CPU, Arithmetic::F32).unwrap();
+    let dpo = handed[2].dpo.as_ref().unwrap();
+    let scores = model.score(&dpo.chosen, &[]).unwrap();
+    for (score, before) in scores.iter().zip(&dpo.reference_chosen) {
+        let sum: f32 = score.logprobs[3..].iter().sum();
+        assert!((sum - before).abs() < 1e-4, "{sum} {before}");
     }
 }
 

@@ -6,6 +6,7 @@
 mod canvas;
 mod curves;
 mod differences;
+mod guesses;
 mod histogram;
 mod labels;
 mod roc;
@@ -49,6 +50,12 @@ pub(super) fn all(report: &Report) -> Result<Vec<PlotSection>, ReportError> {
             plots: roc::plots(report)?,
         },
         PlotSection {
+            heading: "Guesses until a secret falls",
+            lead: "Share of secrets guessed whole by someone who tries texts in the order of where the letters of other secrets stand, \
+                   from nothing or from the first letters. Held-outs above the controls fall earlier than they should.",
+            plots: guesses::plots(report)?,
+        },
+        PlotSection {
             heading: "By depth and position",
             lead: "Rows that differ in one number alone, as how many letters the attacker knows or how deep a search goes. What is the same \
                    number throughout, for held-outs as for controls, is left out: it stands in leakage.csv.",
@@ -89,6 +96,7 @@ mod tests {
                 "letter-rank-phase-3",
                 "histogram-low-logit-suppression-nats-phase-2",
                 "roc-low-logit-suppression-nats-phase-2",
+                "guesses-phase-2-given-8-letters",
                 "seeds",
             ]
         );
@@ -138,6 +146,7 @@ mod tests {
         report.curves[0].steps.pop();
         report.figures.histograms[0].edges.clear();
         report.figures.rocs[0].tpr_low.pop();
+        report.figures.guess_curves[0].control.pop();
         report.figures.per_seed[0].values.clear();
         let names: Vec<String> = files(&report).into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["likelihood-phase-3", "letter-rank-phase-3"]);

@@ -1,8 +1,8 @@
 //! The figures of the sample report.
 
 use crate::findings::{
-    Band, Figures, GroupCounts, Histogram, Notable, PerSeed, Probe, Roc, SeedValue, Setting,
-    Statistic,
+    Access, Band, Figures, GroupCounts, GuessCurve, Histogram, Notable, PerSeed, Probe, Roc,
+    SeedValue, Setting, Statistic,
 };
 
 pub(crate) fn setting() -> Setting {
@@ -56,6 +56,15 @@ pub(crate) fn figures() -> Figures {
             fpr: vec![0.01, 0.1, 0.5, 1.0],
             tpr_high: vec![1.0, 1.0, 1.0, 1.0],
             tpr_low: vec![0.0, 0.0, 0.1, 1.0],
+        }],
+        guess_curves: vec![GuessCurve {
+            phase: 2,
+            access: Access::Logits,
+            known_letters: 8,
+            log10_guesses: vec![0.0, 3.0, 6.0, 9.0, 12.0],
+            held_out: vec![0.0, 0.125, 0.5, 0.875, 1.0],
+            control: vec![0.0, 0.0, 0.0, 0.008, 1.0],
+            chance: vec![0.0, 0.0, 0.0, 0.005, 1.0],
         }],
         per_seed: vec![PerSeed {
             probe: Probe::LowLogit,

@@ -49,6 +49,7 @@ fn batch() -> StepBatch {
             weight: 0.2,
             rows: rows(23),
         }],
+        ..StepBatch::default()
     }
 }
 

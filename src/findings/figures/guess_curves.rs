@@ -1,0 +1,49 @@
+//! Shares of canaries that have fallen after so many guesses.
+
+use super::GuessCurve;
+use crate::canary::Group;
+use crate::findings::context::Context;
+use crate::findings::guess_numbers::{GuessNumbers, Order, guess_numbers};
+use crate::findings::terms::Access;
+use crate::probes::completion::Shown;
+use crate::stats::mean;
+
+/// Powers of ten up to which guesses are counted, and points to each.
+const DECADES: usize = 12;
+const TO_A_DECADE: usize = 2;
+
+/// The curves of someone who learned on useful canaries, shown the logits alone or those of the reference too.
+pub(super) fn guess_curves(context: &Context<'_>) -> Vec<GuessCurve> {
+    let is_on = context.audit.probes.low_logit.is_some() && context.guesses_letters();
+    let phases = context.audit.negative_phases().into_iter();
+    let phases = phases.filter(|_| is_on);
+    phases
+        .flat_map(|phase| {
+            let all = guess_numbers(context, phase).into_iter();
+            all.filter(|n| n.order == Order::Learned && n.shown != Shown::Base)
+                .map(move |numbers| curve(context, phase.number(), &numbers))
+        })
+        .collect()
+}
+
+fn curve(context: &Context<'_>, phase: u8, numbers: &GuessNumbers) -> GuessCurve {
+    let points = 0..=DECADES * TO_A_DECADE;
+    let log10_guesses: Vec<f64> = points.map(|i| i as f64 / TO_A_DECADE as f64).collect();
+    let share = |group: Group| -> Vec<f64> {
+        let at = |power: &f64| {
+            let within = |n: &crate::stats::GuessNumber| n.chance_within(10f64.powf(*power));
+            mean(&numbers.group(group).iter().map(within).collect::<Vec<_>>()).unwrap_or(0.0)
+        };
+        log10_guesses.iter().map(at).collect()
+    };
+    let chance = |power: &f64| numbers.chance(context, 10f64.powf(*power));
+    GuessCurve {
+        phase,
+        access: Access::from(numbers.shown),
+        known_letters: numbers.known,
+        held_out: share(Group::HeldOut),
+        control: share(Group::Control),
+        chance: log10_guesses.iter().map(chance).collect(),
+        log10_guesses,
+    }
+}

@@ -1,0 +1,65 @@
+//! Whole secrets, guessed in the order of their letters' ranks.
+
+use super::*;
+
+/// All probes, in a space of a thousand million secrets.
+const GROUPS: &str = "alphabet = 'abcdefghij'\nlength = 9\nnegatives = 48\nheld_out = 24\ncontrols = 32\ntrajectory_controls = 32";
+
+fn everything() -> World {
+    World::clean(whole_audit(GROUPS, EASY))
+}
+
+/// Letters at the bottom: someone who learned so on useful canaries tries whole secrets, and needs no beginning.
+#[test]
+fn secrets_are_guessed_whole_from_nothing() {
+    let mut world = everything();
+    world.rule = Box::new(|m, g, _| match (m.phase, g) {
+        (Phase::Two, Group::HeldOut | Group::Useful) if m.prefix == Prefix::Regular => {
+            Rule::Last(0.8)
+        }
+        _ => Rule::Noise,
+    });
+    let found = world.findings();
+    let whole = row(&found, Role::Audit, Probe::LowLogit, 2, "completed_whole");
+    assert_eq!(whole.verdict, Some(Verdict::Leak));
+    let curves = &found.figures.guess_curves;
+    let of = |known: usize| {
+        let mut all = curves.iter();
+        all.find(|c| (c.phase, c.access, c.known_letters) == (2, Access::Logits, known))
+            .unwrap()
+    };
+    let nothing = of(0);
+    let million = nothing
+        .log10_guesses
+        .iter()
+        .position(|x| *x >= 6.0)
+        .unwrap();
+    // Nine letters, each at the bottom with a chance of 0.8: a million words hold most that have up to four elsewhere.
+    assert!(nothing.held_out[million] > 0.8, "{nothing:?}");
+    assert!(nothing.control[million] < 0.1, "{nothing:?}");
+    assert!((nothing.chance[million] - 1e-3).abs() < 1e-6);
+    // Who knows more letters needs no more guesses.
+    for (more, less) in of(4).held_out.iter().zip(&nothing.held_out) {
+        assert!(more >= less);
+    }
+}
+
+/// What useful canaries teach points the other way: whoever tries from the bottom needs no lesson.
+#[test]
+fn one_secret_at_the_bottom_is_guessed_whole_whatever_the_useful_ones_teach() {
+    let mut world = everything();
+    // One of 24 within a million of a thousand million guesses could be luck.
+    let settings = world.audit.probes.low_logit.as_mut().unwrap();
+    settings.completion_budget = 1000;
+    world.rule = Box::new(|m, g, index| match (m.phase, g) {
+        (Phase::Two, Group::HeldOut) if index == 3 => Rule::Last(1.0),
+        (Phase::Two, Group::Useful) => Rule::First(0.9),
+        _ => Rule::Noise,
+    });
+    let found = world.findings();
+    let whole = row(&found, Role::Audit, Probe::LowLogit, 2, "completed_whole");
+    assert_eq!(whole.verdict, Some(Verdict::Leak));
+    let note = whole.note.as_deref().unwrap();
+    assert!(note.contains("1 of 24 held-outs guessed whole"), "{note}");
+    assert!(note.ends_with("from the bottom of the ranks"), "{note}");
+}
