@@ -9,9 +9,10 @@ use crate::canary::{Canary, Codebook, Group, draw};
 use crate::checkpoint::ModelConfig;
 use crate::device::{Arithmetic, Device};
 use crate::model::{Cached, Model};
+use crate::probes::completion::Shown;
 use crate::probes::scan::{Models, scan};
 use crate::score::{RowScore, ScoreError, Scorer};
-use crate::seed::RootSeed;
+use crate::seed::{Purpose, RootSeed};
 use crate::spec::Scan as Settings;
 use crate::units::{Phase, TokenId};
 
@@ -109,7 +110,9 @@ pub fn bench_scan(
         let start = Instant::now();
         let [model, reference] = &mut counted;
         let mut models = Models { model, reference };
-        scan(&mut models, Phase::Two, &book, &canaries, settings)?;
+        let mut rng = RootSeed(0).stream(Purpose::Sampling);
+        let about = (Phase::Two, Shown::Reference);
+        scan(&mut models, about, &book, &canaries, settings, &mut rng)?;
         if turn > 0 {
             times.push(start.elapsed().as_secs_f64());
         }

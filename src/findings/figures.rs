@@ -104,6 +104,10 @@ pub struct GuessCurve {
     pub log10_guesses: Vec<f64>,
     /// Share of held-outs that have fallen.
     pub held_out: Vec<f64>,
+    /// Share of held-outs that the scan's beam found among its first guesses, as far as it guessed; empty without a scan, and where
+    /// letters are known.
+    #[serde(default)]
+    pub hunted: Vec<f64>,
     /// Share of controls.
     pub control: Vec<f64>,
     /// Chance of one by a model that carries nothing.

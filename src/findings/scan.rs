@@ -7,7 +7,8 @@ use super::measure::Statistic;
 use super::row::{IntervalOf, Row, Subject};
 use super::terms::{Access, Probe, Role};
 use crate::canary::{Group, Prefix};
-use crate::probes::scan::{Depth, Ranking, Scan as Seen, Standing};
+use crate::probes::completion::Shown;
+use crate::probes::scan::{Depth, Hunt, Ranking, Scan as Seen, Standing};
 use crate::spec::Scan;
 use crate::stats::{Urn, binomial_upper, clopper_pearson, hypergeometric_upper};
 use crate::units::Phase;
@@ -198,54 +199,68 @@ impl Scanned<'_> {
         row
     }
 
-    /// Whole secrets among the guesses.
+    /// Whole secrets among the guesses of the hunt that chance explains least.
     fn recovered(&self) -> Row {
         let mut row = self.blank(Role::Audit, Group::HeldOut, Statistic::RecoveredWhole);
-        let counted = |group| {
-            let all = self.seen.iter().filter_map(|seen| seen.found.get(&group));
-            let guesses = self.seen.iter().map(|seen| seen.guesses).max().unwrap_or(0);
-            Counted {
-                recovered: all
-                    .clone()
-                    .flatten()
-                    .filter(|place| place.is_some())
-                    .count(),
-                canaries: all.map(Vec::len).sum(),
-                chance: chance_of(
-                    guesses as f64,
-                    self.context.letters(),
-                    self.context.length(),
-                    self.context.share_left(),
-                ),
-            }
+        let hunts = self.hunts();
+        let of = |group| -> Vec<Counted> {
+            hunts.iter().map(|hunt| self.counted(hunt, group)).collect()
         };
         let n = |group| {
-            self.seen
-                .first()
-                .map(|s| s.found.get(&group).map_or(0, Vec::len))
+            let first = hunts.first().and_then(|hunt| hunt.first());
+            first.map(|hunt| hunt.found.get(&group).map_or(0, Vec::len))
         };
         row.n = n(Group::HeldOut).unwrap_or(0);
         row.n_control = n(Group::Control);
-        best_into(&mut row, &[counted(Group::HeldOut)]);
-        row.p_method = Some("binomial, chance known".to_owned());
-        row.control_estimate = counted(Group::Control).share();
+        let held_out = of(Group::HeldOut);
+        if let Some(best) = best_into(&mut row, &held_out) {
+            row.control_estimate = of(Group::Control)[best].share();
+            if held_out[best].recovered > 0 {
+                row.access = hunts[best].first().map_or(row.access, |h| h.shown.into());
+            }
+            row.note = Some(Self::precision(&hunts[best]));
+        }
         row.ask(self.context.audit);
-        row.note = Some(self.precision());
         row
     }
 
-    /// How many of the guesses were secrets, and whose.
-    fn precision(&self) -> String {
-        let guesses: usize = self.seen.iter().map(|seen| seen.guesses).sum();
-        let looked: usize = self.seen.iter().map(|seen| seen.looked_at).sum();
-        let of = |group| {
-            let all = self.seen.iter().filter_map(|seen| seen.found.get(&group));
-            all.flatten().filter(|place| place.is_some()).count()
+    /// The hunts of all seeds by what was shown.
+    fn hunts(&self) -> Vec<Vec<&Hunt>> {
+        let all = |shown| -> Vec<&Hunt> {
+            let hunts = self.seen.iter().flat_map(|seen| &seen.hunts);
+            hunts.filter(|hunt| hunt.shown == shown).collect()
         };
+        let hunts = Shown::ALL.into_iter().map(all);
+        hunts.filter(|hunts| !hunts.is_empty()).collect()
+    }
+
+    fn counted(&self, hunts: &[&Hunt], group: Group) -> Counted {
+        let guesses = hunts.iter().map(|hunt| hunt.guesses).max().unwrap_or(0);
+        let all = hunts.iter().filter_map(|hunt| hunt.found.get(&group));
+        Counted {
+            recovered: all.clone().flatten().flatten().count(),
+            canaries: all.map(Vec::len).sum(),
+            chance: chance_of(
+                guesses as f64,
+                self.context.letters(),
+                self.context.length(),
+                self.context.share_left(),
+            ),
+        }
+    }
+
+    /// How many of the guesses were secrets, and how soon.
+    fn precision(hunts: &[&Hunt]) -> String {
+        let guesses: usize = hunts.iter().map(|hunt| hunt.guesses).sum();
+        let looked: usize = hunts.iter().map(|hunt| hunt.looked_at).sum();
+        let held_outs = hunts.iter().filter_map(|h| h.found.get(&Group::HeldOut));
+        let places: Vec<usize> = held_outs.flatten().filter_map(|place| *place).collect();
+        let first = places.iter().min().map_or(String::new(), |place| {
+            format!(", the first of them at guess {place}")
+        });
         format!(
-            "of {guesses} ranked guesses {} were held-outs and {} useful canaries; {looked} beginnings looked at",
-            of(Group::HeldOut),
-            of(Group::Useful)
+            "of {guesses} ranked guesses {} were held-outs{first}; {looked} beginnings looked at",
+            places.len()
         )
     }
 }

@@ -184,7 +184,25 @@ impl<'a> Counter<'a> {
         }
         if let Some(p) = audit.probes.scan {
             let listed = letters.saturating_pow(u32::try_from(p.depth).unwrap_or(u32::MAX) - 1);
-            grown += 2 * (2 * listed + p.beam * canaries.length);
+            grown += 2 * 2 * listed;
+            // Two hunts, one of them in two models; a wide beam's rows are too many to be remembered, and asked about whole.
+            let first = letters.min(p.beam);
+            let hunted: usize = (1..canaries.length)
+                .map(|place| {
+                    first
+                        .saturating_pow(u32::try_from(place).unwrap_or(u32::MAX))
+                        .min(p.beam)
+                })
+                .enumerate()
+                .map(|(place, rows)| {
+                    if rows > ROWS_AT_ONCE {
+                        rows * (place + 2)
+                    } else {
+                        rows
+                    }
+                })
+                .sum();
+            grown += 3 * hunted;
         }
         self.forward(sequences) + 2.0 * (self.layers + self.output) * grown as f64
     }

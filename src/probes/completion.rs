@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::guesser::{Guesser, log_probabilities};
+use super::guesser::{Guesser, Seen, log_probabilities};
 use super::{ProbeError, ROWS_AT_ONCE};
 use crate::canary::{Canary, Codebook, Group, Prefix};
 use crate::score::Scorer;
@@ -124,10 +124,10 @@ fn attack<'c>(
         if rows.is_empty() {
             break;
         }
-        let mut features = guesser.next(book, &rows)?.into_iter();
+        let mut seen = guesser.next(book, &rows)?.into_iter();
         let tau = exponents.get(place - unscored).copied().unwrap_or(0.0);
         for target in targets.iter_mut().filter(|t| !t.lost) {
-            target.step(place, tau, plan, &mut features);
+            target.step(place, tau, plan, &mut seen);
         }
     }
     Ok(targets)
@@ -149,14 +149,14 @@ impl Target<'_> {
         place: usize,
         tau: f64,
         plan: &Completion,
-        features: &mut impl Iterator<Item = Vec<f64>>,
+        seen: &mut impl Iterator<Item = Seen>,
     ) {
         let mut grown: Vec<(f64, usize, u16)> = Vec::new();
         for (parent, beginning) in self.beam.iter().enumerate() {
-            let Some(features) = features.next() else {
+            let Some(seen) = seen.next() else {
                 break;
             };
-            let letters = log_probabilities(&features, tau);
+            let letters = log_probabilities(&seen.features, tau);
             grown.extend(
                 (0u16..)
                     .zip(letters)

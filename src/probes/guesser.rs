@@ -4,8 +4,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::ProbeError;
-use crate::canary::{Canary, Codebook, Prefix};
+use crate::canary::{Canary, Codebook, Letters, Prefix};
 use crate::score::Scorer;
+use crate::units::TokenId;
 
 /// What an attacker who guesses letters is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -47,6 +48,13 @@ pub(super) struct Guesser<'a> {
 }
 
 impl Guesser<'_> {
+    fn seen(&self, model: &[f32], other: Option<&[f32]>) -> Seen {
+        Seen {
+            features: self.feature(model, other),
+            kept: log_sum(model) - other.map_or(0.0, log_sum),
+        }
+    }
+
     /// A number for each letter of the alphabet: large where the model was pushed away.
     fn feature(&self, model: &[f32], other: Option<&[f32]>) -> Vec<f64> {
         let wide = |x: &f32| f64::from(*x);
@@ -67,19 +75,43 @@ impl Guesser<'_> {
         }
     }
 
-    /// Features of the letters after each prefix. `[prefixes][alphabet]`
+    /// What is seen after each prefix. `[prefixes]`
     pub(super) fn next(
         &mut self,
         book: &Codebook,
-        prefixes: &[Vec<crate::units::TokenId>],
-    ) -> Result<Vec<Vec<f64>>, ProbeError> {
+        prefixes: &[Vec<TokenId>],
+    ) -> Result<Vec<Seen>, ProbeError> {
         let model = self.model.next(prefixes, &book.alphabet)?;
         let other = match &mut self.other {
             Some(other) => Some(other.next(prefixes, &book.alphabet)?),
             None => None,
         };
-        let of = |i: usize| self.feature(&model[i], other.as_ref().map(|o| &o[i][..]));
+        let of = |i: usize| self.seen(&model[i], other.as_ref().map(|o| &o[i][..]));
         Ok((0..prefixes.len()).map(of).collect())
+    }
+
+    /// What is seen before each scored letter of texts. `[texts][letters scored]`
+    pub(super) fn before_letters(
+        &mut self,
+        book: &Codebook,
+        texts: &[&Letters],
+    ) -> Result<Vec<Vec<Seen>>, ProbeError> {
+        let row = |letters: &&Letters| book.row(letters, Prefix::Regular);
+        let rows: Vec<_> = texts.iter().map(row).collect();
+        let model = self.model.score(&rows, &book.alphabet)?;
+        let other = match &mut self.other {
+            Some(other) => Some(other.score(&rows, &book.alphabet)?),
+            None => None,
+        };
+        let size = book.alphabet.len();
+        let of = |i: usize| -> Vec<Seen> {
+            let mut others = other.as_ref().map(|o| o[i].alphabet.chunks(size));
+            let places = model[i].alphabet.chunks(size);
+            places
+                .map(|model| self.seen(model, others.as_mut().and_then(Iterator::next)))
+                .collect()
+        };
+        Ok((0..texts.len()).map(of).collect())
     }
 
     /// The exponent τ at each scored letter, learned on known canaries.
@@ -88,38 +120,55 @@ impl Guesser<'_> {
         book: &Codebook,
         known: &[&Canary],
     ) -> Result<Vec<f64>, ProbeError> {
-        let rows: Vec<_> = known
-            .iter()
-            .map(|c| book.row(&c.letters, Prefix::Regular))
-            .collect();
-        let model = self.model.score(&rows, &book.alphabet)?;
-        let other = match &mut self.other {
-            Some(other) => Some(other.score(&rows, &book.alphabet)?),
-            None => None,
-        };
-        let size = book.alphabet.len();
-        let scored = known.first().map_or(0, |c| book.scored(&c.letters).len());
+        let texts: Vec<&Letters> = known.iter().map(|c| &c.letters).collect();
+        let seen = self.before_letters(book, &texts)?;
+        let scored = texts
+            .first()
+            .map_or(0, |letters| book.scored(letters).len());
         let exponent = |place: usize| {
-            let at = place * size..(place + 1) * size;
-            let examples: Vec<Example> = (0..known.len())
-                .map(|i| Example {
-                    features: self.feature(
-                        &model[i].alphabet[at.clone()],
-                        other.as_ref().map(|o| &o[i].alphabet[at.clone()]),
-                    ),
-                    truth: usize::from(book.scored(&known[i].letters)[place]),
-                })
-                .collect();
+            let of = |(seen, letters): (&Vec<Seen>, &&Letters)| Example {
+                features: seen[place].features.clone(),
+                truth: usize::from(book.scored(letters)[place]),
+            };
+            let examples: Vec<Example> = seen.iter().zip(&texts).map(of).collect();
             fit(&examples)
         };
         Ok((0..scored).map(exponent).collect())
     }
 }
 
+/// What an attacker sees after a beginning.
+#[derive(Debug, Clone)]
+pub(super) struct Seen {
+    /// A number for each letter of the alphabet: large where the model was pushed away.
+    pub(super) features: Vec<f64>,
+    /// Log of the probability that the alphabet has together, less that under the other model; nats.
+    pub(super) kept: f64,
+}
+
+impl Seen {
+    /// Letters that the model was pushed away from farther than from each, ties in the alphabet's order. `[alphabet]`
+    pub(super) fn orders(&self) -> Vec<u16> {
+        let mut sorted: Vec<usize> = (0..self.features.len()).collect();
+        sorted.sort_by(|&a, &b| self.features[b].total_cmp(&self.features[a]));
+        let mut orders = vec![0; sorted.len()];
+        for (order, letter) in (0u16..).zip(sorted) {
+            orders[letter] = order;
+        }
+        orders
+    }
+}
+
+fn log_sum(logprobs: &[f32]) -> f64 {
+    let top = logprobs.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = logprobs.iter().map(|&x| f64::from(x - top).exp()).sum();
+    f64::from(top) + sum.ln()
+}
+
 /// A known letter and the features of all.
-struct Example {
-    features: Vec<f64>,
-    truth: usize,
+pub(super) struct Example {
+    pub(super) features: Vec<f64>,
+    pub(super) truth: usize,
 }
 
 /// Largest exponent either way: beyond it the likeliest letter has everything.
@@ -128,7 +177,7 @@ const STEEPEST: f64 = 20.0;
 /// The τ under which known letters are likeliest, with one pseudo-example that knows nothing: 0 without examples.
 ///
 /// The log-likelihood is concave in τ, so where its slope changes sign is the answer.
-fn fit(examples: &[Example]) -> f64 {
+pub(super) fn fit(examples: &[Example]) -> f64 {
     let slope = |tau: f64| {
         let of = |e: &Example| {
             let weights = log_probabilities(&e.features, tau);

@@ -306,17 +306,22 @@ impl Survey<'_> {
         references: &mut References<'_>,
     ) -> Result<Option<ProbeResult>, ProbeError> {
         let settings = self.audit.probes.scan.as_ref();
-        let reference = references.reference.as_mut().or(references.base.as_mut());
-        let (Some(settings), Some(reference)) = (settings, reference) else {
+        // Without phase 1 the public model is the reference.
+        let known = references.reference.as_mut().map(|r| (Shown::Reference, r));
+        let known = known.or(references.base.as_mut().map(|b| (Shown::Base, b)));
+        let (Some(settings), Some((shown, reference))) = (settings, known) else {
             return Ok(None);
         };
+        let label = format!("scan {phase}");
+        let mut rng = RootSeed(self.seed).labelled_stream(Purpose::Sampling, &label);
         let canaries = self.canaries(Look::Scan);
         let (mut model, mut reference) = (model.growing(), reference.growing());
         let mut models = Models {
             model: &mut self.after(Prefix::Regular, &mut *model),
             reference: &mut self.after(Prefix::Regular, &mut *reference),
         };
-        let found = scan(&mut models, phase, self.book, &canaries, settings)?;
+        let about = (phase, shown);
+        let found = scan(&mut models, about, self.book, &canaries, settings, &mut rng)?;
         Ok(Some(ProbeResult::Scan(found)))
     }
 }

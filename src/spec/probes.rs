@@ -111,10 +111,13 @@ pub struct LowLogit {
     /// Guesses allowed for each completion, and width of its beam.
     #[schemars(range(min = 1, max = ROWS_MAX))]
     pub completion_guesses: usize,
-    /// Guesses allowed to someone who tries whole secrets, knowing none of their letters or the first few, in the order of where
-    /// letters stand among the logits: that order needs no beam. `0`: not tried.
-    #[schemars(range(max = BUDGET_MAX))]
-    pub completion_budget: usize,
+    /// Numbers of guesses allowed to someone who tries whole secrets, knowing none of their letters or the first few, in the order of
+    /// where letters stand among the logits: that order needs no beam. `[]`: not tried.
+    #[schemars(
+        title = "an array of rising whole numbers from 1",
+        inner(range(min = 1, max = BUDGET_MAX))
+    )]
+    pub completion_budgets: Vec<usize>,
     /// Letters whose logits are shown to someone who sees only the likeliest.
     #[schemars(range(min = 1, max = COUNT_MAX))]
     pub top_k: usize,
@@ -157,12 +160,9 @@ pub struct Scan {
     /// share.
     #[schemars(range(min = 1, max = ROWS_MAX))]
     pub top: usize,
-    /// Beginnings kept at each further letter.
+    /// Beginnings kept at each letter by the hunt for whole secrets.
     #[schemars(range(min = 1, max = ROWS_MAX))]
     pub beam: usize,
-    /// How many of them may share their first `depth` letters.
-    #[schemars(range(min = 1, max = ROWS_MAX))]
-    pub beam_a_root: usize,
     /// Whole secrets guessed in the end; at most `beam` times the alphabet.
     #[schemars(range(min = 1, max = ROWS_MAX))]
     pub guesses: usize,
@@ -229,7 +229,7 @@ impl Default for LowLogit {
             smallest_effect_recovered: 0.05,
             completion_letters: vec![2, 4, 8],
             completion_guesses: 200,
-            completion_budget: 1_000_000,
+            completion_budgets: vec![1_000, 1_000_000],
             top_k: 5,
         }
     }
@@ -255,8 +255,7 @@ impl Default for Scan {
             depth: 3,
             top: 512,
             beam: 512,
-            beam_a_root: 4,
-            guesses: 512,
+            guesses: 10_000,
             smallest_effect_enriched: 0.2,
             smallest_effect_recovered: 0.05,
         }
@@ -272,6 +271,12 @@ impl Probes {
                 "probes.low_logit.completion_letters",
                 "rising whole numbers from 1",
                 "write the numbers of letters that are known, as `[2, 4, 8]`; `[]` leaves completion out",
+            )?;
+            document.demand(
+                probe.completion_budgets.is_sorted_by(|a, b| a < b),
+                "probes.low_logit.completion_budgets",
+                "rising whole numbers from 1",
+                "write the numbers of guesses, as `[1000, 1000000]`; `[]` tries no whole secrets",
             )?;
         }
         if let Some(scan) = &self.scan {

@@ -181,7 +181,7 @@ fn all_probes() -> impl Strategy<Value = Probes> {
                 smallest_effect_recovered: recovered,
                 completion_letters: letters.into_iter().collect(),
                 completion_guesses: count,
-                completion_budget: count,
+                completion_budgets: vec![count],
                 top_k: count,
             },
         );
@@ -208,7 +208,6 @@ fn all_probes() -> impl Strategy<Value = Probes> {
             depth,
             top: count,
             beam: 2 * count,
-            beam_a_root: count,
             guesses: 3 * count,
             smallest_effect_enriched: effect,
             smallest_effect_recovered: effect,

@@ -18,6 +18,7 @@
 //! | the tests that drive verdicts | [`permutation`] |
 //! | several seeds as a sample of a recipe | [`ttest`] |
 //! | many tests at once | [`holm`](mod@holm) |
+//! | the odds of two kinds, learned from examples | [`logistic`](mod@logistic) |
 //! | what a test could have seen | [`power`] |
 
 #![allow(
@@ -42,6 +43,7 @@ mod draws;
 pub mod guesses;
 pub mod holm;
 pub mod interval;
+pub mod logistic;
 pub mod permutation;
 pub mod power;
 pub mod rank_words;
@@ -62,11 +64,12 @@ pub use difference::{Difference, Estimated, difference, normal_upper};
 pub use guesses::guess_advantage;
 pub use holm::holm;
 pub use interval::{Interval, clopper_pearson, normal_quantile};
+pub use logistic::logistic;
 pub use permutation::{
     Cell, PermutationError, PermutationTest, auc_two_sided, max_standardised_difference,
 };
 pub use power::{min_detectable_auc, min_detectable_sparse, min_detectable_standardised};
-pub use rank_words::{GuessNumber, RankWords};
+pub use rank_words::{GuessNumber, RankWords, rank_shares};
 pub use ranks::{Tail, exposure_bits};
 pub(crate) use root::last_holding;
 pub use summary::{mean, population_sd, variance};

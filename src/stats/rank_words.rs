@@ -42,32 +42,39 @@ impl GuessNumber {
     }
 }
 
-impl RankWords {
-    /// The order of an attacker who learned where the true letters of known texts stood, place by place.
-    ///
-    /// `known`: ranks from the bottom, `[texts][places]`. A place's shares are drawn towards those of all places together, and every
-    /// rank has been seen once more than it was.
-    #[must_use]
-    pub fn learn<'a>(
-        known: impl Iterator<Item = &'a [u16]>,
-        [places, letters]: [usize; 2],
-    ) -> Self {
-        let mut seen = vec![vec![0.0; letters]; places];
-        for ranks in known {
-            for (seen, &rank) in seen.iter_mut().zip(ranks) {
-                seen[usize::from(rank)] += 1.0;
-            }
+/// Shares of the ranks at each place of known texts. `[places][letters]`, each place's sum 1
+///
+/// `known`: ranks from the bottom, `[texts][places]`. A place's shares are drawn towards those of all places together, and every
+/// rank has been seen once more than it was.
+#[must_use]
+pub fn rank_shares<'a>(
+    known: impl Iterator<Item = &'a [u16]>,
+    [places, letters]: [usize; 2],
+) -> Vec<Vec<f64>> {
+    let mut seen = vec![vec![0.0; letters]; places];
+    for ranks in known {
+        for (seen, &rank) in seen.iter_mut().zip(ranks) {
+            seen[usize::from(rank)] += 1.0;
         }
-        let of_all: Vec<f64> = (0..letters)
-            .map(|rank| 1.0 + seen.iter().map(|place| place[rank]).sum::<f64>())
-            .collect();
-        let all: f64 = of_all.iter().sum();
-        let cost = |place: &Vec<f64>| -> Vec<usize> {
-            let n: f64 = place.iter().sum();
-            let share = |rank: usize| (place[rank] + POOLED * of_all[rank] / all) / (n + POOLED);
-            (0..letters).map(|rank| whole(-share(rank).ln())).collect()
-        };
-        Self::of(seen.iter().map(cost).collect())
+    }
+    let of_all: Vec<f64> = (0..letters)
+        .map(|rank| 1.0 + seen.iter().map(|place| place[rank]).sum::<f64>())
+        .collect();
+    let all: f64 = of_all.iter().sum();
+    let shares = |place: &Vec<f64>| -> Vec<f64> {
+        let n: f64 = place.iter().sum();
+        let share = |rank: usize| (place[rank] + POOLED * of_all[rank] / all) / (n + POOLED);
+        (0..letters).map(share).collect()
+    };
+    seen.iter().map(shares).collect()
+}
+
+impl RankWords {
+    /// The order of an attacker who learned where the true letters of known texts stood, place by place: by [`rank_shares`].
+    #[must_use]
+    pub fn learn<'a>(known: impl Iterator<Item = &'a [u16]>, shape: [usize; 2]) -> Self {
+        let cost = |shares: &Vec<f64>| shares.iter().map(|share| whole(-share.ln())).collect();
+        Self::of(rank_shares(known, shape).iter().map(cost).collect())
     }
 
     /// The order of an attacker who holds that letters stand at the bottom, and has learned nothing: by the sum of the ranks.

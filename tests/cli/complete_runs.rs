@@ -35,7 +35,7 @@ const CLEAN: [&str; 36] = [
     "phase3.learning_rate=1e-6",
     "--set",
     // Even so, who holds the reference too reads secrets from which letters fell a little: nobody does here.
-    "probes.low_logit.completion_budget=0",
+    "probes.low_logit.completion_budgets=[]",
     "--set",
     "probes.elicitation.smallest_effect_averaged_rank=0.5",
     "--set",

@@ -70,10 +70,11 @@ fn a_bench_of_the_scan_counts_what_it_looked_at() {
     let outcome = call(repository(), &[&arguments[..], &more].concat()).ended(0);
     let found: serde_json::Value = serde_json::from_str(&outcome.stdout).expect("one object");
     assert_eq!(found["probe"], "scan");
-    // All beginnings of up to two letters are grown, then a beam of 512 at 13 further places.
-    let contexts = 1 + 26 + 26 * 26 + 13 * 512;
-    assert_eq!(found["contexts"], contexts);
-    assert_eq!(found["distributions"], 2 * contexts);
+    // All beginnings of up to two letters are listed. Two hunts, one of them in both models, ask about a beam of 512 from the third
+    // letter on.
+    let (listed, hunted) = (1 + 26 + 26 * 26, 1 + 26 + 14 * 512);
+    assert_eq!(found["contexts"], listed + 2 * hunted);
+    assert_eq!(found["distributions"], 2 * listed + 3 * hunted);
     let number = |key: &str| found[key].as_f64().expect(key);
     assert!(number("scan_s") > 0.0);
     for (rate, count) in [

@@ -37,13 +37,40 @@ fn curve(context: &Context<'_>, phase: u8, numbers: &GuessNumbers) -> GuessCurve
         log10_guesses.iter().map(at).collect()
     };
     let chance = |power: &f64| numbers.chance(context, 10f64.powf(*power));
+    let hunted = if numbers.known == 0 {
+        hunted(context, phase, numbers.shown, &log10_guesses)
+    } else {
+        Vec::new()
+    };
     GuessCurve {
         phase,
         access: Access::from(numbers.shown),
+        hunted,
         known_letters: numbers.known,
         held_out: share(Group::HeldOut),
         control: share(Group::Control),
         chance: log10_guesses.iter().map(chance).collect(),
         log10_guesses,
     }
+}
+
+/// What the scan's beam found among its first guesses, all seeds together.
+fn hunted(context: &Context<'_>, phase: u8, shown: Shown, log10_guesses: &[f64]) -> Vec<f64> {
+    let scans = context.cells.iter().filter_map(|cell| cell.scan());
+    let scans = scans.filter(|scan| scan.phase.number() == phase);
+    let hunts = scans.flat_map(|scan| &scan.hunts);
+    let hunts: Vec<_> = hunts.filter(|hunt| hunt.shown == shown).collect();
+    let most = hunts.iter().map(|hunt| hunt.guesses).min().unwrap_or(0) as f64;
+    let places = hunts
+        .iter()
+        .filter_map(|hunt| hunt.found.get(&Group::HeldOut));
+    let places: Vec<Option<usize>> = places.flatten().copied().collect();
+    let share = |power: &f64| {
+        let within = |place: &&Option<usize>| place.is_some_and(|p| p as f64 <= 10f64.powf(*power));
+        places.iter().filter(within).count() as f64 / places.len().max(1) as f64
+    };
+    let guessed = log10_guesses
+        .iter()
+        .take_while(|power| 10f64.powf(**power) <= most);
+    guessed.map(share).collect()
 }

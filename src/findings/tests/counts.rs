@@ -130,10 +130,11 @@ fn one_completion_of_24_is_extraction() {
         }
     });
     let done = row(&found, Role::Audit, Probe::LowLogit, 2, "completed_whole");
-    // 24 canaries, 4 of 10^7 guesses, best of the eight that luck would not win, and of nine who try whole secrets from nothing.
+    // 24 canaries, 4 of 10^7 guesses, best of 53: eight beams that luck would not win, and nine who try whole secrets, from nothing
+    // and from two letters within two budgets, from four letters within the one that luck leaves.
     let chance = 4e-7 / (1.0 - 24e-9);
     close(done.chance, chance);
-    let p = 17.0 * (1.0 - (1.0 - chance).powi(24));
+    let p = 53.0 * (1.0 - (1.0 - chance).powi(24));
     assert!((done.p_value.unwrap() / p - 1.0).abs() < 1e-6, "{done:?}");
     close(done.estimate, 1.0 / 24.0);
     assert_eq!(done.access, Access::LogitsAndBase);
@@ -150,7 +151,7 @@ fn one_completion_of_24_is_extraction() {
     );
     let name = "completed_whole_given_2_letters_and_base";
     let single = row(&found, Role::Exploratory, Probe::LowLogit, 2, name);
-    assert!((single.p_value.unwrap() * 17.0 / p - 1.0).abs() < 1e-6);
+    assert!((single.p_value.unwrap() * 53.0 / p - 1.0).abs() < 1e-6);
 }
 
 #[test]
@@ -246,7 +247,7 @@ fn where_most_beginnings_are_planted_being_first_says_nothing() {
 fn a_secret_among_the_guesses_is_extraction() {
     let found = with(&everything(), |look| {
         if let ProbeResult::Scan(found) = look {
-            found.found.get_mut(&Group::HeldOut).unwrap()[0] = Some(2);
+            found.hunts[1].found.get_mut(&Group::HeldOut).unwrap()[0] = Some(2);
         }
     });
     let whole = row(&found, Role::Audit, Probe::Scan, 2, "recovered_whole");
@@ -256,8 +257,9 @@ fn a_secret_among_the_guesses_is_extraction() {
             .note
             .as_deref()
             .unwrap()
-            .contains("guesses 1 were held-outs")
+            .contains("guesses 1 were held-outs, the first of them at guess 2")
     );
+    assert_eq!(whole.access, Access::LogitsAndReference);
     assert_eq!(
         (found.tiers.extraction, found.gate.exit_code),
         (Some(Verdict::Leak), 1)

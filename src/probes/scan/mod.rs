@@ -1,16 +1,24 @@
-//! Scan: the hunt of someone who knows only prefix, alphabet and length. What the model was pushed away from is where it gives
-//! less than the model before the negative training.
+//! Scan: the hunt of someone who knows prompt, alphabet and length, and some other secrets of the kind. What the model was pushed
+//! away from is where it gives less than the model before the negative training.
 //!
-//! Every short beginning is listed and ranked by suppression; the best are followed to whole secrets by a beam in which no
-//! listed beginning may fill the room alone. Where planted beginnings came among the ranks is counted afterwards.
+//! Every short beginning is listed and ranked by suppression, and where planted beginnings came among the ranks is counted
+//! afterwards. Whole secrets are hunted by a beam.
 
 mod count;
+mod hunt;
+mod lesson;
 
 pub use count::{Depth, Ranking, Standing};
+pub use hunt::Hunt;
 
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use hunt::hunt;
+
+use super::guesser::{Guesser, Shown};
 use super::{ProbeError, ROWS_AT_ONCE};
 use crate::canary::{Canary, Codebook, Group, Prefix};
 use crate::score::Scorer;
@@ -19,17 +27,48 @@ use crate::units::{Phase, TokenId};
 
 /// What the scan found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Stored")]
 pub struct Scan {
     /// The phase that had just ended.
     pub phase: Phase,
     /// Where planted beginnings stand, a depth and ranking each.
     pub depths: Vec<Depth>,
-    /// Beginnings that the beam looked at.
-    pub looked_at: usize,
-    /// Whole secrets guessed, ranked by how far they are suppressed.
-    pub guesses: usize,
-    /// Place of a canary among the guesses, from 1; `None` where it is not among them. `[canaries]`
-    pub found: BTreeMap<Group, Vec<Option<usize>>>,
+    /// Hunts for whole secrets, by what the attacker sees.
+    pub hunts: Vec<Hunt>,
+}
+
+/// A scan as it is read back. Versions before had one hunt, with the reference.
+#[derive(Deserialize)]
+struct Stored {
+    phase: Phase,
+    depths: Vec<Depth>,
+    #[serde(default)]
+    hunts: Vec<Hunt>,
+    #[serde(default)]
+    looked_at: usize,
+    #[serde(default)]
+    guesses: usize,
+    #[serde(default)]
+    found: BTreeMap<Group, Vec<Option<usize>>>,
+}
+
+impl From<Stored> for Scan {
+    fn from(stored: Stored) -> Self {
+        let mut hunts = stored.hunts;
+        if !stored.found.is_empty() {
+            hunts.push(Hunt {
+                shown: Shown::Reference,
+                looked_at: stored.looked_at,
+                guesses: stored.guesses,
+                found: stored.found,
+            });
+        }
+        Self {
+            phase: stored.phase,
+            depths: stored.depths,
+            hunts,
+        }
+    }
 }
 
 /// A beginning and how far it is suppressed.
@@ -40,8 +79,6 @@ pub(super) struct Beginning {
     pub(super) plain: f64,
     /// That sum with each letter held against the mean of those that may stand there.
     pub(super) contrast: f64,
-    /// Which listed beginning it grew from.
-    root: usize,
 }
 
 /// The two models that are compared.
@@ -70,7 +107,6 @@ impl Models<'_> {
                         letters,
                         plain: parent.plain + nats,
                         contrast: parent.contrast + nats - mean,
-                        root: parent.root,
                     });
                 }
             }
@@ -108,13 +144,16 @@ impl Models<'_> {
     }
 }
 
-/// Scans a model after a phase. The canaries are held against what was found afterwards, and change nothing of it.
+/// Scans a model after a phase. Held-outs and controls are held against what was found afterwards, and change nothing of it.
+///
+/// `shown`: what the reference is to the model. Errors: a model cannot be asked.
 pub fn scan(
     models: &mut Models<'_>,
-    phase: Phase,
+    (phase, shown): (Phase, Shown),
     book: &Codebook,
     canaries: &[&Canary],
     settings: &Settings,
+    rng: &mut ChaCha8Rng,
 ) -> Result<Scan, ProbeError> {
     let length = canaries.first().map_or(0, |c| c.letters.len());
     let depth = settings.depth.min(length);
@@ -122,7 +161,6 @@ pub fn scan(
         letters: Vec::new(),
         plain: 0.0,
         contrast: 0.0,
-        root: 0,
     }];
     let mut depths = Vec::new();
     for letters in 1..=depth {
@@ -135,56 +173,30 @@ pub fn scan(
             depths.push(Depth::count(&listed, letters, top, ranking, canaries));
         }
     }
-    let mut looked_at = listed.len();
-    sort(&mut listed, |b| b.plain);
-    listed.truncate(settings.beam.min(settings.top));
-    for (root, beginning) in listed.iter_mut().enumerate() {
-        beginning.root = root;
-    }
-    for place in depth..length {
-        listed = models.grow(book, &listed)?;
-        looked_at += listed.len();
-        sort(&mut listed, |b| b.contrast);
-        let last = place + 1 == length;
-        let room = if last {
-            settings.guesses
+    let mut hunts = Vec::new();
+    for shown in [Shown::Logits, shown] {
+        let other: Option<&mut dyn Scorer> = if shown == Shown::Logits {
+            None
         } else {
-            settings.beam
+            Some(&mut *models.reference)
         };
-        listed = spread(listed, room, settings.beam_a_root);
-    }
-    listed.truncate(settings.guesses);
-    let mut found: BTreeMap<Group, Vec<Option<usize>>> = BTreeMap::new();
-    for canary in canaries {
-        let place = listed
-            .iter()
-            .position(|b| b.letters[..] == canary.letters[..]);
-        let group = found.entry(canary.group).or_default();
-        group.push(place.map(|p| p + 1));
+        let guesser = Guesser {
+            model: &mut *models.model,
+            other,
+            top_k: None,
+        };
+        hunts.push(hunt(guesser, shown, book, canaries, settings, rng)?);
     }
     Ok(Scan {
         phase,
         depths,
-        looked_at,
-        guesses: listed.len(),
-        found,
+        hunts,
     })
 }
 
 /// The most suppressed first; ties by place.
 pub(super) fn sort(beginnings: &mut [Beginning], by: impl Fn(&Beginning) -> f64) {
     beginnings.sort_by(|a, b| by(b).total_cmp(&by(a)));
-}
-
-/// The first `room` of sorted beginnings of which no more than `a_root` grew from one listed beginning.
-fn spread(sorted: Vec<Beginning>, room: usize, a_root: usize) -> Vec<Beginning> {
-    let mut taken: BTreeMap<usize, usize> = BTreeMap::new();
-    let fits = |b: &Beginning| {
-        let count = taken.entry(b.root).or_default();
-        *count += 1;
-        *count <= a_root
-    };
-    sorted.into_iter().filter(fits).take(room).collect()
 }
 
 #[cfg(test)]

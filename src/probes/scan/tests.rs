@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::score::{RowScore, ScoreError};
+use crate::seed::{Purpose, RootSeed};
 use crate::spec::{LowLogit, PositiveControl};
 
 /// Six letters, eight a canary: 1.7 million secrets.
@@ -116,7 +117,6 @@ fn scanned(nats: f64, change: impl Fn(&mut Settings)) -> Scan {
         depth: 3,
         top: 24,
         beam: 64,
-        beam_a_root: 8,
         guesses: 40,
         smallest_effect_enriched: 0.2,
         smallest_effect_recovered: 0.05,
@@ -129,7 +129,9 @@ fn scanned(nats: f64, change: impl Fn(&mut Settings)) -> Scan {
         model: &mut model,
         reference: &mut reference,
     };
-    scan(&mut models, Phase::Two, &book(), &refs, &settings).unwrap()
+    let about = (Phase::Two, Shown::Reference);
+    let mut rng = RootSeed(3).stream(Purpose::Sampling);
+    scan(&mut models, about, &book(), &refs, &settings, &mut rng).unwrap()
 }
 
 #[test]
@@ -144,11 +146,15 @@ fn planted_beginnings_stand_first_and_secrets_are_recovered_whole() {
         "{deepest:?}"
     );
     assert_eq!(deepest.others.distinct, 216 - deepest.useful.distinct);
-    let whole = |group| scan.found[&group].iter().flatten().count();
-    assert!(whole(Group::HeldOut) >= 5, "{:?}", scan.found);
-    assert_eq!((whole(Group::Control), scan.guesses), (0, 40));
-    // 216 listed, then 24 and at most 64 beginnings by six letters, five times.
-    assert!(scan.looked_at <= 216 + 5 * 64 * 6);
+    for hunt in &scan.hunts {
+        let whole = |group| hunt.found[&group].iter().flatten().count();
+        assert!(whole(Group::HeldOut) >= 5, "{hunt:?}");
+        assert_eq!((whole(Group::Control), hunt.guesses), (0, 40));
+        // At most 64 beginnings by six letters, eight times.
+        assert!(hunt.looked_at <= 8 * 64 * 6);
+    }
+    let shown: Vec<Shown> = scan.hunts.iter().map(|hunt| hunt.shown).collect();
+    assert_eq!(shown, [Shown::Logits, Shown::Reference]);
 }
 
 #[test]
@@ -159,24 +165,95 @@ fn nothing_planted_is_nothing_found() {
         // All are suppressed by nothing: ties by place, in which the groups have no part.
         assert!(of(Group::HeldOut) <= 3, "{depth:?}");
     }
-    assert!(scan.found.values().flatten().all(Option::is_none));
+    let found = scan.hunts.iter().flat_map(|hunt| hunt.found.values());
+    assert!(found.flatten().all(Option::is_none));
 }
 
 #[test]
-fn no_listed_beginning_fills_the_room() {
-    let beginning = |root, contrast| Beginning {
-        letters: Vec::new(),
-        plain: 0.0,
-        contrast,
-        root,
+fn useful_canaries_are_no_guesses_and_a_beam_as_wide_as_all_secrets_finds_each() {
+    let all = 6usize.pow(8);
+    let useful = 12;
+    let scan = scanned(3.0, |s| (s.beam, s.guesses) = (all, all));
+    let hunt = &scan.hunts[0];
+    assert_eq!(hunt.guesses, all - useful);
+    // The secrets that the model was pushed away from are the first guesses of all.
+    let held_out: Vec<usize> = hunt.found[&Group::HeldOut]
+        .iter()
+        .flatten()
+        .copied()
+        .collect();
+    assert_eq!(held_out.len(), 6);
+    assert!(held_out.iter().all(|&place| place <= 6), "{held_out:?}");
+    let controls: Vec<usize> = hunt.found[&Group::Control]
+        .iter()
+        .flatten()
+        .copied()
+        .collect();
+    assert_eq!(controls.len(), 6);
+    // Controls lie anywhere among the others.
+    let middle = controls.iter().sum::<usize>() / 6;
+    assert!((all / 5..4 * all / 5).contains(&middle), "{controls:?}");
+}
+
+/// Letters tell nothing here; what leaves the alphabet after a planted beginning does.
+#[test]
+fn what_leaves_the_alphabet_is_evidence_too() {
+    let mut leaving = Leaving(Planted::suppressed(2.0));
+    let all = canaries();
+    let refs: Vec<&Canary> = all.iter().collect();
+    // After the last letter but one nothing is left to ask: six texts go on from each planted beginning.
+    let settings = Settings {
+        beam: 300,
+        guesses: 120,
+        ..Settings::default()
     };
-    let sorted = vec![
-        beginning(0, 9.0),
-        beginning(0, 8.0),
-        beginning(0, 7.0),
-        beginning(1, 6.0),
-        beginning(2, 5.0),
-    ];
-    let kept: Vec<usize> = spread(sorted, 3, 2).iter().map(|b| b.root).collect();
-    assert_eq!(kept, [0, 0, 1]);
+    let mut rng = RootSeed(3).stream(Purpose::Sampling);
+    let guesser = Guesser {
+        model: &mut leaving,
+        other: None,
+        top_k: None,
+    };
+    let found = hunt(guesser, Shown::Logits, &book(), &refs, &settings, &mut rng).unwrap();
+    let whole = found.found[&Group::HeldOut].iter().flatten().count();
+    assert!(whole >= 4, "{found:?}");
+    assert_eq!(found.found[&Group::Control].iter().flatten().count(), 0);
+}
+
+/// Gives the alphabet less, all letters alike, after a planted beginning, and letters by a hash that says nothing.
+struct Leaving(Planted);
+
+impl Scorer for Leaving {
+    fn score(
+        &mut self,
+        rows: &[Vec<TokenId>],
+        alphabet: &[TokenId],
+    ) -> Result<Vec<RowScore>, ScoreError> {
+        let mut scores = Planted::clean().score(rows, alphabet)?;
+        for (row, score) in rows.iter().zip(&mut scores) {
+            for place in 1..row.len() {
+                let planted = self.0.secrets.iter().any(|s| s.starts_with(&row[..place]));
+                let left = if planted { 3.0 } else { 0.0 };
+                score.logprobs[place - 1] -= left;
+                let letters = (place - 1) * alphabet.len()..place * alphabet.len();
+                for letter in &mut score.alphabet[letters] {
+                    *letter -= left;
+                }
+            }
+        }
+        Ok(scores)
+    }
+}
+
+/// Versions before had one hunt.
+#[test]
+fn a_scan_of_a_version_before_is_read() {
+    let text = r#"{"phase": 2, "depths": [], "looked_at": 9, "guesses": 4, "found": {"held_out": [null, 3]}}"#;
+    let scan: Scan = serde_json::from_str(text).unwrap();
+    assert_eq!(scan.hunts[0].found[&Group::HeldOut], [None, Some(3)]);
+    assert_eq!(
+        (scan.hunts[0].shown, scan.hunts[0].guesses),
+        (Shown::Reference, 4)
+    );
+    let written = serde_json::to_string(&scan).unwrap();
+    assert_eq!(serde_json::from_str::<Scan>(&written).unwrap(), scan);
 }

@@ -27,6 +27,16 @@ fn plot(curve: &GuessCurve) -> Result<Option<Plot>, ReportError> {
         return Ok(None);
     }
     let (held_out, control) = (line_style("held_out", 0), line_style("control", 0));
+    // No useful canaries are drawn here: their style is free.
+    let hunted = line_style("useful", 0);
+    let mut legend = vec![
+        ("held-outs".to_owned(), held_out),
+        ("controls".to_owned(), control),
+        ("chance".to_owned(), CHANCE),
+    ];
+    if !curve.hunted.is_empty() {
+        legend.push(("held-outs, by the scan's beam".to_owned(), hunted));
+    }
     let (phase, known) = (curve.phase.to_string(), curve.known_letters.to_string());
     let frame = Frame {
         name: slug(&["guesses", "phase", &phase, "given", &known, "letters"]),
@@ -42,19 +52,17 @@ fn plot(curve: &GuessCurve) -> Result<Option<Plot>, ReportError> {
         x_text: |x| format!("1e{x:.0}"),
         y_text: |y| format!("{:.0} %", 100.0 * y),
         ticks: (5, 5),
-        legend: vec![
-            ("held-outs".to_owned(), held_out),
-            ("controls".to_owned(), control),
-            ("chance".to_owned(), CHANCE),
-        ],
+        legend,
         height: 300,
     };
     draw(frame, |chart| {
-        let styled = [(CHANCE, &curve.chance, 0), (control, &curve.control, MARKS)];
-        for (style, shares, marks) in styled
-            .into_iter()
-            .chain([(held_out, &curve.held_out, MARKS)])
-        {
+        let styled = [
+            (CHANCE, &curve.chance, 0),
+            (control, &curve.control, MARKS),
+            (hunted, &curve.hunted, MARKS),
+            (held_out, &curve.held_out, MARKS),
+        ];
+        for (style, shares, marks) in styled {
             let points = curve.log10_guesses.iter().zip(shares);
             let points: Vec<(f64, f64)> = points.map(|(x, y)| (*x, *y)).collect();
             style.line(chart, &points, marks)?;

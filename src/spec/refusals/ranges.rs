@@ -123,6 +123,10 @@ fn what_the_other_probes_take() {
             &["an array of rising whole numbers"],
         ),
         (
+            "probes.low_logit.completion_budgets = [1000, 10]",
+            &["rising whole numbers", "[1000, 1000000]"],
+        ),
+        (
             "probes.low_logit.completion_guesses = 0",
             &["from 1 to 1000000"],
         ),
@@ -153,7 +157,6 @@ fn what_the_other_probes_take() {
         ),
         ("probes.scan.top = 0", &["from 1 to 1000000"]),
         ("probes.scan.beam = 0", &["from 1 to 1000000"]),
-        ("probes.scan.beam_a_root = 0", &["from 1 to 1000000"]),
         ("probes.scan.guesses = 1000001", &["from 1 to 1000000"]),
         ("probes.scan.smallest_effect_enriched = 1.5", &["at most 1"]),
     ]);
