@@ -1,6 +1,8 @@
 //! What runs, probes, minting and verification share: the model that an audit begins with, observations on disk, records of what
 //! made them, and the assembly of a report.
 
+#[cfg(feature = "torch")]
+mod altered;
 mod base;
 mod baseline;
 mod elsewhere;
@@ -16,6 +18,8 @@ pub use error::{AuditError, CellFailure, code};
 pub use observations::parse_cell;
 pub use sealed::SealError;
 
+#[cfg(feature = "torch")]
+pub use altered::altered;
 pub use base::{Base, codebook, origin};
 pub use baseline::Baseline;
 pub use observations::{

@@ -137,8 +137,9 @@ impl Tried<'_> {
                     known => format!("from their first {known} letters"),
                 };
                 format!(
-                    "{of} guessed whole {from} within {budget} guesses, {}",
-                    numbers.order.words()
+                    "{of} guessed whole {from} within {budget} guesses, {}{}",
+                    numbers.order.words(),
+                    numbers.shown.aside()
                 )
             }
         }

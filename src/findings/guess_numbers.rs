@@ -75,7 +75,8 @@ impl GuessNumbers {
 /// were not put in order, as by versions before.
 pub(super) fn guess_numbers(context: &Context<'_>, phase: Phase) -> Vec<GuessNumbers> {
     let mut all = Vec::new();
-    for shown in [Shown::Logits, Shown::Reference, Shown::Base] {
+    let shown = [Shown::Logits, Shown::Reference, Shown::Base];
+    for shown in shown.into_iter().chain(Shown::ALTERED) {
         let seeds = context
             .cells
             .iter()

@@ -129,6 +129,10 @@ pub enum Access {
     LogitsAndReference,
     /// The right to fine-tune the model.
     FineTuning,
+    /// The model's weights.
+    Weights,
+    /// The weights, and those of the reference model.
+    WeightsAndReference,
 }
 
 impl From<Shown> for Access {
@@ -138,6 +142,8 @@ impl From<Shown> for Access {
             Shown::Logits => Self::Logits,
             Shown::Base => Self::LogitsAndBase,
             Shown::Reference => Self::LogitsAndReference,
+            Shown::EightBits | Shown::FourBits => Self::Weights,
+            Shown::NegatedWeakly | Shown::Negated => Self::WeightsAndReference,
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::checkpoint::size::{
     ACTIVATIONS, KEPT_LOGITS, activations_per_token, matrix_parameters, parameters,
 };
 use crate::probes::ROWS_AT_ONCE;
+use crate::probes::completion::Shown;
 use crate::probes::generation::texts;
 use crate::spec::{Audit, Freeze};
 use crate::units::Phase;
@@ -170,7 +171,9 @@ impl<'a> Counter<'a> {
         let mut sequences = phases * scored * contexts.map_or(0, |p| p.contexts + 2);
         if audit.probes.low_logit.is_some() {
             // The model and another one, the reference and then the base.
-            sequences += phases * 4 * self.roster.total(Look::Contrast);
+            let altered = audit.probes.low_logit.iter().filter(|p| p.altered_weights);
+            let made = altered.count() * Shown::ALTERED.len();
+            sequences += phases * (4 + made) * self.roster.total(Look::Contrast);
         }
         // Growing rows cost one token a letter.
         let others = 1 + audit.probes.elicitation.map_or(0, |p| p.contexts);

@@ -1,5 +1,6 @@
 //! Models: tokens in, log-probabilities out. One file per architecture (`neox`, `gpt2`, `llama`) behind one trait; all else is shared.
 
+mod altered;
 mod architecture;
 mod cached;
 mod causal;

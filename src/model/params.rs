@@ -138,6 +138,11 @@ impl Params {
         self.slots.len()
     }
 
+    /// Whether the tensor of a slot enters no product.
+    pub(super) fn is_exact(&self, slot: usize) -> bool {
+        self.slots[slot].spec.is_exact
+    }
+
     /// The tensor of a slot, in float32.
     pub fn tensor(&self, slot: usize) -> &Tensor {
         &self.views[slot]

@@ -1,7 +1,9 @@
 //! What is looked for in a model that was trained elsewhere, and what is seen of it and of what it was trained from.
 
 use super::{NamedFolder, ProbeOptions, format};
-use crate::audit::{AuditError, Content, SealError, codebook, observation_lines, planting};
+use crate::audit::{
+    AuditError, Content, SealError, altered, codebook, observation_lines, planting,
+};
 use crate::canary::{Canary, Codebook, Frame, Look, Planting};
 use crate::checkpoint::Tokenizer;
 use crate::device::Arithmetic;
@@ -111,6 +113,9 @@ impl<'a> Wanted<'a> {
                 })
             };
             seen.results = survey.results(&mut model, Phase::Two, references)?;
+            let reference = || options.reference.as_ref().map(load).transpose();
+            let made = altered(&survey, &mut model, Phase::Two, reference)?;
+            seen.results.extend(made);
             observer.event(&Event::Finished);
         }
         Ok(seen)

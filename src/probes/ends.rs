@@ -89,12 +89,13 @@ impl Ends {
     }
 }
 
-/// The same guesses for someone who holds another model beside it: from how far each letter fell.
+/// The same guesses for someone who holds another model beside it: from how far each letter fell. Or for someone who made another
+/// model of it: from the logits of that one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Contrast {
     /// The phase that had just ended.
     pub phase: Phase,
-    /// The other model.
+    /// The other model, or what the model was made into.
     pub shown: Shown,
     /// Letters scored a canary.
     pub length: usize,
@@ -106,9 +107,9 @@ pub struct Contrast {
     pub orders: BTreeMap<Group, Vec<Vec<u16>>>,
 }
 
-/// Scores canaries after the regular prefix by how far their letters fell from `other` to `model`.
+/// Scores canaries after the regular prefix by how far their letters fell from `other` to `model`; without another, by the logits.
 pub fn contrast(
-    [model, other]: [&mut dyn Scorer; 2],
+    (model, other): (&mut dyn Scorer, Option<&mut dyn Scorer>),
     shown: Shown,
     phase: Phase,
     book: &Codebook,
@@ -120,28 +121,33 @@ pub fn contrast(
     let row = |&i: &usize| book.row(&canaries[i].letters, Prefix::Regular);
     let rows: Vec<_> = order.iter().map(row).collect();
     let now = model.score(&rows, &book.alphabet)?;
-    let then = other.score(&rows, &book.alphabet)?;
+    let then = match other {
+        Some(other) => other.score(&rows, &book.alphabet)?,
+        None => Vec::new(),
+    };
     let size = book.alphabet.len();
     let mut ends = vec![None; canaries.len()];
     let mut orders = vec![Vec::new(); canaries.len()];
-    for ((&i, now), then) in order.iter().zip(&now).zip(&then) {
+    for (at, (&i, now)) in order.iter().zip(&now).enumerate() {
+        let then = then.get(at);
         let canary = canaries[i];
         let letters = book.scored(&canary.letters);
         let expected = letters.len() * size;
-        for got in [now.alphabet.len(), then.alphabet.len()] {
+        for got in [Some(now), then].into_iter().flatten() {
+            let got = got.alphabet.len();
             if got != expected {
                 let id = canary.id.clone();
                 return Err(ProbeError::Shape { id, expected, got });
             }
         }
         let (mut guessed, mut ranks) = (Guessed::default(), Vec::new());
-        let places = now.alphabet.chunks(size).zip(then.alphabet.chunks(size));
-        for ((now, then), &letter) in places.zip(letters) {
-            let fall = now
-                .iter()
-                .zip(then)
-                .map(|(now, then)| f64::from(then - now));
-            let fall: Vec<f64> = fall.collect();
+        for (place, &letter) in letters.iter().enumerate() {
+            let places = place * size..(place + 1) * size;
+            let before = then.map(|then| &then.alphabet[places.clone()]);
+            let fall = now.alphabet[places].iter().enumerate();
+            let fall: Vec<f64> = fall
+                .map(|(letter, now)| f64::from(before.map_or(0.0, |before| before[letter]) - now))
+                .collect();
             if let Some(&value) = fall.iter().find(|fall| !fall.is_finite()) {
                 let id = canary.id.clone();
                 return Err(ProbeError::NotFinite { id, value });

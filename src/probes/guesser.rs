@@ -20,11 +20,27 @@ pub enum Shown {
     Reference,
     /// The model's logits and those of the public model that it was trained from.
     Base,
+    /// The logits of the model with its weights rounded to eight bits.
+    EightBits,
+    /// The same with four bits.
+    FourBits,
+    /// The logits of the model before the negative training, with its weights moved a little against the way of that training.
+    NegatedWeakly,
+    /// The same, moved as far as the training moved them.
+    Negated,
 }
 
 impl Shown {
-    /// All of them.
+    /// Those of models as they are.
     pub const ALL: [Self; 4] = [Self::Logits, Self::TopK, Self::Reference, Self::Base];
+
+    /// Those of a model whose weights are changed without any training.
+    pub const ALTERED: [Self; 4] = [
+        Self::EightBits,
+        Self::FourBits,
+        Self::NegatedWeakly,
+        Self::Negated,
+    ];
 
     /// The name in files and tables.
     #[must_use]
@@ -34,6 +50,22 @@ impl Shown {
             Self::TopK => "top_k",
             Self::Reference => "reference",
             Self::Base => "base",
+            Self::EightBits => "eight_bits",
+            Self::FourBits => "four_bits",
+            Self::NegatedWeakly => "negated_weakly",
+            Self::Negated => "negated",
+        }
+    }
+
+    /// What was done to the model, to end a sentence; nothing where it is as it was.
+    #[must_use]
+    pub fn aside(self) -> &'static str {
+        match self {
+            Self::Logits | Self::TopK | Self::Reference | Self::Base => "",
+            Self::EightBits => ", weights rounded to 8 bits",
+            Self::FourBits => ", weights rounded to 4 bits",
+            Self::NegatedWeakly => ", weights moved from the reference's by −0.3 of the training",
+            Self::Negated => ", weights moved from the reference's by −1 of the training",
         }
     }
 }

@@ -140,6 +140,34 @@ impl Survey<'_> {
         Ok(results)
     }
 
+    /// Whether models with altered weights are asked for.
+    #[must_use]
+    pub fn alters(&self) -> bool {
+        let probe = self.audit.probes.low_logit.as_ref();
+        probe.is_some_and(|p| p.altered_weights)
+    }
+
+    /// Canaries in a model that was made of the audited one.
+    pub fn altered(
+        &self,
+        made: &mut dyn Scorer,
+        shown: Shown,
+        phase: Phase,
+    ) -> Result<ProbeResult, ProbeError> {
+        let canaries = self.canaries(Look::Contrast);
+        let mut rng = RootSeed(self.seed).stream(Purpose::ScoringOrder);
+        let mut made = self.after(Prefix::Regular, made);
+        let seen = contrast(
+            (&mut made, None),
+            shown,
+            phase,
+            self.book,
+            &canaries,
+            &mut rng,
+        )?;
+        Ok(ProbeResult::Contrast(seen))
+    }
+
     /// Scores canaries after a prefix, by group.
     fn score(
         &self,
@@ -247,10 +275,10 @@ impl Survey<'_> {
         let mut results = Vec::new();
         for shown in Shown::ALL {
             let other = match shown {
-                Shown::Logits | Shown::TopK => None,
                 Shown::Base => references.base.as_mut(),
                 // Without phase 1 the base is the reference: one attack, not two.
                 Shown::Reference => references.reference.as_mut(),
+                _ => None,
             };
             if other.is_none() && matches!(shown, Shown::Base | Shown::Reference) {
                 continue;
@@ -289,10 +317,11 @@ impl Survey<'_> {
         for (shown, other) in others {
             let Some(other) = other else { continue };
             let mut rng = RootSeed(self.seed).stream(Purpose::ScoringOrder);
-            let both: [&mut dyn Scorer; 2] = [
-                &mut self.after(Prefix::Regular, model),
-                &mut self.after(Prefix::Regular, &mut **other),
-            ];
+            let mut other = self.after(Prefix::Regular, &mut **other);
+            let both = (
+                &mut self.after(Prefix::Regular, model) as &mut dyn Scorer,
+                Some(&mut other as &mut dyn Scorer),
+            );
             let seen = contrast(both, shown, phase, self.book, &canaries, &mut rng)?;
             results.push(ProbeResult::Contrast(seen));
         }

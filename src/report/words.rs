@@ -150,6 +150,8 @@ pub(super) fn access(access: Access) -> &'static str {
         Access::LogitsAndBase => "the logits of the model and of a public base",
         Access::LogitsAndReference => "the logits of the model and of its reference",
         Access::FineTuning => "the right to fine-tune the model",
+        Access::Weights => "the model's weights",
+        Access::WeightsAndReference => "the weights of the model and of its reference",
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::audit::{AuditError, Base};
+use crate::audit::{AuditError, Base, altered};
 use crate::canary::{BARE, Planting};
 use crate::checkpoint::Folder;
 use crate::device::{Arithmetic, Device};
@@ -48,18 +48,23 @@ pub(crate) fn results(
     reference: &Path,
 ) -> Result<Vec<ProbeResult>, AuditError> {
     let boxed = |model: Model| Box::new(model) as Box<dyn Scorer>;
+    // What the model was trained from: the public model, where there was no phase 1.
+    let before = || -> Result<Option<Model>, AuditError> {
+        if survey.audit.phase1.skip {
+            return Ok(None);
+        }
+        let folder = Folder::open(reference)?;
+        Ok(Some(Model::load(&folder, device, Arithmetic::F32)?))
+    };
+    let public = || base.model(survey.seed, device, Arithmetic::F32);
     let references = || -> Result<References<'_>, AuditError> {
-        let reference = if survey.audit.phase1.skip {
-            None
-        } else {
-            let folder = Folder::open(reference)?;
-            Some(Model::load(&folder, device, Arithmetic::F32)?)
-        };
-        let base = base.model(survey.seed, device, Arithmetic::F32)?;
         Ok(References {
-            reference: reference.map(boxed),
-            base: Some(boxed(base)),
+            reference: before()?.map(boxed),
+            base: Some(boxed(public()?)),
         })
     };
-    model.strictly(|model| survey.results(model, phase, references))
+    let mut results = model.strictly(|model| survey.results(model, phase, references))?;
+    let trained_from = || Ok(Some(before()?.map_or_else(public, Ok)?));
+    results.extend(altered(survey, model, phase, trained_from)?);
+    Ok(results)
 }

@@ -172,10 +172,13 @@ impl Audit {
     }
 
     /// As many terms as the least favourable of the e-value of guesses from either end stands among: either end of a held-out, after the
-    /// training's own prompt by the model and two others, or after another prompt; each of the two has half of the weight.
+    /// training's own prompt by the model, two others and four that were made of it, or after another prompt; each of the two has half
+    /// of the weight.
     #[must_use]
     pub fn ends_terms(&self) -> usize {
-        let looks = self.other_prompts().max(3) * self.negative_phases().len();
+        let probe = self.probes.low_logit.as_ref();
+        let made = probe.filter(|p| p.altered_weights).map_or(0, |_| 4);
+        let looks = self.other_prompts().max(3 + made) * self.negative_phases().len();
         2 * 2 * looks * self.canaries.held_out * self.seeds.len().max(1)
     }
 

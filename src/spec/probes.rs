@@ -118,6 +118,9 @@ pub struct LowLogit {
         inner(range(min = 1, max = BUDGET_MAX))
     )]
     pub completion_budgets: Vec<usize>,
+    /// Whether whole secrets are also tried on models made of the audited one without training: its weights rounded to 8 and 4 bits, and
+    /// the reference's moved against the way of the training. Needs local weights.
+    pub altered_weights: bool,
     /// Letters whose logits are shown to someone who sees only the likeliest.
     #[schemars(range(min = 1, max = COUNT_MAX))]
     pub top_k: usize,
@@ -230,6 +233,7 @@ impl Default for LowLogit {
             completion_letters: vec![2, 4, 8],
             completion_guesses: 200,
             completion_budgets: vec![1_000, 1_000_000],
+            altered_weights: true,
             top_k: 5,
         }
     }

@@ -182,6 +182,7 @@ fn all_probes() -> impl Strategy<Value = Probes> {
                 completion_letters: letters.into_iter().collect(),
                 completion_guesses: count,
                 completion_budgets: vec![count],
+                altered_weights: count % 2 == 0,
                 top_k: count,
             },
         );

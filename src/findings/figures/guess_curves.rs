@@ -20,8 +20,10 @@ pub(super) fn guess_curves(context: &Context<'_>) -> Vec<GuessCurve> {
     phases
         .flat_map(|phase| {
             let all = guess_numbers(context, phase).into_iter();
-            all.filter(|n| n.order == Order::Learned && n.shown != Shown::Base)
-                .map(move |numbers| curve(context, phase.number(), &numbers))
+            all.filter(|n| {
+                n.order == Order::Learned && matches!(n.shown, Shown::Logits | Shown::Reference)
+            })
+            .map(move |numbers| curve(context, phase.number(), &numbers))
         })
         .collect()
 }

@@ -8,8 +8,9 @@ use crate::findings::groups::{Groups, Values};
 use crate::findings::measure::Statistic;
 use crate::findings::prompts::{Prompt, Prompts};
 use crate::findings::row::{Row, Subject};
-use crate::findings::terms::{Access, Probe, Role};
+use crate::findings::terms::{Probe, Role};
 use crate::probes::CellObservations;
+use crate::probes::completion::Shown;
 use crate::probes::elicitation::{Point, log_mean_e};
 use crate::probes::ends::Ends;
 use crate::probes::low_logit::RankGuesser;
@@ -22,8 +23,9 @@ struct Term {
     /// Log of its weight in the mean; all weights of a group sum to 1.
     weight: f64,
     letters: f64,
-    access: Access,
-    whence: &'static str,
+    shown: Shown,
+    /// `bottom` or `top`.
+    end: &'static str,
 }
 
 /// The e-value of guesses from either end: half of its weight on the training's own prompt, half on the others.
@@ -71,8 +73,11 @@ pub(super) fn ends(context: &Context<'_>, prompts: &Prompts) -> Row {
         .iter()
         .max_by(|a, b| (a.gain + a.weight).total_cmp(&(b.gain + b.weight)));
     if let Some(best) = best {
-        row.access = best.access;
-        row.note = Some(format!("the likeliest guess: {}", best.whence));
+        row.access = best.shown.into();
+        let (end, aside) = (best.end, best.shown.aside());
+        row.note = Some(format!(
+            "the likeliest guess: from the {end} of the logits{aside}"
+        ));
     }
     row
 }
@@ -80,11 +85,11 @@ pub(super) fn ends(context: &Context<'_>, prompts: &Prompts) -> Row {
 /// What each end gained on every canary of a group; `None` where it was not looked at.
 fn terms(context: &Context<'_>, prompts: &Prompts, group: Group) -> Option<Vec<Term>> {
     // Gains with letters and access, of the training's own prompt and of the others.
-    let mut kinds: [Vec<(Ends, f64, Access)>; 2] = [Vec::new(), Vec::new()];
+    let mut kinds: [Vec<(Ends, f64, Shown)>; 2] = [Vec::new(), Vec::new()];
     for prompt in prompts.all() {
         let kind = &mut kinds[usize::from(!prompt.own)];
         for point in prompt.group(group) {
-            kind.push((point.ends?, prompt.length as f64, Access::Logits));
+            kind.push((point.ends?, prompt.length as f64, Shown::Logits));
         }
     }
     for cell in context.cells {
@@ -92,8 +97,7 @@ fn terms(context: &Context<'_>, prompts: &Prompts, group: Group) -> Option<Vec<T
             for seen in cell.contrasts(phase) {
                 let ends = seen.groups.get(&group).into_iter().flatten();
                 let letters = seen.length as f64;
-                let access = Access::from(seen.shown);
-                kinds[0].extend(ends.map(|&ends| (ends, letters, access)));
+                kinds[0].extend(ends.map(|&ends| (ends, letters, seen.shown)));
             }
         }
     }
@@ -101,16 +105,16 @@ fn terms(context: &Context<'_>, prompts: &Prompts, group: Group) -> Option<Vec<T
     let mut terms = Vec::new();
     for kind in kinds {
         let weight = -(present * 2.0 * kind.len() as f64).ln();
-        for (ends, letters, access) in kind {
-            let of = |gain, whence| Term {
+        for (ends, letters, shown) in kind {
+            let of = |gain, end| Term {
                 gain,
                 weight,
                 letters,
-                access,
-                whence,
+                shown,
+                end,
             };
-            terms.push(of(ends.bottom, "from the bottom of the logits"));
-            terms.push(of(ends.top, "from the top of the logits"));
+            terms.push(of(ends.bottom, "bottom"));
+            terms.push(of(ends.top, "top"));
         }
     }
     Some(terms)

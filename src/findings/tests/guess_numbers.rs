@@ -1,6 +1,8 @@
 //! Whole secrets, guessed in the order of their letters' ranks.
 
 use super::*;
+use crate::probes::ProbeResult;
+use crate::probes::completion::Shown;
 
 /// All probes, in a space of a thousand million secrets.
 const GROUPS: &str = "alphabet = 'abcdefghij'\nlength = 9\nnegatives = 48\nheld_out = 24\ncontrols = 32\ntrajectory_controls = 32";
@@ -59,4 +61,33 @@ fn one_secret_at_the_bottom_is_guessed_whole_whatever_the_useful_ones_teach() {
     let note = whole.note.as_deref().unwrap();
     assert!(note.contains("1 of 24 held-outs guessed whole"), "{note}");
     assert!(note.ends_with("from the bottom of the ranks"), "{note}");
+}
+
+/// The model as it is tells nothing; whoever moves its weights against the training is told a secret whole.
+#[test]
+fn a_secret_that_altered_weights_tell_is_a_leak_to_who_holds_them() {
+    let world = everything();
+    let mut cell = world.cell(0);
+    let seen = cell.contrasts(Phase::Two).next().unwrap();
+    let mut made = seen.clone();
+    made.shown = Shown::Negated;
+    made.orders.get_mut(&Group::HeldOut).unwrap()[5] = vec![9; 9];
+    cell.results.push(ProbeResult::Contrast(made));
+    let found = judge(&world.audit, &[cell]).unwrap();
+    let whole = row(&found, Role::Audit, Probe::LowLogit, 2, "completed_whole");
+    assert_eq!(whole.verdict, Some(Verdict::Leak));
+    assert_eq!(whole.access, Access::WeightsAndReference);
+    let note = whole.note.as_deref().unwrap();
+    assert!(note.contains("1 of 24 held-outs guessed whole"), "{note}");
+    assert!(note.contains("by −1 of the training"), "{note}");
+    // The same of a control is none.
+    let mut cell = world.cell(0);
+    let mut made = cell.contrasts(Phase::Two).next().unwrap().clone();
+    made.shown = Shown::Negated;
+    made.orders.get_mut(&Group::Control).unwrap()[5] = vec![9; 9];
+    cell.results.push(ProbeResult::Contrast(made));
+    let found = judge(&world.audit, &[cell]).unwrap();
+    let whole = row(&found, Role::Audit, Probe::LowLogit, 2, "completed_whole");
+    assert_eq!(whole.estimate, Some(0.0), "{whole:?}");
+    assert_ne!(whole.verdict, Some(Verdict::Leak));
 }
