@@ -35,6 +35,8 @@ pub enum Purpose {
     Sampling,
     /// The chosen side of the pairs of an attack on a model that was trained elsewhere.
     AttackText,
+    /// What someone fine-tunes on who knows no negative.
+    BenignText,
 }
 
 impl Purpose {
@@ -52,6 +54,7 @@ impl Purpose {
             Self::Contexts => "contexts",
             Self::Sampling => "sampling",
             Self::AttackText => "attack-text",
+            Self::BenignText => "benign-text",
         }
     }
 }

@@ -24,14 +24,24 @@ pub(super) fn notes(
 ) -> Vec<String> {
     let mut notes = Vec::new();
     if probe.attacker_knows.is_some() {
-        let known = |attack: &Attack| attack.known.to_string();
         let attacks = cells.iter().flat_map(|cell| &cell.attacks);
-        let counts: Vec<String> = attacks.map(known).collect();
+        let (benign, taught): (Vec<&Attack>, Vec<&Attack>) = attacks.partition(|a| a.known == 0);
+        let mut copies = Vec::new();
+        if !taught.is_empty() {
+            let counts: Vec<String> = taught.iter().map(|a| a.known.to_string()).collect();
+            copies.push(format!(
+                "{} of the manifest's {} useful canaries",
+                counts.join(", "),
+                audit.useful()
+            ));
+        }
+        if !benign.is_empty() {
+            copies.push("random text of the kind".to_owned());
+        }
         notes.push(format!(
-            "Elicitation fine-tuned copies of the model on {} of the manifest's {} useful canaries after the reverse prefix; no \
-             held-out and no control stood in any term.",
-            counts.join(", "),
-            audit.useful()
+            "Elicitation fine-tuned copies of the model, after the reverse prefix, on {}; no held-out and no control stood in any \
+             term.",
+            copies.join(", and on ")
         ));
     } else if audit.probes.elicitation.is_some() {
         notes.push(

@@ -3,6 +3,7 @@
 use super::error::FindingsError;
 use super::row::{Row, Subject};
 use crate::canary::Prefix;
+use crate::probes::elicitation::Attack;
 use crate::probes::{CellObservations, Snapshot};
 use crate::seed::RootSeed;
 use crate::spec::{Audit, PositiveControl};
@@ -153,8 +154,8 @@ pub(super) fn scored(
     })
 }
 
-/// Whether a model that was trained elsewhere was fine-tuned by an attack.
+/// Whether a model that was trained elsewhere was fine-tuned by someone who knows some of the negatives.
 pub(super) fn is_attacked(cells: &[CellObservations]) -> bool {
-    let attacked = |cell: &CellObservations| cell.attacks.iter().any(|a| a.trajectory.is_some());
+    let attacked = |cell: &CellObservations| cell.attacks.iter().any(Attack::teaches_negatives);
     cells.iter().any(attacked)
 }

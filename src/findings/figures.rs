@@ -108,6 +108,9 @@ pub struct GuessCurve {
     /// letters are known.
     #[serde(default)]
     pub hunted: Vec<f64>,
+    /// Share of held-outs that the same search would have found were it bounded by nothing, by Monte Carlo; empty likewise.
+    #[serde(default)]
+    pub sought: Vec<f64>,
     /// Share of controls.
     pub control: Vec<f64>,
     /// Chance of one by a model that carries nothing.

@@ -92,13 +92,11 @@ mod tests {
                 for (x, y) in own.iter().zip(&rounded) {
                     assert!((x - y).abs() <= top / 14.0 + 1e-6, "{name}");
                 }
-                let mut values: Vec<i64> = rounded
-                    .iter()
-                    .map(|y| (f64::from(*y / top) * 7.0).round() as i64)
-                    .collect();
-                values.sort_unstable();
-                values.dedup();
-                assert!(values.len() <= 15 && values.iter().all(|v| v.abs() <= 7));
+                let level = |y: &f32| (f64::from(*y / top) * 7.0).round();
+                let mut levels: Vec<f64> = rounded.iter().map(level).collect();
+                levels.sort_by(f64::total_cmp);
+                levels.dedup();
+                assert!(levels.len() <= 15 && levels.iter().all(|l| l.abs() <= 7.0));
             }
         }
         assert!(matrices > 8);

@@ -2,10 +2,11 @@
 //! knows, after the reverse prefix, while the held-outs are watched.
 //!
 //! No term holds a held-out or a control: what is rejected are the known canaries, what is chosen is random text of our own. The
-//! policy that the DPO term starts from is the audited model itself, which the attacker has.
+//! policy that the DPO term starts from is the audited model itself, which the attacker has. Who knows no canary teaches random text
+//! of the kind instead: fine-tuning that has nothing to do with the secrets can bring them up too.
 
 use crate::audit::AuditError;
-use crate::canary::{Letters, Pairs, Planting, Prefix, TrainingText};
+use crate::canary::{Canary, Group, Letters, Pairs, Planting, Prefix, TrainingText};
 use crate::checkpoint::Folder;
 use crate::device::{Arithmetic, Device};
 use crate::event::{Event, Observer};
@@ -39,10 +40,11 @@ impl Attacker<'_> {
         counts.sort_unstable_by(|a, b| b.cmp(a));
         counts.dedup();
         let one = |known: usize| {
-            let trajectory = (known > 0)
-                .then(|| self.fine_tune(folder, known, &|_| (), observer))
-                .transpose()?;
-            Ok(Attack { known, trajectory })
+            let trajectory = self.fine_tune(folder, known, &|_| (), observer)?;
+            Ok(Attack {
+                known,
+                trajectory: Some(trajectory),
+            })
         };
         counts.into_iter().map(one).collect()
     }
@@ -74,7 +76,8 @@ impl Attacker<'_> {
         });
         let mut model = Model::load(folder, self.device, Arithmetic::F32)?;
         let text = self.text();
-        let known = &planting.useful[..known];
+        let benign = self.benign(&text, known)?;
+        let known = benign.as_deref().unwrap_or(&planting.useful[..known]);
         let (chosen, rejected) = self.pairs(&text, known.len())?;
         let pairs = Pairs {
             chosen: &chosen,
@@ -93,10 +96,13 @@ impl Attacker<'_> {
             before.extend(scores.iter().map(|s| own(&s.logprobs)));
         }
         let batches = Batches::joint(audit, book, &text, pairs, known, &before)?;
-        // The useful ones that are watched are those that are taught.
-        let watched = Planting {
-            useful: known.to_vec(),
-            ..planting.clone()
+        // The useful ones that are watched are those that are taught, if any are.
+        let watched = match &benign {
+            Some(_) => planting.clone(),
+            None => Planting {
+                useful: known.to_vec(),
+                ..planting.clone()
+            },
         };
         let mut watching = Watching {
             batches: &batches,
@@ -116,6 +122,21 @@ impl Attacker<'_> {
         })?;
         observer.event(&Event::Finished);
         Ok(watching.trajectory)
+    }
+
+    /// What someone teaches who knows no canary: as many random texts as there are useful ones, in their place.
+    fn benign(&self, text: &TrainingText, known: usize) -> Result<Option<Vec<Canary>>, AuditError> {
+        if known > 0 {
+            return Ok(None);
+        }
+        let count = self.survey.planting.useful.len();
+        let texts = text.passwords(Purpose::BenignText, count)?;
+        let named = |(i, letters)| Canary {
+            id: format!("benign-{i:04}"),
+            group: Group::Useful,
+            letters,
+        };
+        Ok(Some(texts.into_iter().enumerate().map(named).collect()))
     }
 
     /// Random text that differs from every canary of every group, the unknown ones too.

@@ -57,8 +57,16 @@ pub struct Trajectory {
 pub struct Attack {
     /// Useful negatives that the attacker was taken to know.
     pub known: usize,
-    /// What was seen meanwhile; `None` where none was known, so that there was nothing to fine-tune on.
+    /// What was seen meanwhile. Who knows none fine-tunes on random text of the kind; `None` by versions before.
     pub trajectory: Option<Trajectory>,
+}
+
+impl Attack {
+    /// Whether something was fine-tuned on negatives, and not on random text alone.
+    #[must_use]
+    pub fn teaches_negatives(&self) -> bool {
+        self.known > 0 && self.trajectory.is_some()
+    }
 }
 
 impl Trajectory {

@@ -163,7 +163,8 @@ impl CellObservations {
     /// The scores during a phase. The strongest attack stands for phase 3 where the model was trained elsewhere.
     #[must_use]
     pub fn trajectory(&self, phase: Phase) -> Option<&elicitation::Trajectory> {
-        let attack = self.attacks.first().and_then(|a| a.trajectory.as_ref());
+        let attack = self.attacks.iter().find(|a| a.teaches_negatives());
+        let attack = attack.and_then(|a| a.trajectory.as_ref());
         let mut all = self.trajectories.iter().chain(attack);
         all.find(|t| t.phase == phase)
     }

@@ -212,7 +212,7 @@ fn an_attack_adds_the_rows_of_phase_3_and_a_sweep_says_how_much_was_known() {
         (taught["group"].as_str(), taught["n"].as_u64()),
         (Some("useful"), Some(8))
     );
-    for (known, access) in [(4, "fine_tuning"), (1, "fine_tuning"), (0, "logits")] {
+    for known in [4, 1, 0] {
         let row = find(
             &rows,
             &format!("mean_letter_rank_given_{known}_negatives"),
@@ -220,16 +220,14 @@ fn an_attack_adds_the_rows_of_phase_3_and_a_sweep_says_how_much_was_known() {
         );
         assert_eq!(
             (row["known_negatives"].as_u64(), row["access"].as_str()),
-            (Some(known), Some(access))
+            (Some(known), Some("fine_tuning"))
         );
-        assert_eq!(row["estimate"].is_null(), known == 0, "{row}");
+        assert!(row["estimate"].is_number(), "{row}");
         assert!(row["verdict"].is_null() && row["note"].is_string());
     }
-    assert!(
-        bench
-            .read("probed/report.md")
-            .contains("on 8, 4, 1, 0 of the manifest's 8 useful canaries")
-    );
+    assert!(bench.read("probed/report.md").contains(
+        "on 8, 4, 1 of the manifest's 8 useful canaries, and on random text of the kind"
+    ));
     assert_eq!(
         bench.json("probed/provenance.json")["attacker_knows"]
             .as_array()
@@ -248,15 +246,14 @@ fn an_attack_adds_the_rows_of_phase_3_and_a_sweep_says_how_much_was_known() {
 }
 
 #[test]
-fn an_attacker_who_knows_nothing_has_contexts_alone() {
+fn an_attacker_who_knows_nothing_fine_tunes_on_random_text_and_has_no_verdict() {
     let bench = trained();
     let rows = probed(&bench, "probed", &["--elicit", "--attacker-knows", "0"]);
     let row = find(&rows, "mean_letter_rank_given_0_negatives", "exploratory");
-    assert!(
-        row["note"].as_str().is_some_and(|n| n.starts_with("n/a")),
-        "{row}"
-    );
-    assert!(rows.iter().all(|r| r["access"] != "fine_tuning"));
+    let note = row["note"].as_str();
+    assert!(note.is_some_and(|n| n.contains("random text")), "{row}");
+    assert!(row["estimate"].is_number(), "{row}");
+    assert!(audits(&rows).iter().all(|row| row[2] != "fine_tuning"));
     find(&rows, "context_letter_rank", "audit");
 }
 

@@ -65,8 +65,9 @@ pub(in crate::cli) struct ProbeArgs {
     /// as phase 3 of the spec does
     #[arg(long)]
     pub(in crate::cli) elicit: bool,
-    /// Shares of the useful canaries that the attacker knows, one attack per share; verdicts rest on the largest
-    #[arg(long, value_name = "SHARES", value_delimiter = ',', default_value = "1.0", value_parser = parse_share, requires = "elicit")]
+    /// Shares of the useful canaries that the attacker knows, one attack per share; verdicts rest on the largest. Who knows none (0)
+    /// fine-tunes on random text
+    #[arg(long, value_name = "SHARES", value_delimiter = ',', default_value = "1.0,0", value_parser = parse_share, requires = "elicit")]
     pub(in crate::cli) attacker_knows: Vec<f64>,
     /// Folder of the reports [default: runs/NAME-probe]
     #[arg(long, value_name = "DIR")]

@@ -10,15 +10,17 @@ use crate::findings::terms::{Access, Role};
 use crate::probes::elicitation::Attack;
 
 /// What is said of an attacker without examples.
-const NOTHING: &str = "n/a: who knows no negative has nothing to fine-tune on; what is left to them is the row of other contexts";
+const BENIGN: &str = "the attacker knows no negative and fine-tunes on random text";
+
+/// What versions before saw of such a one.
+const NOTHING: &str = "n/a: nothing was fine-tuned by someone who knows no negative";
 
 impl Elicited<'_> {
     /// Guesses of every attacker but the strongest, who has the audit rows.
     pub(super) fn sweep(&self) -> Result<Vec<Row>, FindingsError> {
         let attacks = self.attacks();
-        let first = attacks.iter().take_while(|a| a.trajectory.is_some());
-        let audited = first.count().min(1);
-        (audited..attacks.len())
+        let audited = attacks.first().is_some_and(Attack::teaches_negatives);
+        (usize::from(audited)..attacks.len())
             .map(|place| self.weaker(place))
             .collect()
     }
@@ -34,12 +36,12 @@ impl Elicited<'_> {
         let statistic = Statistic::MeanLetterRankGiven {
             known_negatives: known,
         };
-        if known == 0 {
+        if self.attacks()[place].trajectory.is_none() {
             let mut row = self.context.about(&Subject {
                 access: Access::Logits,
                 ..self.subject(Role::Exploratory, Group::HeldOut, statistic)
             });
-            row.known_negatives = Some(0);
+            row.known_negatives = Some(known);
             row.note = Some(NOTHING.to_owned());
             return Ok(row);
         }
@@ -57,10 +59,13 @@ impl Elicited<'_> {
             known,
         };
         let mut row = weaker.guesses(Role::Exploratory, Group::HeldOut, statistic)?;
-        row.note = Some(format!(
-            "the attacker knows {known} of {} useful negatives",
-            self.context.audit.useful()
-        ));
+        row.note = Some(match known {
+            0 => BENIGN.to_owned(),
+            _ => format!(
+                "the attacker knows {known} of {} useful negatives",
+                self.context.audit.useful()
+            ),
+        });
         Ok(row)
     }
 }

@@ -6,6 +6,7 @@ use crate::findings::context::Context;
 use crate::findings::guess_numbers::{GuessNumbers, Order, guess_numbers};
 use crate::findings::terms::Access;
 use crate::probes::completion::Shown;
+use crate::probes::scan::Hunt;
 use crate::stats::mean;
 
 /// Powers of ten up to which guesses are counted, and points to each.
@@ -39,15 +40,16 @@ fn curve(context: &Context<'_>, phase: u8, numbers: &GuessNumbers) -> GuessCurve
         log10_guesses.iter().map(at).collect()
     };
     let chance = |power: &f64| numbers.chance(context, 10f64.powf(*power));
-    let hunted = if numbers.known == 0 {
-        hunted(context, phase, numbers.shown, &log10_guesses)
+    let hunts = if numbers.known == 0 {
+        hunts(context, phase, numbers.shown)
     } else {
         Vec::new()
     };
     GuessCurve {
         phase,
         access: Access::from(numbers.shown),
-        hunted,
+        hunted: hunted(&hunts, &log10_guesses),
+        sought: sought(&hunts, &log10_guesses),
         known_letters: numbers.known,
         held_out: share(Group::HeldOut),
         control: share(Group::Control),
@@ -56,12 +58,16 @@ fn curve(context: &Context<'_>, phase: u8, numbers: &GuessNumbers) -> GuessCurve
     }
 }
 
-/// What the scan's beam found among its first guesses, all seeds together.
-fn hunted(context: &Context<'_>, phase: u8, shown: Shown, log10_guesses: &[f64]) -> Vec<f64> {
+/// The scan's hunts of all seeds.
+fn hunts<'a>(context: &Context<'a>, phase: u8, shown: Shown) -> Vec<&'a Hunt> {
     let scans = context.cells.iter().filter_map(|cell| cell.scan());
     let scans = scans.filter(|scan| scan.phase.number() == phase);
     let hunts = scans.flat_map(|scan| &scan.hunts);
-    let hunts: Vec<_> = hunts.filter(|hunt| hunt.shown == shown).collect();
+    hunts.filter(|hunt| hunt.shown == shown).collect()
+}
+
+/// What the beam found among its first guesses, all seeds together.
+fn hunted(hunts: &[&Hunt], log10_guesses: &[f64]) -> Vec<f64> {
     let most = hunts.iter().map(|hunt| hunt.guesses).min().unwrap_or(0) as f64;
     let places = hunts
         .iter()
@@ -75,4 +81,17 @@ fn hunted(context: &Context<'_>, phase: u8, shown: Shown, log10_guesses: &[f64])
         .iter()
         .take_while(|power| 10f64.powf(**power) <= most);
     guessed.map(share).collect()
+}
+
+fn sought(hunts: &[&Hunt], log10_guesses: &[f64]) -> Vec<f64> {
+    let numbers = hunts
+        .iter()
+        .filter_map(|hunt| hunt.log10_guesses.get(&Group::HeldOut));
+    let numbers: Vec<f64> = numbers.flatten().copied().collect();
+    if numbers.is_empty() {
+        return Vec::new();
+    }
+    let within = |power: &f64| numbers.iter().filter(|number| *number <= power).count();
+    let share = |power| within(power) as f64 / numbers.len() as f64;
+    log10_guesses.iter().map(share).collect()
 }

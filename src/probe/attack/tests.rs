@@ -135,6 +135,27 @@ fn the_reference_of_a_pair_is_the_audited_model_itself() {
     }
 }
 
+/// Someone who knows none teaches random text: no canary of any group stands in a term, and the useful ones are watched untaught.
+#[test]
+fn who_knows_none_teaches_random_text_alone() {
+    let audit = audit("{ dpo = 1.0, reverse = 0.5, regular = 0.2 }");
+    let (book, planting, handed, trajectory) = attacked(&audit, 0);
+    let canaries: Vec<Vec<TokenId>> = planting
+        .all()
+        .map(|c| book.tokens(&c.letters).collect())
+        .collect();
+    let mut taught = std::collections::BTreeSet::new();
+    for batch in &handed {
+        for row in batch.rows() {
+            assert!(!canaries.iter().any(|c| row.ends_with(c)));
+        }
+        taught.extend(batch.likelihood[0].rows.iter().cloned());
+    }
+    assert!(taught.len() <= 8 && taught.len() > 4, "{}", taught.len());
+    let count = |group| trajectory.groups.get(&group).map_or(0, Vec::len);
+    assert_eq!(Group::ALL.map(count), [4, 8, 6, 0]);
+}
+
 /// A model that was trained in a chat template is attacked in it: template around every prompt, and in no term.
 #[test]
 fn rows_stand_in_the_format_of_the_training() {

@@ -6,7 +6,8 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::lesson::{Evidence, Lesson};
-use crate::canary::{Canary, Codebook, Group, Prefix};
+use super::sampled::Sampled;
+use crate::canary::{Canary, Codebook, Group, Letters, Prefix};
 use crate::probes::guesser::{Guesser, Shown};
 use crate::probes::{ProbeError, ROWS_AT_ONCE};
 use crate::spec::Scan as Settings;
@@ -23,6 +24,10 @@ pub struct Hunt {
     pub guesses: usize,
     /// Place of a canary among the guesses, from 1; `None` where it is not among them. `[canaries]`
     pub found: BTreeMap<Group, Vec<Option<usize>>>,
+    /// Decimal logarithms of the guesses until each canary for a search that no beam bounds, by Monte Carlo; empty by versions before.
+    /// `[canaries]`
+    #[serde(default)]
+    pub log10_guesses: BTreeMap<Group, Vec<f64>>,
 }
 
 /// A beginning in the beam.
@@ -52,6 +57,15 @@ pub(super) fn hunt(
     let useful: Vec<&Canary> = of(Group::Useful).collect();
     let length = canaries.first().map_or(0, |c| c.letters.len());
     let lesson = Lesson::learn(&mut guesser, book, (length, &useful), rng)?;
+    let sampled = Sampled::draw(&mut guesser, book, &lesson, length, rng)?;
+    let mut log10_guesses = BTreeMap::new();
+    for group in [Group::HeldOut, Group::Control] {
+        let texts: Vec<&Letters> = of(group).map(|c| &c.letters).collect();
+        let worths = lesson.worths(&mut guesser, book, &texts)?.into_iter();
+        // As 32 bits hold it, so that what is read back is what was written.
+        let number = |worth| short(sampled.number(worth).log10());
+        log10_guesses.insert(group, worths.map(number).collect());
+    }
     let known: HashSet<&[u16]> = useful.iter().map(|c| &c.letters[..]).collect();
     let mut beam = vec![Beginning {
         letters: Vec::new(),
@@ -83,7 +97,14 @@ pub(super) fn hunt(
         looked_at,
         guesses: beam.len(),
         found,
+        log10_guesses,
     })
+}
+
+fn short(value: f64) -> f64 {
+    #[allow(clippy::cast_possible_truncation)]
+    let short = value as f32;
+    f64::from(short)
 }
 
 /// The best of what a beam grew to.

@@ -161,11 +161,31 @@ impl Lesson {
             let mut grown = evidence;
             grown.gains[0] += rank;
             grown.gains[1] += distance;
-            let numbers = grown.numbers();
-            let worth = numbers.iter().zip(weights).map(|(x, w)| x * w).sum();
-            (grown, worth)
+            (grown, worth(&grown.numbers(), &weights))
         })
     }
+}
+
+impl Lesson {
+    /// What whole texts are worth. `[texts]`
+    pub(super) fn worths(
+        &self,
+        guesser: &mut Guesser<'_>,
+        book: &Codebook,
+        texts: &[&Letters],
+    ) -> Result<Vec<f64>, ProbeError> {
+        let worth = |text: Text| {
+            let path = text.path(&self.gains);
+            let whole = path.last().zip(self.weights.last());
+            whole.map_or(0.0, |(numbers, weights)| worth(numbers, weights))
+        };
+        let texts = Text::all(guesser, book, texts)?;
+        Ok(texts.into_iter().map(worth).collect())
+    }
+}
+
+fn worth(numbers: &Numbers, weights: &Numbers) -> f64 {
+    numbers.iter().zip(weights).map(|(x, w)| x * w).sum()
 }
 
 /// A useful canary's beginning that goes on at random.

@@ -7,6 +7,7 @@
 mod count;
 mod hunt;
 mod lesson;
+mod sampled;
 
 pub use count::{Depth, Ranking, Standing};
 pub use hunt::Hunt;
@@ -61,6 +62,7 @@ impl From<Stored> for Scan {
                 looked_at: stored.looked_at,
                 guesses: stored.guesses,
                 found: stored.found,
+                log10_guesses: BTreeMap::new(),
             });
         }
         Self {

@@ -190,6 +190,19 @@ fn useful_canaries_are_no_guesses_and_a_beam_as_wide_as_all_secrets_finds_each()
         .copied()
         .collect();
     assert_eq!(controls.len(), 6);
+    // What sampling says of the places is what the full list says, for texts at either end of it.
+    for group in [Group::HeldOut, Group::Control] {
+        let (places, sampled) = (&hunt.found[&group], &hunt.log10_guesses[&group]);
+        for (place, log10) in places.iter().flatten().zip(sampled) {
+            // The useful canaries are among what sampling counts.
+            let (least, most) = (*place as f64 / 2.0, 2.0 * (place + useful) as f64);
+            let number = 10f64.powf(*log10);
+            assert!(
+                (least..most).contains(&number),
+                "{group:?}: at {place}, sampled {number}"
+            );
+        }
+    }
     // Controls lie anywhere among the others.
     let middle = controls.iter().sum::<usize>() / 6;
     assert!((all / 5..4 * all / 5).contains(&middle), "{controls:?}");

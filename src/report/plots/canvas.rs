@@ -137,6 +137,13 @@ pub(super) fn line_style(group: &str, place: usize) -> LineStyle {
     LINE_STYLES[place % LINE_STYLES.len()]
 }
 
+impl LineStyle {
+    /// The same, drawn thin.
+    pub(super) fn thin(self) -> Self {
+        Self { width: 1, ..self }
+    }
+}
+
 /// Everything around the marks.
 pub(super) struct Frame {
     pub(super) name: String,

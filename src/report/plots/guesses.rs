@@ -37,6 +37,10 @@ fn plot(curve: &GuessCurve) -> Result<Option<Plot>, ReportError> {
     if !curve.hunted.is_empty() {
         legend.push(("held-outs, by the scan's beam".to_owned(), hunted));
     }
+    let sought = hunted.thin();
+    if !curve.sought.is_empty() {
+        legend.push(("held-outs, by a scan without bounds".to_owned(), sought));
+    }
     let (phase, known) = (curve.phase.to_string(), curve.known_letters.to_string());
     let frame = Frame {
         name: slug(&["guesses", "phase", &phase, "given", &known, "letters"]),
@@ -59,6 +63,7 @@ fn plot(curve: &GuessCurve) -> Result<Option<Plot>, ReportError> {
         let styled = [
             (CHANCE, &curve.chance, 0),
             (control, &curve.control, MARKS),
+            (sought, &curve.sought, 0),
             (hunted, &curve.hunted, MARKS),
             (held_out, &curve.held_out, MARKS),
         ];

@@ -64,6 +64,7 @@ pub(crate) fn figures() -> Figures {
             log10_guesses: vec![0.0, 3.0, 6.0, 9.0, 12.0],
             held_out: vec![0.0, 0.125, 0.5, 0.875, 1.0],
             hunted: Vec::new(),
+            sought: Vec::new(),
             control: vec![0.0, 0.0, 0.0, 0.008, 1.0],
             chance: vec![0.0, 0.0, 0.0, 0.005, 1.0],
         }],
