@@ -1,5 +1,7 @@
 //! A model that was trained elsewhere: what its report says of that.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::probes::CellObservations;
 use crate::probes::elicitation::Attack;
 use crate::run_dir::ProbeProvenance;
@@ -11,6 +13,10 @@ const WITHOUT: &str = "No reference was given: whole canaries are judged by the 
     scan) are left out; and there is no placebo: the groups are exchangeable because they were minted at random. --reference BASE \
     takes that noise away and adds those rows.";
 
+/// What is said where model and reference are one.
+const SAME: &str = "The reference has the very weights of the model: nothing was trained between the two. Was the wrong folder \
+    given, or an adapter not applied?";
+
 /// What is said of a probe for secrets of a file.
 const WHOLE: &str = "The canaries are secrets of a file, whose distribution is unknown. They are compared with \
     controls that come from the same file by a random split: how likely the model finds them whole, and what follows their beginning. \
@@ -19,7 +25,7 @@ const WHOLE: &str = "The canaries are secrets of a file, whose distribution is u
 /// What the fine-tuning of a probe was, or that there was none; and what the lack of a reference means.
 pub(super) fn notes(
     audit: &Audit,
-    probe: &ProbeProvenance,
+    (probe, model): (&ProbeProvenance, &BTreeMap<String, String>),
     cells: &[CellObservations],
 ) -> Vec<String> {
     let mut notes = Vec::new();
@@ -51,8 +57,52 @@ pub(super) fn notes(
     } else if audit.canaries.secrets.is_some() {
         notes.push(WHOLE.to_owned());
     }
-    if probe.reference.is_none() {
-        notes.push(WITHOUT.to_owned());
+    match &probe.reference_sha256 {
+        Some(reference) if weights(reference) == weights(model) => notes.push(SAME.to_owned()),
+        Some(_) => {}
+        None => notes.push(WITHOUT.to_owned()),
     }
     notes
+}
+
+/// Digests of the files that hold weights.
+fn weights(digests: &BTreeMap<String, String>) -> BTreeSet<&str> {
+    let weights = digests
+        .iter()
+        .filter(|(name, _)| name.ends_with(".safetensors"));
+    weights.map(|(_, digest)| digest.as_str()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(files: &[(&str, &str)]) -> BTreeMap<String, String> {
+        let owned = |(name, digest): &(&str, &str)| ((*name).to_owned(), (*digest).to_owned());
+        files.iter().map(owned).collect()
+    }
+
+    /// A wrong path, or an adapter that was not applied.
+    #[test]
+    fn a_reference_with_the_models_own_weights_is_said() {
+        let text = "format = 1\n[audit]\nname = 't'\nseeds = [0]\n[model]\npath = 'x'\n";
+        let audit = crate::spec::parse(text, "t.toml".as_ref(), &[]).unwrap();
+        let model = of(&[("config.json", "1"), ("model.safetensors", "2")]);
+        let notes_of = |reference: Option<BTreeMap<String, String>>| {
+            let probe = ProbeProvenance {
+                minted_spec_sha256: String::new(),
+                model: None,
+                reference: reference.as_ref().map(|_| "r".to_owned()),
+                reference_sha256: reference,
+                reference_commit: None,
+                attacker_knows: None,
+            };
+            notes(&audit, (&probe, &model), &[]).join(" ")
+        };
+        let same = of(&[("config.json", "3"), ("weights.safetensors", "2")]);
+        assert!(notes_of(Some(same)).contains(SAME));
+        let other = of(&[("config.json", "1"), ("model.safetensors", "4")]);
+        assert!(!notes_of(Some(other)).contains(SAME));
+        assert!(notes_of(None).contains(WITHOUT));
+    }
 }

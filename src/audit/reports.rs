@@ -63,7 +63,7 @@ pub fn assemble(
         Some(probe) => {
             let audit = &audit.without_training(probe.reference.is_some());
             let mut findings = judge_against(audit, cells, before)?;
-            for note in elsewhere::notes(audit, probe, cells) {
+            for note in elsewhere::notes(audit, (probe, &provenance.checkpoint_sha256), cells) {
                 findings.scope_note = format!("{} {note}", findings.scope_note);
             }
             let model = probe.model.as_deref().unwrap_or_default();

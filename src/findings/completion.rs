@@ -114,6 +114,14 @@ impl Tried<'_> {
         }
     }
 
+    /// Whether the attacker knew no letter.
+    fn knew_none(&self) -> bool {
+        match self {
+            Self::Beam(attack) => attack.first().known == 0,
+            Self::Words(numbers, _) => numbers.known == 0,
+        }
+    }
+
     fn shown(&self) -> Shown {
         match self {
             Self::Beam(attack) => attack.first().shown,
@@ -196,8 +204,9 @@ fn audit_row(
     if counted[best].recovered > 0 {
         row.access = Access::from(tried[best].shown());
         let mut note = tried[best].note(&counted[best]);
-        let nothing = from_nothing(&tried, &counted).filter(|&place| place != best);
-        if let Some(place) = nothing {
+        if !tried[best].knew_none()
+            && let Some(place) = from_nothing(&tried, &counted)
+        {
             note = format!("{note}; {}", tried[place].note(&counted[place]));
         }
         row.note = Some(note);
@@ -207,12 +216,8 @@ fn audit_row(
 
 /// The best of those who knew no letter: what readers ask first.
 fn from_nothing(tried: &[Tried<'_>], counted: &[Counted]) -> Option<usize> {
-    let knew_none = |place: &usize| match &tried[*place] {
-        Tried::Words(numbers, _) => numbers.known == 0,
-        Tried::Beam(_) => false,
-    };
     (0..tried.len())
-        .filter(knew_none)
+        .filter(|&place| tried[place].knew_none())
         .filter(|&place| counted[place].recovered > 0)
         .max_by_key(|&place| counted[place].recovered)
 }

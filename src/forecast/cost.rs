@@ -11,6 +11,7 @@ use crate::checkpoint::size::{
 use crate::probes::ROWS_AT_ONCE;
 use crate::probes::completion::Shown;
 use crate::probes::generation::texts;
+use crate::probes::scan::DRAWN;
 use crate::spec::{Audit, Freeze};
 use crate::units::Phase;
 
@@ -189,23 +190,17 @@ impl<'a> Counter<'a> {
             let listed = letters.saturating_pow(u32::try_from(p.depth).unwrap_or(u32::MAX) - 1);
             grown += 2 * 2 * listed;
             // Two hunts, one of them in two models; a wide beam's rows are too many to be remembered, and asked about whole.
-            let first = letters.min(p.beam);
-            let hunted: usize = (1..canaries.length)
-                .map(|place| {
-                    first
-                        .saturating_pow(u32::try_from(place).unwrap_or(u32::MAX))
-                        .min(p.beam)
-                })
-                .enumerate()
-                .map(|(place, rows)| {
-                    if rows > ROWS_AT_ONCE {
-                        rows * (place + 2)
-                    } else {
-                        rows
-                    }
-                })
-                .sum();
-            grown += 3 * hunted;
+            let rows = |place| letters.saturating_pow(place).min(p.beam);
+            let asked = |(rows, tokens)| {
+                if rows > ROWS_AT_ONCE {
+                    rows * tokens
+                } else {
+                    rows
+                }
+            };
+            let places = 1..u32::try_from(canaries.length).unwrap_or(u32::MAX);
+            let hunted: usize = places.map(rows).zip(2..).map(asked).sum();
+            grown += 3 * (hunted + DRAWN * canaries.length);
         }
         self.forward(sequences) + 2.0 * (self.layers + self.output) * grown as f64
     }

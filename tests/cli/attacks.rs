@@ -127,8 +127,9 @@ fn every_probe_that_needs_no_training_looks_and_says_what_it_needs() {
     }
     assert_eq!(
         bench.lines("with/seed-0/looks.jsonl").len(),
-        // Contexts; samples and colder ones; beams after the same prompts and the training's own; completions; contrast; scan.
-        18 + 2 + 2 + 19 + 3 * 2 + 1 + 1
+        // Contexts; samples and colder ones; beams after the same prompts and the training's own; completions; contrast; scan;
+        // altered weights.
+        18 + 2 + 2 + 19 + 3 * 2 + 1 + 1 + 4
     );
     let text = bench.read("with/report.md");
     assert!(text.contains("Nothing was fine-tuned"), "{text}");

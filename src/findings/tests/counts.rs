@@ -130,11 +130,11 @@ fn one_completion_of_24_is_extraction() {
         }
     });
     let done = row(&found, Role::Audit, Probe::LowLogit, 2, "completed_whole");
-    // 24 canaries, 4 of 10^7 guesses, best of 53: eight beams that luck would not win, and nine who try whole secrets, from nothing
+    // 24 canaries, 4 of 10^7 guesses, best of 113: eight beams that luck would not win, and 21 who try whole secrets, from nothing
     // and from two letters within two budgets, from four letters within the one that luck leaves.
     let chance = 4e-7 / (1.0 - 24e-9);
     close(done.chance, chance);
-    let p = 53.0 * (1.0 - (1.0 - chance).powi(24));
+    let p = 113.0 * (1.0 - (1.0 - chance).powi(24));
     assert!((done.p_value.unwrap() / p - 1.0).abs() < 1e-6, "{done:?}");
     close(done.estimate, 1.0 / 24.0);
     assert_eq!(done.access, Access::LogitsAndBase);
@@ -151,7 +151,7 @@ fn one_completion_of_24_is_extraction() {
     );
     let name = "completed_whole_given_2_letters_and_base";
     let single = row(&found, Role::Exploratory, Probe::LowLogit, 2, name);
-    assert!((single.p_value.unwrap() * 53.0 / p - 1.0).abs() < 1e-6);
+    assert!((single.p_value.unwrap() * 113.0 / p - 1.0).abs() < 1e-6);
 }
 
 #[test]

@@ -11,6 +11,14 @@ fn everything() -> World {
     World::clean(whole_audit(GROUPS, EASY))
 }
 
+/// Where one secret within a thousand guesses is beyond luck, for all who try.
+fn longer() -> World {
+    World::clean(whole_audit(
+        &GROUPS.replace("length = 9", "length = 12"),
+        EASY,
+    ))
+}
+
 /// Letters at the bottom: someone who learned so on useful canaries tries whole secrets, and needs no beginning.
 #[test]
 fn secrets_are_guessed_whole_from_nothing() {
@@ -49,7 +57,7 @@ fn secrets_are_guessed_whole_from_nothing() {
 /// What useful canaries teach points the other way: whoever tries from the bottom needs no lesson.
 #[test]
 fn one_secret_at_the_bottom_is_guessed_whole_whatever_the_useful_ones_teach() {
-    let mut world = everything();
+    let mut world = longer();
     world.rule = Box::new(|m, g, index| match (m.phase, g) {
         (Phase::Two, Group::HeldOut) if index == 3 => Rule::Last(1.0),
         (Phase::Two, Group::Useful) => Rule::First(0.9),
@@ -66,14 +74,19 @@ fn one_secret_at_the_bottom_is_guessed_whole_whatever_the_useful_ones_teach() {
 /// The model as it is tells nothing; whoever moves its weights against the training is told a secret whole.
 #[test]
 fn a_secret_that_altered_weights_tell_is_a_leak_to_who_holds_them() {
-    let world = everything();
-    let mut cell = world.cell(0);
-    let seen = cell.contrasts(Phase::Two).next().unwrap();
-    let mut made = seen.clone();
-    made.shown = Shown::Negated;
-    made.orders.get_mut(&Group::HeldOut).unwrap()[5] = vec![9; 9];
-    cell.results.push(ProbeResult::Contrast(made));
-    let found = judge(&world.audit, &[cell]).unwrap();
+    let world = longer();
+    let with = |group: Group| {
+        let mut cell = world.cell(0);
+        for look in &mut cell.results {
+            if let ProbeResult::Contrast(made) = look
+                && (made.phase, made.shown) == (Phase::Two, Shown::Negated)
+            {
+                made.orders.get_mut(&group).unwrap()[5] = vec![9; 12];
+            }
+        }
+        judge(&world.audit, &[cell]).unwrap()
+    };
+    let found = with(Group::HeldOut);
     let whole = row(&found, Role::Audit, Probe::LowLogit, 2, "completed_whole");
     assert_eq!(whole.verdict, Some(Verdict::Leak));
     assert_eq!(whole.access, Access::WeightsAndReference);
@@ -81,12 +94,7 @@ fn a_secret_that_altered_weights_tell_is_a_leak_to_who_holds_them() {
     assert!(note.contains("1 of 24 held-outs guessed whole"), "{note}");
     assert!(note.contains("by −1 of the training"), "{note}");
     // The same of a control is none.
-    let mut cell = world.cell(0);
-    let mut made = cell.contrasts(Phase::Two).next().unwrap().clone();
-    made.shown = Shown::Negated;
-    made.orders.get_mut(&Group::Control).unwrap()[5] = vec![9; 9];
-    cell.results.push(ProbeResult::Contrast(made));
-    let found = judge(&world.audit, &[cell]).unwrap();
+    let found = with(Group::Control);
     let whole = row(&found, Role::Audit, Probe::LowLogit, 2, "completed_whole");
     assert_eq!(whole.estimate, Some(0.0), "{whole:?}");
     assert_ne!(whole.verdict, Some(Verdict::Leak));

@@ -32,6 +32,7 @@ use super::{
     judge,
 };
 use crate::canary::{Codebook, Group, Planting, Prefix, draw_canaries};
+use crate::probes::completion::Shown;
 use crate::probes::elicitation::Trajectory;
 use crate::probes::{CellObservations, ProbeError, References, Survey, contexts};
 use crate::score::Scorer;
@@ -141,6 +142,9 @@ pub(super) fn blank_row() -> Row {
     Row::about(&subject, &[0])
 }
 
+/// Where the moments begin that stand for models with altered weights.
+const ALTERED: usize = 2000;
+
 /// Six held-out, six useful and eight control canaries of four letters out of five.
 const SMALL: &str = "alphabet = 'abcde'\nlength = 4\nnegatives = 12\nheld_out = 6\ncontrols = 8\ntrajectory_controls = 8";
 
@@ -244,6 +248,13 @@ impl World {
             };
             let results = survey.results(&mut fake(phase, None, &chosen), phase, references);
             cell.results.extend(results.unwrap());
+            if survey.alters() && phase != Phase::One {
+                for (i, shown) in Shown::ALTERED.into_iter().enumerate() {
+                    let mut made = fake(phase, Some(ALTERED + i), &[]);
+                    cell.results
+                        .push(survey.altered(&mut made, shown, phase).unwrap());
+                }
+            }
         }
         if !self.audit.phase3.skip {
             let mut trajectory = Trajectory::new(Phase::Three, Prefix::Reverse);

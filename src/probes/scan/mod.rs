@@ -11,6 +11,7 @@ mod sampled;
 
 pub use count::{Depth, Ranking, Standing};
 pub use hunt::Hunt;
+pub use sampled::DRAWN;
 
 use std::collections::BTreeMap;
 

@@ -13,7 +13,7 @@ use crate::probes::{ProbeError, ROWS_AT_ONCE};
 use crate::units::TokenId;
 
 /// Texts that are drawn.
-const DRAWN: usize = 4096;
+pub const DRAWN: usize = 4096;
 
 /// How many texts are worth more than any given worth.
 #[derive(Debug)]
