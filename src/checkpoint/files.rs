@@ -42,6 +42,34 @@ pub(super) fn missing(folder: &Path) -> Result<Option<String>, IndexError> {
     Ok(missing.and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned())))
 }
 
+/// What to do where a folder has no config.
+pub(super) fn without_config(folder: &Path) -> String {
+    let file = gguf(folder);
+    file.map_or_else(
+        || {
+            "a checkpoint is a folder with config.json, tokenizer.json and model.safetensors"
+                .to_owned()
+        },
+        |name| quantised(&name),
+    )
+}
+
+/// What to do with a file of quantised weights.
+pub(crate) fn quantised(name: &str) -> String {
+    format!(
+        "{name} holds quantised weights and is not read; give a folder of the model in safetensors, which transformers makes of it: \
+         from_pretrained(FOLDER, gguf_file='{name}').save_pretrained('converted'), of model and tokenizer. ci/real-checkpoint does so \
+         for SmolLM2-135M"
+    )
+}
+
+/// The name of a GGUF file in a folder.
+fn gguf(folder: &Path) -> Option<String> {
+    let names = std::fs::read_dir(folder).ok()?.flatten();
+    let mut names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.find(|name| name.ends_with(".gguf"))
+}
+
 /// What to do where a folder has no safetensors.
 pub(super) fn without_weights(folder: &Path) -> String {
     let pickle = ["pytorch_model.bin", "pytorch_model.bin.index.json"]
@@ -53,6 +81,8 @@ pub(super) fn without_weights(folder: &Path) -> String {
             "its weights are pickles, which can run code and are not read. Convert them once, where you trust them: {command}, \
              then use the folder converted"
         )
+    } else if let Some(name) = gguf(folder) {
+        quantised(&name)
     } else {
         format!("the weights of a checkpoint are {WEIGHTS}, or shards with {INDEX}")
     }

@@ -57,10 +57,9 @@ impl Folder {
 
     fn plain(path: &Path) -> Result<Self, CheckpointError> {
         let file = path.join(CONFIG);
-        let hint =
-            "a checkpoint is a folder with config.json, tokenizer.json and model.safetensors";
+        let hint = files::without_config(path);
         let config_text = bounded::read_text(&file, bounded::CONFIG)
-            .map_err(CheckpointError::read(&file, hint))?;
+            .map_err(CheckpointError::read(&file, &hint))?;
         let config = ModelConfig::parse(&config_text, &file)?;
         Ok(Self {
             path: path.to_owned(),

@@ -23,6 +23,7 @@ pub use config::{
     NormPlace, Rotary, Scaling,
 };
 pub use error::CheckpointError;
+pub(crate) use files::quantised;
 pub use folder::Folder;
 pub use hub::{Located, cache_folder};
 pub use index::IndexError;

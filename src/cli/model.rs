@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::failure::Failure;
-use crate::checkpoint::{CheckpointError, Folder, Source, obtain};
+use crate::checkpoint::{CheckpointError, Folder, Source, obtain, quantised};
 use crate::event::Observer;
 use crate::probe::NamedFolder;
 
@@ -22,6 +22,12 @@ pub(super) fn open(
         Source::Path(path)
     } else if is_hub_name(id) && !path.exists() {
         Source::Hub { id, revision }
+    } else if name.ends_with(".gguf") && path.exists() {
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        return Err(Failure::Input(format!(
+            "{option} {name}: {}",
+            quantised(&file)
+        )));
     } else {
         return Err(Failure::Input(format!(
             "{option} {name}: neither a folder nor the name of a model of the hub; give the folder that holds config.json, or \

@@ -45,6 +45,21 @@ fn weights_that_are_missing() {
     let aside = bench.path("aside");
     fs::rename(&weights, &aside).expect("move");
     bench.refuses_run(&[], &["model/model.safetensors", "No such file"]);
+    // Nor are quantised weights, beside a config or alone.
+    bench.write("model/tiny.Q4_1.gguf", "GGUF");
+    let mend = [
+        "tiny.Q4_1.gguf",
+        "quantised",
+        "gguf_file=",
+        "ci/real-checkpoint",
+    ];
+    bench.refuses_run(&[], &mend);
+    bench.write("alone/tiny.Q4_1.gguf", "GGUF");
+    bench.write("one.jsonl", "{\"text\": \" a\"}\n");
+    for model in ["alone", "alone/tiny.Q4_1.gguf"] {
+        bench.refuses(&["score", "--model", model, "one.jsonl"], &mend);
+    }
+    fs::remove_file(bench.path("model/tiny.Q4_1.gguf")).expect("remove");
     // A pickle is never read: the file need not even be one.
     bench.write("model/pytorch_model.bin", "no pickle");
     bench.refuses_run(
