@@ -8,7 +8,7 @@ use crate::findings::groups::{Groups, Values};
 use crate::findings::measure::Statistic;
 use crate::findings::prompts::{Prompt, Prompts};
 use crate::findings::row::{Row, Subject};
-use crate::findings::terms::{Probe, Role};
+use crate::findings::terms::{Access, Probe, Role};
 use crate::probes::CellObservations;
 use crate::probes::completion::Shown;
 use crate::probes::elicitation::{Point, log_mean_e};
@@ -26,6 +26,13 @@ struct Term {
     shown: Shown,
     /// `bottom` or `top`.
     end: &'static str,
+}
+
+impl Term {
+    /// Log of what it adds to the mean.
+    fn share(&self) -> f64 {
+        self.gain + self.weight
+    }
 }
 
 /// The e-value of guesses from either end: half of its weight on the training's own prompt, half on the others.
@@ -69,9 +76,12 @@ pub(super) fn ends(context: &Context<'_>, prompts: &Prompts) -> Row {
     let strict = context.strict_level().ln();
     let needed = |t: &Term| (-t.weight - strict) / t.letters.max(1.0);
     row.min_detectable = terms.iter().map(needed).reduce(f64::max);
-    let best = terms
+    // Of those that are as good but for a factor of e, the one that takes the least.
+    let top = terms.iter().map(Term::share).reduce(f64::max);
+    let good = terms
         .iter()
-        .max_by(|a, b| (a.gain + a.weight).total_cmp(&(b.gain + b.weight)));
+        .filter(|t| top.is_some_and(|top| t.share() > top - 1.0));
+    let best = good.min_by_key(|t| Access::from(t.shown));
     if let Some(best) = best {
         row.access = best.shown.into();
         let (end, aside) = (best.end, best.shown.aside());

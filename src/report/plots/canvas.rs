@@ -105,6 +105,15 @@ pub(super) const CHANCE: LineStyle = LineStyle {
     width: 1,
 };
 
+/// What was reckoned and not done.
+pub(super) const RECKONED: LineStyle = LineStyle {
+    color: RGBColor(0x7a, 0x3e, 0x9d),
+    mark: Mark::None,
+    dashes: "2 6",
+    width: 2,
+};
+
+/// No two have one colour: it is what [`dashed`] knows them by.
 const LINE_STYLES: [LineStyle; 3] = [
     LineStyle {
         color: RGBColor(0xc8, 0x4b, 0x00),
@@ -135,13 +144,6 @@ pub(super) fn line_style(group: &str, place: usize) -> LineStyle {
         _ => place,
     };
     LINE_STYLES[place % LINE_STYLES.len()]
-}
-
-impl LineStyle {
-    /// The same, drawn thin.
-    pub(super) fn thin(self) -> Self {
-        Self { width: 1, ..self }
-    }
 }
 
 /// Everything around the marks.

@@ -1,6 +1,6 @@
 //! How many secrets have fallen after so many guesses.
 
-use super::canvas::{CHANCE, Frame, Plot, draw, line_style};
+use super::canvas::{CHANCE, Frame, Plot, RECKONED, draw, line_style};
 use super::labels::slug;
 use crate::findings::{Access, GuessCurve, Report};
 use crate::report::error::ReportError;
@@ -30,16 +30,15 @@ fn plot(curve: &GuessCurve) -> Result<Option<Plot>, ReportError> {
     // No useful canaries are drawn here: their style is free.
     let hunted = line_style("useful", 0);
     let mut legend = vec![
-        ("held-outs".to_owned(), held_out),
+        ("held-outs, by ranks".to_owned(), held_out),
         ("controls".to_owned(), control),
         ("chance".to_owned(), CHANCE),
     ];
     if !curve.hunted.is_empty() {
         legend.push(("held-outs, by the scan's beam".to_owned(), hunted));
     }
-    let sought = hunted.thin();
     if !curve.sought.is_empty() {
-        legend.push(("held-outs, by a scan without bounds".to_owned(), sought));
+        legend.push(("held-outs, by a scan without bounds".to_owned(), RECKONED));
     }
     let (phase, known) = (curve.phase.to_string(), curve.known_letters.to_string());
     let frame = Frame {
@@ -63,7 +62,7 @@ fn plot(curve: &GuessCurve) -> Result<Option<Plot>, ReportError> {
         let styled = [
             (CHANCE, &curve.chance, 0),
             (control, &curve.control, MARKS),
-            (sought, &curve.sought, 0),
+            (RECKONED, &curve.sought, 0),
             (hunted, &curve.hunted, MARKS),
             (held_out, &curve.held_out, MARKS),
         ];

@@ -96,7 +96,7 @@ mod tests {
                 "letter-rank-phase-3",
                 "histogram-low-logit-suppression-nats-phase-2",
                 "roc-low-logit-suppression-nats-phase-2",
-                "guesses-phase-2-given-8-letters",
+                "guesses-phase-2-given-0-letters",
                 "seeds",
             ]
         );
@@ -152,6 +152,24 @@ mod tests {
         assert_eq!(names, ["likelihood-phase-3", "letter-rank-phase-3"]);
         report.curves.clear();
         assert!(files(&report).is_empty());
+    }
+
+    #[test]
+    fn every_plot_is_xml_with_no_attribute_twice() {
+        for (name, text) in files(&sample::report()) {
+            let mut reader = quick_xml::Reader::from_str(&text);
+            loop {
+                use quick_xml::events::Event;
+                match reader.read_event().unwrap() {
+                    Event::Start(tag) | Event::Empty(tag) => {
+                        let sound = tag.attributes().all(|a| a.is_ok());
+                        assert!(sound, "{name}: {}", String::from_utf8_lossy(&tag));
+                    }
+                    Event::Eof => break,
+                    _ => {}
+                }
+            }
+        }
     }
 
     #[test]
