@@ -63,11 +63,17 @@ pub(crate) fn quantised(name: &str) -> String {
     )
 }
 
+/// Whether a file is named as one of GGUF's.
+pub(crate) fn is_gguf(path: &Path) -> bool {
+    let extension = path.extension();
+    extension.is_some_and(|e| e.eq_ignore_ascii_case("gguf"))
+}
+
 /// The name of a GGUF file in a folder.
 fn gguf(folder: &Path) -> Option<String> {
-    let names = std::fs::read_dir(folder).ok()?.flatten();
-    let mut names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    names.find(|name| name.ends_with(".gguf"))
+    let mut files = std::fs::read_dir(folder).ok()?.flatten().map(|f| f.path());
+    let file = files.find(|path| is_gguf(path))?;
+    Some(file.file_name()?.to_string_lossy().into_owned())
 }
 
 /// What to do where a folder has no safetensors.

@@ -23,7 +23,8 @@ pub use config::{
     NormPlace, Rotary, Scaling,
 };
 pub use error::CheckpointError;
-pub(crate) use files::quantised;
+#[cfg(feature = "torch")]
+pub(crate) use files::{is_gguf, quantised};
 pub use folder::Folder;
 pub use hub::{Located, cache_folder};
 pub use index::IndexError;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::failure::Failure;
-use crate::checkpoint::{CheckpointError, Folder, Source, obtain, quantised};
+use crate::checkpoint::{CheckpointError, Folder, Source, is_gguf, obtain, quantised};
 use crate::event::Observer;
 use crate::probe::NamedFolder;
 
@@ -22,7 +22,7 @@ pub(super) fn open(
         Source::Path(path)
     } else if is_hub_name(id) && !path.exists() {
         Source::Hub { id, revision }
-    } else if name.ends_with(".gguf") && path.exists() {
+    } else if is_gguf(path) && path.exists() {
         let file = path.file_name().unwrap_or_default().to_string_lossy();
         return Err(Failure::Input(format!(
             "{option} {name}: {}",
