@@ -169,7 +169,7 @@ impl Codebook {
 
     /// The row of a password after a prefix: `[1 + length]` tokens, or `[length]` without prefixes.
     #[must_use]
-    pub fn row(&self, letters: &Letters, prefix: Prefix) -> Vec<TokenId> {
+    pub fn row(&self, letters: &[u16], prefix: Prefix) -> Vec<TokenId> {
         let before = self.before(prefix);
         before.into_iter().chain(self.tokens(letters)).collect()
     }
@@ -184,7 +184,7 @@ impl Codebook {
     }
 
     /// The tokens of a password alone.
-    pub fn tokens(&self, letters: &Letters) -> impl Iterator<Item = TokenId> {
+    pub fn tokens(&self, letters: &[u16]) -> impl Iterator<Item = TokenId> {
         letters.iter().map(|&l| self.alphabet[usize::from(l)])
     }
 

@@ -12,9 +12,9 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::ProbeError;
 use super::elicitation::log_mean_e;
-use super::guesser::{Shown, log_probabilities};
+use super::guesser::{Shown, log_probabilities, order_of};
+use super::{ProbeError, short};
 use crate::canary::{Canary, Codebook, Group, Prefix};
 use crate::score::Scorer;
 use crate::units::Phase;
@@ -79,8 +79,6 @@ impl Guessed {
 impl Ends {
     /// As 32 bits hold it, so that what is read back from a file is what was written.
     fn rounded(self) -> Self {
-        #[allow(clippy::cast_possible_truncation)]
-        let short = |value: f64| f64::from(value as f32);
         Self {
             bottom: short(self.bottom),
             top: short(self.top),
@@ -158,9 +156,7 @@ pub fn contrast(
             let below = fall.iter().filter(|&&x| x < fall[truth]).count() as f64;
             let others = (size as f64 - 1.0).max(1.0);
             ranks.push(0.5 + (below - above) / (2.0 * others));
-            let earlier = fall[..truth].iter().filter(|&&x| x >= fall[truth]).count();
-            let later = fall[truth..].iter().filter(|&&x| x > fall[truth]).count();
-            orders[i].push(u16::try_from(earlier + later).unwrap_or(u16::MAX));
+            orders[i].push(order_of(&fall, truth));
         }
         ends[i] = Some(guessed.ends(&ranks));
     }

@@ -191,6 +191,14 @@ impl Seen {
     }
 }
 
+/// How many letters were pushed away farther than one, ties in the alphabet's order: its place in [`Seen::orders`].
+pub(super) fn order_of(features: &[f64], letter: usize) -> u16 {
+    let own = features[letter];
+    let earlier = features[..letter].iter().filter(|&&x| x >= own).count();
+    let later = features[letter..].iter().filter(|&&x| x > own).count();
+    u16::try_from(earlier + later).unwrap_or(u16::MAX)
+}
+
 fn log_sum(logprobs: &[f32]) -> f64 {
     let top = logprobs.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f64 = logprobs.iter().map(|&x| f64::from(x - top).exp()).sum();

@@ -3,8 +3,8 @@
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::ProbeError;
 use super::ends::{Ends, Guessed};
+use super::{ProbeError, short};
 use crate::canary::{Canary, Codebook, Prefix};
 use crate::score::{RowScore, Scorer};
 use crate::units::TokenId;
@@ -122,9 +122,7 @@ impl LetterScores {
             &mut self.last,
         ];
         for value in all.into_iter().flatten() {
-            #[allow(clippy::cast_possible_truncation)]
-            let short = *value as f32;
-            *value = f64::from(short);
+            *value = short(*value);
         }
         self
     }

@@ -28,6 +28,13 @@ use crate::units::Phase;
 /// Most growing rows that are asked about at once: a model that remembers their keys and values holds so many.
 pub const ROWS_AT_ONCE: usize = 512;
 
+/// A number as 32 bits hold it, so that what is read back from a file is what was written.
+fn short(value: f64) -> f64 {
+    #[allow(clippy::cast_possible_truncation)]
+    let short = value as f32;
+    f64::from(short)
+}
+
 /// Why a probe could not look.
 #[derive(Debug, thiserror::Error)]
 pub enum ProbeError {

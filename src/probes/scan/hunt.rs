@@ -9,7 +9,7 @@ use super::lesson::{Evidence, Lesson};
 use super::sampled::Sampled;
 use crate::canary::{Canary, Codebook, Group, Letters, Prefix};
 use crate::probes::guesser::{Guesser, Shown};
-use crate::probes::{ProbeError, ROWS_AT_ONCE};
+use crate::probes::{ProbeError, ROWS_AT_ONCE, short};
 use crate::spec::Scan as Settings;
 use crate::units::TokenId;
 
@@ -101,12 +101,6 @@ pub(super) fn hunt(
     })
 }
 
-fn short(value: f64) -> f64 {
-    #[allow(clippy::cast_possible_truncation)]
-    let short = value as f32;
-    f64::from(short)
-}
-
 /// The best of what a beam grew to.
 struct Best {
     grown: Vec<Grown>,
@@ -154,13 +148,9 @@ fn grow(
         room,
         looked_at: 0,
     };
-    let before = book.before(Prefix::Regular);
-    let unscored = usize::from(before.is_none());
+    let unscored = usize::from(book.prefixes.is_none());
     for (chunk, some) in beam.chunks(ROWS_AT_ONCE).enumerate() {
-        let row = |b: &Beginning| -> Vec<TokenId> {
-            let letters = b.letters.iter().map(|&l| book.alphabet[usize::from(l)]);
-            before.into_iter().chain(letters).collect()
-        };
+        let row = |b: &Beginning| book.row(&b.letters, Prefix::Regular);
         let rows: Vec<Vec<TokenId>> = some.iter().map(row).collect();
         let first = chunk * ROWS_AT_ONCE;
         if rows.first().is_some_and(Vec::is_empty) {

@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::canary::{Canary, Codebook, Letters};
 use crate::probes::ProbeError;
-use crate::probes::guesser::{Example, Guesser, Seen, fit, log_probabilities};
+use crate::probes::guesser::{Example, Guesser, Seen, fit, log_probabilities, order_of};
 use crate::stats::{logistic, rank_shares};
 
 /// Useful canaries that are learned from at most, and decoys made of each.
@@ -229,7 +229,8 @@ impl Text {
         let seen = guesser.before_letters(book, texts)?.into_iter();
         let of = |(text, seen): (&&Letters, Vec<Seen>)| {
             let letters = book.scored(text);
-            let order = |(seen, &letter): (&Seen, &u16)| seen.orders()[usize::from(letter)];
+            let order =
+                |(seen, &letter): (&Seen, &u16)| order_of(&seen.features, usize::from(letter));
             Self {
                 letters: letters.to_vec(),
                 orders: seen.iter().zip(letters).map(order).collect(),

@@ -123,13 +123,7 @@ impl Models<'_> {
         book: &Codebook,
         beginnings: &[Beginning],
     ) -> Result<Vec<Vec<f64>>, ProbeError> {
-        let row = |b: &Beginning| -> Vec<TokenId> {
-            let letters = b.letters.iter().map(|&l| book.alphabet[usize::from(l)]);
-            book.before(Prefix::Regular)
-                .into_iter()
-                .chain(letters)
-                .collect()
-        };
+        let row = |b: &Beginning| book.row(&b.letters, Prefix::Regular);
         let rows: Vec<Vec<TokenId>> = beginnings.iter().map(row).collect();
         if rows.first().is_some_and(Vec::is_empty) {
             // Without prefixes nothing stands before the first letter: it tells nothing.

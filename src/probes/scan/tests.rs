@@ -177,18 +177,10 @@ fn useful_canaries_are_no_guesses_and_a_beam_as_wide_as_all_secrets_finds_each()
     let hunt = &scan.hunts[0];
     assert_eq!(hunt.guesses, all - useful);
     // The secrets that the model was pushed away from are the first guesses of all.
-    let held_out: Vec<usize> = hunt.found[&Group::HeldOut]
-        .iter()
-        .flatten()
-        .copied()
-        .collect();
+    let places = |group| -> Vec<usize> { hunt.found[&group].iter().flatten().copied().collect() };
+    let (held_out, controls) = (places(Group::HeldOut), places(Group::Control));
     assert_eq!(held_out.len(), 6);
     assert!(held_out.iter().all(|&place| place <= 6), "{held_out:?}");
-    let controls: Vec<usize> = hunt.found[&Group::Control]
-        .iter()
-        .flatten()
-        .copied()
-        .collect();
     assert_eq!(controls.len(), 6);
     // What sampling says of the places is what the full list says, for texts at either end of it.
     for group in [Group::HeldOut, Group::Control] {

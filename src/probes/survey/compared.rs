@@ -18,17 +18,25 @@ impl Survey<'_> {
         shown: Shown,
         phase: Phase,
     ) -> Result<ProbeResult, ProbeError> {
+        self.contrasted((made, None), shown, phase)
+    }
+
+    /// Canaries in one model, or in how far it is from another.
+    fn contrasted(
+        &self,
+        (model, other): (&mut dyn Scorer, Option<&mut dyn Scorer>),
+        shown: Shown,
+        phase: Phase,
+    ) -> Result<ProbeResult, ProbeError> {
         let canaries = self.canaries(Look::Contrast);
         let mut rng = RootSeed(self.seed).stream(Purpose::ScoringOrder);
-        let mut made = self.after(Prefix::Regular, made);
-        let seen = contrast(
-            (&mut made, None),
-            shown,
-            phase,
-            self.book,
-            &canaries,
-            &mut rng,
-        )?;
+        let mut model = self.after(Prefix::Regular, model);
+        let mut other = other.map(|other| self.after(Prefix::Regular, other));
+        let both = (
+            &mut model as &mut dyn Scorer,
+            other.as_mut().map(|other| other as &mut dyn Scorer),
+        );
+        let seen = contrast(both, shown, phase, self.book, &canaries, &mut rng)?;
         Ok(ProbeResult::Contrast(seen))
     }
 
@@ -81,7 +89,6 @@ impl Survey<'_> {
         phase: Phase,
         references: &mut References<'_>,
     ) -> Result<Vec<ProbeResult>, ProbeError> {
-        let canaries = self.canaries(Look::Contrast);
         let others = [
             (Shown::Reference, references.reference.as_mut()),
             (Shown::Base, references.base.as_mut()),
@@ -89,14 +96,7 @@ impl Survey<'_> {
         let mut results = Vec::new();
         for (shown, other) in others {
             let Some(other) = other else { continue };
-            let mut rng = RootSeed(self.seed).stream(Purpose::ScoringOrder);
-            let mut other = self.after(Prefix::Regular, &mut **other);
-            let both = (
-                &mut self.after(Prefix::Regular, model) as &mut dyn Scorer,
-                Some(&mut other as &mut dyn Scorer),
-            );
-            let seen = contrast(both, shown, phase, self.book, &canaries, &mut rng)?;
-            results.push(ProbeResult::Contrast(seen));
+            results.push(self.contrasted((&mut *model, Some(&mut **other)), shown, phase)?);
         }
         Ok(results)
     }
