@@ -1,7 +1,7 @@
 //! Proof that audits are calibrated: guide: evidence, "Proof of calibration". A quick version runs with every test; the full one is
 //!
 //! ```text
-//! cargo test --release --lib --locked -- --ignored --nocapture calibration
+//! cargo test --release --lib --locked -- --ignored --nocapture --test-threads 1 calibration
 //! ```
 
 use super::*;
@@ -134,14 +134,28 @@ fn quick() {
     one_whole_canary(4);
 }
 
-#[test]
-#[ignore = "10,000 audits: about ten minutes; run by name, see the top of this file"]
-fn full() {
-    for (each, levels) in [(1, 0), (2, 0), (1, 3), (2, 2)] {
-        false_alarms(2500, each, levels);
+/// Each line of the full form is a test of its own, so that one can be run alone.
+mod full {
+    use super::{false_alarms, one_whole_canary, open_ends};
+
+    macro_rules! lines {
+        ($($name:ident => $what:expr;)*) => {$(
+            #[test]
+            #[ignore = "minutes to an hour of one core; run by name, see the top of this file"]
+            fn $name() {
+                $what;
+            }
+        )*};
     }
-    open_ends(500);
-    one_whole_canary(500);
-    super::power::full(1000);
-    super::sparse::full(100);
+
+    lines! {
+        one_seed => false_alarms(2500, 1, 0);
+        two_seeds => false_alarms(2500, 2, 0);
+        one_seed_three_values => false_alarms(2500, 1, 3);
+        two_seeds_two_values => false_alarms(2500, 2, 2);
+        clean_and_powered => open_ends(500);
+        one_canary_whole => one_whole_canary(500);
+        power => super::super::power::full(1000);
+        sparse => super::super::sparse::full(100);
+    }
 }
