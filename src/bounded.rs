@@ -16,6 +16,9 @@ pub const TOKENIZER: u64 = 512 << 20;
 /// Most bytes of a run's larger files: reports, manifests, observations, evaluations.
 pub const LARGE: u64 = 4 << 30;
 
+/// What some editors write before UTF-8.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// Reads a file or a pipe of at most `most` bytes.
 ///
 /// Errors: it cannot be read, or holds more.
@@ -50,10 +53,16 @@ pub fn read_text(path: &Path, most: u64) -> io::Result<String> {
     text(read_file(path, most)?)
 }
 
-/// Bytes as text.
-pub fn text(bytes: Vec<u8>) -> io::Result<String> {
-    String::from_utf8(bytes)
-        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
+/// Bytes as text, without a byte-order mark before it.
+pub fn text(mut bytes: Vec<u8>) -> io::Result<String> {
+    if bytes.starts_with(BYTE_ORDER_MARK) {
+        bytes.drain(..BYTE_ORDER_MARK.len());
+    }
+    let message = match bytes[..] {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "it is UTF-16; save it as UTF-8",
+        _ => "it is not UTF-8",
+    };
+    String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, message))
 }
 
 /// Reads one line of at most `most` bytes, without its end; `None` at the end of the input.
@@ -102,6 +111,15 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
         fs::write(&path, [0xff]).unwrap();
         assert!(read_text(&path, 5).is_err());
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_text() {
+        assert_eq!(text(b"\xef\xbb\xbfabc".to_vec()).unwrap(), "abc");
+        let mut input = io::Cursor::new("\u{feff}abc\nd");
+        assert_eq!(read_line(&mut input, 9).unwrap().as_deref(), Some("abc"));
+        let error = text(b"\xff\xfea\0".to_vec()).unwrap_err().to_string();
+        assert!(error.contains("UTF-16"), "{error}");
     }
 
     #[test]

@@ -106,6 +106,17 @@ pub enum SealError {
         /// The control.
         id: String,
     },
+    /// A training file in which nothing can be found.
+    #[error(
+        "{} is {what}: whether a control stands in it cannot be seen. Give it unpacked, as UTF-8 text or a JSON object a line",
+        path.display()
+    )]
+    NotSearched {
+        /// The training file.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
 }
 
 /// What binds lines to each other and to the spec.

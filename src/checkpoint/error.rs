@@ -49,7 +49,8 @@ impl CheckpointError {
     #[must_use]
     pub fn is_input(&self) -> bool {
         match self {
-            Self::Locate(LocateError::Hub(e)) => e.is_input(),
+            Self::Locate(e) => e.is_input(),
+            Self::Adapter(AdapterError::NotFound { source, .. }) => source.is_input(),
             Self::Index(e) => e.is_input(),
             Self::Read { source, .. } => source.kind() != io::ErrorKind::OutOfMemory,
             _ => true,
@@ -59,6 +60,11 @@ impl CheckpointError {
     /// Whether the user stopped it.
     #[must_use]
     pub fn is_interrupt(&self) -> bool {
-        matches!(self, Self::Locate(LocateError::Hub(HubError::Interrupted)))
+        let source = match self {
+            Self::Locate(source) => source,
+            Self::Adapter(AdapterError::NotFound { source, .. }) => source,
+            _ => return false,
+        };
+        matches!(source, LocateError::Hub(HubError::Interrupted))
     }
 }

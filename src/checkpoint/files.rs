@@ -6,6 +6,12 @@ use super::index::{INDEX, Index, IndexError};
 
 pub(super) const CONFIG: &str = "config.json";
 pub(super) const TOKENIZER: &str = "tokenizer.json";
+/// What stands beside it and changes tokens too.
+pub(super) const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
+pub(super) const SPECIAL_TOKENS: &str = "special_tokens_map.json";
+pub(super) const ADDED_TOKENS: &str = "added_tokens.json";
+/// A chat template, where it is a file of its own.
+pub(super) const CHAT_TEMPLATE: &str = "chat_template.jinja";
 /// Weights in one file.
 pub(super) const WEIGHTS: &str = "model.safetensors";
 
@@ -76,6 +82,22 @@ fn gguf(folder: &Path) -> Option<String> {
     Some(file.file_name()?.to_string_lossy().into_owned())
 }
 
+/// What to do where a folder has no `tokenizer.json`, or one that is none.
+pub(super) fn without_tokenizer(folder: &Path) -> String {
+    format!(
+        "{TOKENIZER} is written by transformers from whatever tokenizer the model has: {}; copy it from the folder converted",
+        python(&folder.display().to_string(), None, "AutoTokenizer")
+    )
+}
+
+/// What to do where a file was fetched by git without its content.
+pub(super) const POINTER: &str = "it is a pointer of Git LFS, not the file: run git lfs pull in its repository, or download the file itself";
+
+/// Whether a text is what git keeps in place of a large file.
+pub(super) fn is_pointer(text: &str) -> bool {
+    text.starts_with("version https://git-lfs")
+}
+
 /// What to do where a folder has no safetensors.
 pub(super) fn without_weights(folder: &Path) -> String {
     let pickle = ["pytorch_model.bin", "pytorch_model.bin.index.json"]
@@ -96,9 +118,14 @@ pub(super) fn without_weights(folder: &Path) -> String {
 
 /// The command that makes a folder with safetensors out of a model with pickles.
 pub(super) fn conversion(source: &str, revision: Option<&str>) -> String {
+    python(source, revision, "AutoModelForCausalLM, AutoTokenizer")
+}
+
+/// The command by which transformers writes anew what some of its classes read.
+fn python(source: &str, revision: Option<&str>, classes: &str) -> String {
     let at = revision.map_or(String::new(), |r| format!(", revision='{r}'"));
     format!(
-        "python3 -c \"from transformers import AutoModelForCausalLM as M, AutoTokenizer as T; \
-         [c.from_pretrained('{source}'{at}).save_pretrained('converted') for c in (M, T)]\""
+        "python3 -c \"from transformers import {classes}; \
+         [c.from_pretrained('{source}'{at}).save_pretrained('converted') for c in ({classes},)]\""
     )
 }

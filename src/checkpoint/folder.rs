@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use super::adapter::{Adapter, AdapterError};
 use super::config::ModelConfig;
 use super::error::CheckpointError;
-use super::files::{self, CONFIG, TOKENIZER};
+use super::files::{
+    self, ADDED_TOKENS, CHAT_TEMPLATE, CONFIG, SPECIAL_TOKENS, TOKENIZER, TOKENIZER_CONFIG,
+};
 use super::hub::Located;
 use super::locate::{LocateError, Source, locate};
 use super::tokenizer::Tokenizer;
@@ -119,18 +121,34 @@ impl Folder {
         }
     }
 
-    /// Reads `tokenizer.json`.
+    /// The files beside the tokenizer that say more of it, by name; those that are there.
+    pub(super) fn beside_tokenizer(&self) -> Vec<(&'static str, PathBuf)> {
+        let path = self.tokenizer_path();
+        let names = [
+            TOKENIZER_CONFIG,
+            SPECIAL_TOKENS,
+            ADDED_TOKENS,
+            CHAT_TEMPLATE,
+        ];
+        let beside = names
+            .into_iter()
+            .map(|name| (name, path.with_file_name(name)));
+        beside.filter(|(_, path)| path.exists()).collect()
+    }
+
+    /// Reads `tokenizer.json` and what stands beside it.
     pub fn tokenizer(&self) -> Result<Tokenizer, CheckpointError> {
         let path = self.tokenizer_path();
         Ok(Tokenizer::open(&path, self.config.vocab_size)?)
     }
 
-    /// SHA-256 of each file, by name: config, tokenizer, weights, and the adapter's two.
+    /// SHA-256 of each file, by name: config, tokenizer with what stands beside it, weights, and the adapter's two.
     pub fn digests(&self) -> Result<BTreeMap<String, String>, CheckpointError> {
         let small = [self.path.join(CONFIG), self.tokenizer_path()];
+        let beside = self.beside_tokenizer().into_iter().map(|(_, path)| path);
         let adapter = self.adapter.iter().flat_map(Adapter::files);
         let mut digests = weights_digests(&self.path)?;
-        for path in small.into_iter().chain(adapter) {
+        for path in small.into_iter().chain(beside).chain(adapter) {
             digests.push(digest(&path, "it belongs to the checkpoint")?);
         }
         Ok(digests.into_iter().collect())

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::config::{self, ModelConfig};
 use super::error::CheckpointError;
-use super::files::{CONFIG, TOKENIZER};
+use super::files::{CONFIG, TOKENIZER, TOKENIZER_CONFIG};
 use super::folder::Folder;
 use crate::bounded;
 use crate::units::TokenId;
@@ -23,12 +23,16 @@ impl Likeness {
         let path = folder.tokenizer_path();
         let tokenizer = bounded::read_text(&path, bounded::TOKENIZER)
             .map_err(CheckpointError::read(&path, "it belongs to the checkpoint"))?;
-        Ok(Self {
-            files: vec![
-                (CONFIG, config::as_float32(&folder.config_text)),
-                (TOKENIZER, tokenizer),
-            ],
-        })
+        let mut files = vec![
+            (CONFIG, config::as_float32(&folder.config_text)),
+            (TOKENIZER, tokenizer),
+        ];
+        for (name, path) in folder.beside_tokenizer() {
+            let text = bounded::read_text(&path, bounded::CONFIG)
+                .map_err(CheckpointError::read(&path, "it belongs to the tokenizer"))?;
+            files.push((name, text));
+        }
+        Ok(Self { files })
     }
 
     /// Those of a GPT-NeoX that came from no checkpoint. `tokens` are distinct texts and all that its tokenizer knows.
@@ -42,7 +46,7 @@ impl Likeness {
             files: vec![
                 (CONFIG, pretty(config::as_json(shape)?)),
                 (TOKENIZER, pretty(word_level(tokens))),
-                ("tokenizer_config.json", pretty(tokenizer_config)),
+                (TOKENIZER_CONFIG, pretty(tokenizer_config)),
             ],
         })
     }

@@ -30,6 +30,17 @@ pub enum LocateError {
     Hub(#[from] HubError),
 }
 
+impl LocateError {
+    /// Whether what was asked for is at fault, not the network, the hub or this machine.
+    #[must_use]
+    pub fn is_input(&self) -> bool {
+        match self {
+            Self::NoFolder(_) => true,
+            Self::Hub(e) => e.is_input(),
+        }
+    }
+}
+
 /// Finds a checkpoint, in the hub's cache where it is the hub's. Never goes to the network.
 pub fn locate(source: Source<'_>) -> Result<Located, LocateError> {
     match source {

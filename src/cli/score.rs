@@ -81,7 +81,7 @@ pub(super) fn score(args: &ScoreArgs) -> Result<ExitCode, Failure> {
         }
         None => None,
     };
-    let mut lines = read(args, &folder)?;
+    let mut lines = read(args, &folder, &mut progress)?;
     if args.long == LongLines::Cut {
         let models = [Some(&model), reference.as_ref()];
         let contexts = models.into_iter().flatten();
@@ -162,7 +162,11 @@ fn name_line(error: ScoreError, lines: &[InputLine]) -> Failure {
     Failure::Input(format!("line {number}{rest}"))
 }
 
-fn read(args: &ScoreArgs, folder: &Folder) -> Result<Vec<InputLine>, Failure> {
+fn read(
+    args: &ScoreArgs,
+    folder: &Folder,
+    observer: &mut dyn Observer,
+) -> Result<Vec<InputLine>, Failure> {
     let path = args.input.as_path();
     let shown = if path == Path::new("-") {
         "standard input".to_owned()
@@ -206,7 +210,14 @@ fn read(args: &ScoreArgs, folder: &Folder) -> Result<Vec<InputLine>, Failure> {
             Asked::Text(text) => {
                 let loaded = match tokenizer.take() {
                     Some(loaded) => loaded,
-                    None => folder.tokenizer()?,
+                    None => {
+                        let first = folder.tokenizer()?;
+                        let note = first.note().filter(|_| !args.no_special_tokens);
+                        if let Some(note) = note {
+                            observer.event(&Event::Note(note));
+                        }
+                        first
+                    }
                 };
                 encode(&text, tokenizer.insert(loaded), args.no_special_tokens)
                     .map_err(|e| bad(&e.to_string()))?

@@ -302,19 +302,37 @@ fn refused(label: &str, source: PermutationError) -> FindingsError {
 }
 
 /// Mean over seeds of the larger of two groups' standard deviations, at the evaluation where it is largest: a leak may come at any.
+///
+/// Where it is largest one half of the canaries says, how large it is there the other half, and the reverse: the largest of many
+/// estimates is one that chance made large.
 fn spread(first: &[Values], second: &[Values]) -> Option<f64> {
-    let sd = |values: &Values, t: usize| -> Option<f64> {
-        let column: Option<Vec<f64>> = values.iter().map(|v| v.get(t).copied()).collect();
-        variance(&column?).map(f64::sqrt)
-    };
-    let widest = |(a, b): (&Values, &Values)| {
+    let of_seed = |(a, b): (&Values, &Values)| {
         let evaluations = b.first().map_or(0, Vec::len);
-        let both = |t| [sd(a, t), sd(b, t)].into_iter().flatten();
-        (0..evaluations).flat_map(both).reduce(f64::max)
+        let looks: Vec<[f64; 2]> = [a, b]
+            .into_iter()
+            .flat_map(|values| (0..evaluations).filter_map(|t| halves(values, t)))
+            .collect();
+        let elsewhere = |half: usize| {
+            let widest = looks.iter().max_by(|x, y| x[half].total_cmp(&y[half]));
+            widest.map(|look| look[1 - half])
+        };
+        Some(f64::midpoint(elsewhere(0)?, elsewhere(1)?))
     };
-    let each: Option<Vec<f64>> = first.iter().zip(second).map(widest).collect();
+    let each: Option<Vec<f64>> = first.iter().zip(second).map(of_seed).collect();
     // What does not vary says nothing of what would have been found.
     mean(&each?).filter(|spread| *spread > 0.0)
+}
+
+/// Standard deviation at an evaluation of every other canary, and of those between; of all, twice, where they are too few.
+fn halves(values: &Values, evaluation: usize) -> Option<[f64; 2]> {
+    let column: Option<Vec<f64>> = values.iter().map(|v| v.get(evaluation).copied()).collect();
+    let column = column?;
+    let whole = variance(&column)?.sqrt();
+    let half = |first| {
+        let some: Vec<f64> = column.iter().skip(first).step_by(2).copied().collect();
+        variance(&some).map_or(whole, f64::sqrt)
+    };
+    Some([half(0), half(1)])
 }
 
 /// Mean over seeds of a group's mean at one evaluation per seed.

@@ -18,7 +18,7 @@ use crate::audit::{
 use crate::bounded;
 use crate::checkpoint::Folder;
 use crate::device::{self, Device, LIBTORCH};
-use crate::event::Observer;
+use crate::event::{Event, Observer};
 use crate::findings::Report;
 use crate::probes::CellObservations;
 use crate::run_dir::{
@@ -97,7 +97,11 @@ pub fn probe(options: &ProbeOptions, observer: &mut dyn Observer) -> Result<Prob
     let audit = asked.without_training(made_with.reference.is_some());
     let baseline = Baseline::read(&audit)?;
     let seed = audit.seeds.first().copied().unwrap_or_default();
-    let wanted = Wanted::new(&audit, &contents, options, &folder.tokenizer()?)?;
+    let tokenizer = folder.tokenizer()?;
+    if let Some(note) = tokenizer.note() {
+        observer.event(&Event::Note(note));
+    }
+    let wanted = Wanted::new(&audit, &contents, options, &tokenizer)?;
     let mut provenance = Provenance {
         libtorch: LIBTORCH.to_owned(),
         device: options.device.to_string(),

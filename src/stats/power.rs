@@ -40,7 +40,8 @@ fn design(n_h: usize, n_c: usize, seeds: usize, power: f64) -> Option<Design> {
 
 /// Smallest shift of all treated canaries alike that would be found, in standard deviations s of a canary.
 ///
-/// `critical_value`: what the mean over seeds of the standardised difference must exceed. One-sided.
+/// `critical_value`: what the mean over seeds of the standardised difference must exceed. One-sided. The standardised difference δ
+/// varies by 1/n + 1/m + δ²/(2(n + m)), the last term for the s that it is divided by (Hedges & Olkin 1985, chapter 5).
 #[must_use]
 pub fn min_detectable_standardised(
     critical_value: f64,
@@ -55,8 +56,13 @@ pub fn min_detectable_standardised(
         seeds,
         z,
     } = design(n_h, n_c, seeds, power)?;
-    let shift = critical_value + z * ((of_treated + of_control) / seeds).sqrt();
-    shift.is_finite().then_some(shift.max(0.0))
+    // shift = critical_value + z · √(means + scale · shift²), solved for the shift.
+    let means = (of_treated + of_control) / seeds;
+    let scale = 0.5 / ((n_h + n_c) as f64 * seeds);
+    let rest = 1.0 - z * z * scale;
+    let error = (means * rest + scale * critical_value * critical_value).sqrt();
+    let shift = (critical_value + z * error) / rest;
+    (rest > 0.0 && shift.is_finite()).then_some(shift.max(0.0))
 }
 
 /// Smallest shift of a leaking canary that would be found if one treated canary in sixteen leaks and the others do not at all,
@@ -129,9 +135,11 @@ mod tests {
 
     #[test]
     fn standardised_by_hand() {
-        // 0.4 + 0.8416 · √((1/128 + 1/128) / 4)
+        // δ = 0.4 + 0.8416 · √((1/128 + 1/128 + δ²/512) / 4)
         let shift = min_detectable_standardised(0.4, 128, 128, 4, 0.8).unwrap();
-        assert!((shift - (0.4 + 0.841_621_233_572_914_3 * 0.0625)).abs() < 1e-9);
+        let variance = (1.0 / 64.0 + shift * shift / 512.0) / 4.0;
+        assert!((shift - (0.4 + 0.841_621_233_572_914_3 * variance.sqrt())).abs() < 1e-9);
+        assert!((shift - 0.453_218).abs() < 1e-3);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::CONFIG;
+use crate::checkpoint::locate::LocateError;
 
 /// Why an adapter and its base do not belong together.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +15,16 @@ pub enum AdapterError {
          nor the name of a model of the hub; set it to the folder of the base, or give that with model.base in [model] or --base", path.display()
     )]
     NoBase { path: PathBuf, named: String },
+    /// The base is named, and cannot be had.
+    #[error(
+        "{}: base_model_name_or_path = {named:?} is no folder (looked up from the adapter's folder, then from the working directory), and as \
+         a model of the hub: {source}. Where the base is a folder, give it with --base or model.base in [model]", path.display()
+    )]
+    NotFound {
+        path: PathBuf,
+        named: String,
+        source: Box<LocateError>,
+    },
     /// The base that was given is not there.
     #[error("the base {} is not a folder; give the folder of the model that the adapter was trained on (model.base, or --base)", .0.display())]
     NoFolder(PathBuf),

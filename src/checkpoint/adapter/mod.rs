@@ -101,7 +101,15 @@ impl Adapter {
             .into());
         }
         let (id, revision) = (self.base.as_str(), self.revision.as_str());
-        Ok(find(Source::Hub { id, revision })?.path)
+        match find(Source::Hub { id, revision }) {
+            Ok(located) => Ok(located.path),
+            Err(source) => Err(AdapterError::NotFound {
+                path: self.path.join(CONFIG),
+                named: self.base.clone(),
+                source: Box::new(source),
+            }
+            .into()),
+        }
     }
 
     /// The folder that holds its two files.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::ConfigError;
+use crate::checkpoint::files::{POINTER, is_pointer};
 
 /// A config's keys and where they stand. `null` is as absent.
 pub(in crate::checkpoint) struct Keys {
@@ -21,7 +22,11 @@ impl Keys {
             }),
             Err(e) => Err(ConfigError::Unreadable {
                 path: path.to_owned(),
-                message: e.to_string(),
+                message: if is_pointer(text) {
+                    POINTER.to_owned()
+                } else {
+                    e.to_string()
+                },
             }),
         }
     }

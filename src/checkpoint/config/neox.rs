@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::keys::{
     HEADS_BITS, INTERMEDIATE_BITS, Keys, LAYERS_BITS, POSITIONS_BITS, VOCABULARY_BITS, WIDTH_BITS,
 };
-use super::{ConfigError, Family, ModelConfig, Rotary, Scaling};
+use super::{ConfigError, Family, ModelConfig, Rotary, Scaling, rotary};
 
 /// What only a GPT-NeoX has.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,20 +71,10 @@ fn rotary(keys: &Keys, head_dims: usize) -> Result<Rotary, ConfigError> {
             "supported: \"default\"",
         ));
     }
-    let of_rope = |key| rope.as_ref().map_or(Ok(None), |r| r.optional_number(key));
-    let first = |all: [Option<f64>; 3]| all.into_iter().flatten().next();
-    let share = first([
-        of_rope("partial_rotary_factor")?,
-        keys.optional_number("rotary_pct")?,
-        keys.optional_number("partial_rotary_factor")?,
-    ])
-    .unwrap_or(0.25);
-    let base = first([
-        of_rope("rope_theta")?,
-        keys.optional_number("rotary_emb_base")?,
-        keys.optional_number("rope_theta")?,
-    ])
-    .unwrap_or(10_000.0);
+    let shares = ["rotary_pct", "partial_rotary_factor"];
+    let share = rotary::once(keys, "partial_rotary_factor", &shares)?.unwrap_or(0.25);
+    let bases = ["rotary_emb_base", "rope_theta"];
+    let base = rotary::once(keys, "rope_theta", &bases)?.unwrap_or(10_000.0);
     if !(0.0..=1.0).contains(&share) {
         return Err(keys.unsupported("rotary_pct", share.to_string(), "allowed: 0 to 1"));
     }

@@ -39,18 +39,9 @@ pub enum Scaling {
 
 /// The rotary embedding of a model all of whose dimensions rotate.
 pub(super) fn parse(keys: &Keys, dims: usize, max_positions: usize) -> Result<Rotary, ConfigError> {
-    let five = keys.table("rope_parameters")?;
-    let four = keys.table("rope_scaling")?;
-    let of_five = |key| five.as_ref().map_or(Ok(None), |r| r.optional_number(key));
-    let base = match of_five("rope_theta")? {
-        Some(base) => base,
-        None => keys.number("rope_theta", 10_000.0)?,
-    };
+    let base = once(keys, "rope_theta", &["rope_theta"])?.unwrap_or(10_000.0);
     let base = keys.positive("rope_theta", base)?;
-    let share = match of_five("partial_rotary_factor")? {
-        Some(share) => share,
-        None => keys.number("partial_rotary_factor", 1.0)?,
-    };
+    let share = once(keys, "partial_rotary_factor", &["partial_rotary_factor"])?.unwrap_or(1.0);
     if (share - 1.0).abs() > 0.0 {
         return Err(keys.unsupported(
             "partial_rotary_factor",
@@ -58,15 +49,53 @@ pub(super) fn parse(keys: &Keys, dims: usize, max_positions: usize) -> Result<Ro
             "supported: 1 (all dimensions of a head rotate)",
         ));
     }
-    let scaling = match five.as_ref().or(four.as_ref()) {
+    // Where both stand, both versions of transformers take `rope_scaling`.
+    let rope = keys.table("rope_scaling")?;
+    let scaling = match rope.or(keys.table("rope_parameters")?) {
         None => Scaling::None,
-        Some(rope) => scaling(keys, rope, max_positions)?,
+        Some(rope) => scaling(keys, &rope, max_positions)?,
     };
     Ok(Rotary {
         dims,
         base,
         scaling,
     })
+}
+
+/// A number that may stand in `rope_parameters` (transformers 5), in `rope_scaling` and under some names beside them (4).
+///
+/// Errors: it stands more than once and differs, so that one version would compute what the other does not.
+pub(super) fn once(
+    keys: &Keys,
+    key: &'static str,
+    names: &[&'static str],
+) -> Result<Option<f64>, ConfigError> {
+    let mut found: Option<f64> = None;
+    for table in ["rope_parameters", "rope_scaling"] {
+        if let Some(rope) = keys.table(table)? {
+            found = agreed(keys, key, found, rope.optional_number(key)?)?;
+        }
+    }
+    for name in names {
+        found = agreed(keys, key, found, keys.optional_number(name)?)?;
+    }
+    Ok(found)
+}
+
+fn agreed(
+    keys: &Keys,
+    key: &'static str,
+    first: Option<f64>,
+    second: Option<f64>,
+) -> Result<Option<f64>, ConfigError> {
+    match (first, second) {
+        (Some(a), Some(b)) if (a - b).abs() > 0.0 => Err(keys.unsupported(
+            key,
+            format!("both {a} and {b}"),
+            "rope_parameters and the older keys must say the same: transformers 5 reads the one, 4 the other; leave one",
+        )),
+        _ => Ok(first.or(second)),
+    }
 }
 
 fn scaling(keys: &Keys, rope: &Keys, max_positions: usize) -> Result<Scaling, ConfigError> {

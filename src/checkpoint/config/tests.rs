@@ -86,6 +86,35 @@ fn both_spellings_of_the_rotary_settings_are_read() {
 }
 
 #[test]
+fn rotary_settings_in_both_spellings_at_once_are_applied_or_refused() {
+    let both = |five: Value, four: Value, theta: f64| {
+        llama(&|m| {
+            m.insert("rope_parameters".into(), five.clone());
+            m.insert("rope_scaling".into(), four.clone());
+            m.insert("rope_theta".into(), theta.into());
+        })
+    };
+    let plain = json!({"rope_type": "default", "rope_theta": 10000.0});
+    let linear = json!({"rope_type": "linear", "factor": 4.0});
+    let found = both(plain.clone(), linear.clone(), 10_000.0).unwrap();
+    let scaling = &found.rotary().unwrap().scaling;
+    assert_eq!(*scaling, Scaling::Linear { factor: 4.0 });
+    let found = both(linear.clone(), plain.clone(), 10_000.0).unwrap();
+    assert_eq!(found.rotary().unwrap().scaling, Scaling::None);
+    let yarn = json!({"rope_type": "yarn", "factor": 4.0});
+    refused(both(plain.clone(), yarn, 10_000.0), &["yarn"]);
+    refused(
+        both(plain, Value::Null, 500_000.0),
+        &["rope_theta", "10000", "500000"],
+    );
+    let shares = neox(&|m| {
+        let half = json!({"rope_type": "default", "partial_rotary_factor": 0.5});
+        m.insert("rope_parameters".into(), half);
+    });
+    refused(shares, &["partial_rotary_factor", "0.25", "0.5"]);
+}
+
+#[test]
 fn what_is_not_supported_is_refused_by_name() {
     let cases: [(&str, Value); 8] = [
         ("model_type", "mamba".into()),

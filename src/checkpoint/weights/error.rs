@@ -19,7 +19,7 @@ pub enum WeightsError {
         source: io::Error,
     },
     /// The file is no safetensors file, or is cut short.
-    #[error("{} is not a whole safetensors file ({message}); copy or download it again", path.display())]
+    #[error("{} is not a whole safetensors file: {message}", path.display())]
     Damaged { path: PathBuf, message: String },
     /// The shards are not as their index says.
     #[error(transparent)]

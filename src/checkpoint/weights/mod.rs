@@ -70,7 +70,10 @@ impl Shard {
     fn parse(&self) -> Result<SafeTensors<'_>, WeightsError> {
         SafeTensors::deserialize(&self.map).map_err(|e| WeightsError::Damaged {
             path: self.path.clone(),
-            message: e.to_string(),
+            message: match std::str::from_utf8(&self.map) {
+                Ok(text) if files::is_pointer(text) => files::POINTER.to_owned(),
+                _ => format!("{e}; copy or download it again"),
+            },
         })
     }
 }

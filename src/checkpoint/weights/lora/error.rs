@@ -44,6 +44,18 @@ pub enum LoraError {
         base: PathBuf,
         name: String,
     },
+    /// An embedding of another number of tokens.
+    #[error(
+        "{}: {name} has {rows} tokens, and the base {} has {tokens}: the vocabulary was resized before this adapter was trained. Merge it \
+         into the resized base with PEFT's merge_and_unload and give the merged folder", path.display(), base.display()
+    )]
+    Resized {
+        path: PathBuf,
+        base: PathBuf,
+        name: String,
+        rows: usize,
+        tokens: usize,
+    },
     /// A whole tensor that is not the base's.
     #[error(
         "{}: {name} is a whole tensor and not the one of the base {}: it was trained, or this is an adapter for another base. Merge it into \

@@ -98,14 +98,24 @@ impl Adapter {
                 .into());
             };
             let module = kind.module();
-            let Some(&place) = places.get(format!("{module}.weight").as_str()) else {
+            // An embedding for both ends stands in the file once for each.
+            let both_ends = base.folder.config.is_tied && is_output(module);
+            let own = if both_ends && matches!(kind, LoraName::Copy(_)) {
+                base.expected.iter().position(|(name, _)| is_input(name))
+            } else {
+                places.get(format!("{module}.weight").as_str()).copied()
+            };
+            let Some(place) = own else {
                 return Err(self.no_matrix(name, module, base).into());
             };
             match kind {
-                LoraName::Copy(_) => found.copies.push(Copied {
-                    name: name.clone(),
-                    place,
-                }),
+                LoraName::Copy(_) => {
+                    self.same_vocabulary(name, &shapes[name], &base.expected[place], base)?;
+                    found.copies.push(Copied {
+                        name: name.clone(),
+                        place,
+                    });
+                }
                 LoraName::Half(_, other) if !shapes.contains_key(&other) => {
                     return Err(LoraError::Half {
                         path: path(),
@@ -125,6 +135,30 @@ impl Adapter {
             return Err(LoraError::Empty(path()).into());
         }
         Ok(found)
+    }
+
+    /// Refuses a copy of an embedding that has other tokens.
+    fn same_vocabulary(
+        &self,
+        name: &str,
+        found: &[usize],
+        (whole, wanted): &(String, Vec<usize>),
+        base: &Onto<'_>,
+    ) -> Result<(), LoraError> {
+        match (found, wanted.as_slice()) {
+            (&[rows, width], &[tokens, of_base])
+                if rows != tokens && width == of_base && is_embedding(whole) =>
+            {
+                Err(LoraError::Resized {
+                    path: self.path().join(WEIGHTS),
+                    base: base.folder.base().to_owned(),
+                    name: name.to_owned(),
+                    rows,
+                    tokens,
+                })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Why a module is none of the base's. An embedding for both ends has no output of its own.
@@ -180,6 +214,17 @@ impl Adapter {
             wanted,
         })
     }
+}
+
+/// Whether a tensor is an input embedding.
+fn is_input(name: &str) -> bool {
+    let names = ["embed_tokens.weight", "embed_in.weight", "wte.weight"];
+    names.iter().any(|ending| name.ends_with(ending))
+}
+
+/// Whether a tensor has a row for each token.
+fn is_embedding(name: &str) -> bool {
+    is_input(name) || is_output(name.trim_end_matches(".weight"))
 }
 
 /// Whether a module is an output embedding.

@@ -1,10 +1,16 @@
-//! `tokenizer.json`.
+//! `tokenizer.json`, with what stands beside it.
+
+mod beside;
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 
+use beside::Beside;
+use tokenizers::ModelWrapper;
+
+use super::files;
 use crate::bounded;
 use crate::units::TokenId;
 
@@ -32,8 +38,11 @@ pub enum TokenizerError {
     Encode { characters: usize, message: String },
 }
 
-/// Text to tokens, as `tokenizer.json` says.
-pub struct Tokenizer(tokenizers::Tokenizer);
+/// Text to tokens, as `tokenizer.json` and the files beside it say.
+pub struct Tokenizer {
+    inner: tokenizers::Tokenizer,
+    note: Option<String>,
+}
 
 impl std::fmt::Debug for Tokenizer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -67,17 +76,22 @@ fn guarded<T>(call: impl FnOnce() -> tokenizers::Result<T>) -> Result<T, String>
 }
 
 impl Tokenizer {
-    /// Reads `tokenizer.json` for a model of `vocabulary` tokens.
+    /// Reads `tokenizer.json`, and what stands beside it, for a model of `vocabulary` tokens.
     pub fn open(path: &Path, vocabulary: usize) -> Result<Self, TokenizerError> {
-        let read = bounded::read_file(path, bounded::TOKENIZER)
-            .map_err(|e| e.to_string())
-            .and_then(|bytes| Self::from_bytes(&bytes))
-            .map_err(|message| TokenizerError::Unreadable {
-                path: path.to_owned(),
-                message,
-            })?;
+        let unreadable = |message: String| TokenizerError::Unreadable {
+            path: path.to_owned(),
+            message,
+        };
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let text = bounded::read_text(path, bounded::TOKENIZER)
+            .map_err(|e| unreadable(format!("{e}; {}", files::without_tokenizer(folder))))?;
+        if files::is_pointer(&text) {
+            return Err(unreadable(files::POINTER.to_owned()));
+        }
+        let beside = Beside::read(folder).map_err(unreadable)?;
+        let read = Self::from_text(&text, &beside).map_err(unreadable)?;
         // Added tokens aside: a padding token that the model never learned is common, and is refused where it is used.
-        let tokens = read.0.get_vocab_size(false);
+        let tokens = read.inner.get_vocab_size(false);
         if tokens > vocabulary {
             return Err(TokenizerError::OtherModel {
                 path: path.to_owned(),
@@ -90,21 +104,35 @@ impl Tokenizer {
 
     /// Reads the text of a `tokenizer.json` that is in no file yet.
     pub fn parse(text: &str) -> Result<Self, TokenizerError> {
-        Self::from_bytes(text.as_bytes()).map_err(|message| TokenizerError::Unreadable {
-            path: PathBuf::from("tokenizer.json"),
+        Self::from_text(text, &Beside::default()).map_err(|message| TokenizerError::Unreadable {
+            path: PathBuf::from(files::TOKENIZER),
             message,
         })
     }
 
-    fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
+    fn from_text(text: &str, beside: &Beside) -> Result<Self, String> {
         guarded(|| {
-            let mut tokenizer = tokenizers::Tokenizer::from_bytes(bytes)?;
+            let mut inner = tokenizers::Tokenizer::from_bytes(text)?;
             // A file may ask for padding and cutting, to any length. Rows here are never either.
-            tokenizer.with_padding(None);
-            tokenizer.with_truncation(None)?;
-            Ok(tokenizer)
+            inner.with_padding(None);
+            inner.with_truncation(None)?;
+            // Merges left out by chance make other tokens each time.
+            if let ModelWrapper::BPE(pieces) = inner.get_model()
+                && pieces.dropout.is_some()
+            {
+                let mut pieces = pieces.clone();
+                pieces.dropout = None;
+                inner.with_model(pieces);
+            }
+            let note = beside.apply(&mut inner)?;
+            Ok(Self { inner, note })
         })
-        .map(Self)
+    }
+
+    /// A word for the user, where other tools may read this tokenizer otherwise.
+    #[must_use]
+    pub fn note(&self) -> Option<&str> {
+        self.note.as_deref()
     }
 
     /// Tokens of a text, without special tokens.
@@ -127,11 +155,12 @@ impl Tokenizer {
     }
 
     fn encode_with(&self, text: &str, special: bool) -> Result<Vec<TokenId>, TokenizerError> {
-        let encoding =
-            guarded(|| self.0.encode(text, special)).map_err(|message| TokenizerError::Encode {
+        let encoding = guarded(|| self.inner.encode(text, special)).map_err(|message| {
+            TokenizerError::Encode {
                 characters: text.chars().count(),
                 message: plain(&message),
-            })?;
+            }
+        })?;
         Ok(encoding.get_ids().iter().map(|&id| TokenId(id)).collect())
     }
 }
