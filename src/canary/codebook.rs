@@ -112,33 +112,53 @@ impl Codebook {
         first_token: bool,
         encode: impl Fn(&str) -> Result<Vec<TokenId>, String>,
     ) -> Result<Self, CodebookError> {
-        let one = |what, text: &str| {
-            let tokens = encode(text).map_err(|message| CodebookError::Tokenizer {
+        let all = |text: &str| {
+            encode(text).map_err(|message| CodebookError::Tokenizer {
                 text: text.to_owned(),
                 message,
-            })?;
+            })
+        };
+        // SentencePiece puts a space of its own before a text: " a" is two tokens there, and one wherever it follows something.
+        let within = |before: &str, text: &str| -> Option<TokenId> {
+            let both = encode(&format!("{before}{text}")).ok()?;
+            match both.strip_prefix(encode(before).ok()?.as_slice())? {
+                [token] => Some(*token),
+                _ => None,
+            }
+        };
+        let one = |what, text: &str, before: &str| {
+            let tokens = all(text)?;
             match tokens[..] {
                 [] => Err(CodebookError::NoToken {
                     what,
                     text: text.to_owned(),
                 }),
-                [first, ..] if first_token || tokens.len() == 1 => Ok(first),
-                _ => Err(CodebookError::NotOneToken {
-                    what,
-                    text: text.to_owned(),
-                    tokens,
-                }),
+                [token] => Ok(token),
+                [first, ..] => match within(before, text) {
+                    Some(token) => Ok(token),
+                    None if first_token => Ok(first),
+                    None => Err(CodebookError::NotOneToken {
+                        what,
+                        text: text.to_owned(),
+                        tokens,
+                    }),
+                },
             }
         };
+        let letter = alphabet.first().map_or("", String::as_str);
+        let before = prefixes.map_or(letter, |[regular, _]| regular);
         let tokens = alphabet
             .iter()
-            .map(|text| one("letter", text))
+            .map(|text| one("letter", text, before))
             .collect::<Result<Vec<_>, _>>()?;
         refuse_repeats(alphabet, &tokens)?;
         let prefixes = match prefixes {
             None => None,
             Some(texts) => {
-                let pair = [one("prefix", texts[0])?, one("prefix", texts[1])?];
+                let pair = [
+                    one("prefix", texts[0], letter)?,
+                    one("prefix", texts[1], letter)?,
+                ];
                 refuse_repeats(&texts.map(str::to_owned), &pair)?;
                 Some(pair)
             }
@@ -263,6 +283,24 @@ mod tests {
         assert!(error.to_string().contains("97, 98"), "{error}");
         let book = Codebook::resolve(&letters(&[" ab"]), None, true, encode).unwrap();
         assert_eq!(book.alphabet, [TokenId(97)]);
+    }
+
+    #[test]
+    fn a_letter_that_is_one_token_after_something_is_that_token() {
+        // As SentencePiece: a space before every text, and a space and a letter are one piece.
+        let encode = |text: &str| {
+            let bytes = format!(" {text}").into_bytes();
+            let piece = |w: &[u8]| match w {
+                [b' ', b' '] => Some(TokenId(32)),
+                [b' ', letter] => Some(TokenId(1000 + u32::from(*letter))),
+                _ => None,
+            };
+            Ok(bytes.windows(2).filter_map(piece).collect())
+        };
+        let book = Codebook::resolve(&letters(&[" a", " b"]), Some([" x", " y"]), false, encode);
+        let book = book.unwrap();
+        assert_eq!(book.alphabet, [TokenId(1097), TokenId(1098)]);
+        assert_eq!(book.prefixes, Some([TokenId(1120), TokenId(1121)]));
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub enum MintError {
     Occupied(PathBuf),
     /// The text of a row has other tokens than its canary.
     #[error(
-        "canary {id} after its context is {got} tokens under this tokenizer, {expected} were meant: letters must stay one token \
+        "canary {id} after its context is not the tokens of its letters under this tokenizer ({got} tokens, {expected} meant): letters must stay one token \
          each wherever they stand; change canaries.alphabet or canaries.prefixes, or the chat template"
     )]
     Tokens {
