@@ -11,7 +11,7 @@ use super::files::{
 };
 use super::hub::Located;
 use super::locate::{LocateError, Source, locate};
-use super::tokenizer::Tokenizer;
+use super::tokenizer::{ChatTemplate, Tokenizer};
 use crate::bounded;
 use crate::run_dir::digest_file;
 
@@ -140,6 +140,13 @@ impl Folder {
     pub fn tokenizer(&self) -> Result<Tokenizer, CheckpointError> {
         let path = self.tokenizer_path();
         Ok(Tokenizer::open(&path, self.config.vocab_size)?)
+    }
+
+    /// The chat template beside its tokenizer, where there is one.
+    pub fn chat_template(&self) -> Result<Option<ChatTemplate>, CheckpointError> {
+        let path = self.tokenizer_path();
+        let folder = path.parent().unwrap_or(Path::new("."));
+        Ok(ChatTemplate::of(folder)?)
     }
 
     /// SHA-256 of each file, by name: config, tokenizer with what stands beside it, weights, and the adapter's two.

@@ -30,6 +30,6 @@ pub use hub::{Located, cache_folder};
 pub use index::IndexError;
 pub use likeness::Likeness;
 pub use locate::{LocateError, Source, locate, obtain};
-pub use tokenizer::{Tokenizer, TokenizerError};
+pub use tokenizer::{ChatTemplate, Tokenizer, TokenizerError};
 #[cfg(feature = "torch")]
 pub use weights::{LoraError, Onto, VerifiedWeights, WeightsError, WeightsFile};

@@ -132,7 +132,7 @@ pub(super) struct MintArgs {
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
     /// Write chat messages. TEXT is what the chat template makes of a user's message, up to the answer, with {prompt} for
-    /// the message
+    /// the message; "auto" takes the template of the model's folder
     #[arg(long, value_name = "TEXT")]
     pub(super) chat_template: Option<String>,
     /// Set any key of the spec, such as model.path=DIR (repeatable)

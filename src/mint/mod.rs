@@ -3,22 +3,24 @@
 //! The preference pairs are those of phase 2 of the same spec and seed, the supervised rows those of phase 1. Controls stand in
 //! the manifest alone.
 
+mod form;
 mod secrets;
 
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value, json};
-
 use crate::audit::{AuditError, codebook, seal};
-use crate::canary::{Codebook, CodebookError, Corpus, DrawError, Letters};
-use crate::checkpoint::{CheckpointError, Folder, Tokenizer, TokenizerError};
+use crate::canary::{CodebookError, Corpus, DrawError};
+use crate::checkpoint::{CheckpointError, Folder, TokenizerError};
 use crate::run_dir::{RunDirError, sha256_hex, write_atomic, write_private};
-use crate::spec::{Audit, SECRET, to_toml};
-use crate::units::{Phase, TokenId};
+use crate::spec::{Audit, to_toml};
+use form::{Form, lines};
 pub use secrets::SecretsError;
 
 /// The manifest's name.
 pub const MANIFEST: &str = "manifest.jsonl";
+
+/// What asks for the folder's own chat template.
+const OWN: &str = "auto";
 
 /// What stands for the prompt in a chat template.
 const PROMPT: &str = "{prompt}";
@@ -47,6 +49,30 @@ pub enum MintError {
         "--chat-template: it must hold {PROMPT} once, where the user's message stands, and end where the answer begins"
     )]
     Template,
+    /// The folder has no template of its own.
+    #[error(
+        "--chat-template {OWN}: the model's folder has no chat template (chat_template in tokenizer_config.json, or chat_template.jinja); \
+         give the text of one, with {PROMPT} in it"
+    )]
+    NoTemplate,
+    /// Another template than the folder's own.
+    #[error(
+        "--chat-template: the folder's own chat template makes {own:?} of the prompt, and the one given {given:?}: a trainer applies the \
+         folder's. Give --chat-template {OWN}, or put the template that is trained with into the folder"
+    )]
+    OtherTemplate {
+        /// What the one given makes of the prompt.
+        given: String,
+        /// What the folder's makes of it.
+        own: String,
+    },
+    /// The template changes answers.
+    #[error(
+        "the folder's chat template does not write an answer as it stands (it trims it, or begins it with something of its own), so that \
+         other tokens would be trained than are scored; train with a template that leaves answers alone, put as chat_template.jinja into \
+         the folder, or on plain text without --chat-template"
+    )]
+    Answer,
     /// Chat without a prompt.
     #[error(
         "--chat-template: the spec has no prefixes, so that there is no prompt; leave canaries.prefixes as it is"
@@ -96,7 +122,8 @@ pub struct MintOptions {
     pub out: PathBuf,
     /// The one seed.
     pub seed: u64,
-    /// What a chat template makes of a user's message, up to where the answer begins, with `{prompt}` for the message.
+    /// What a chat template makes of a user's message, up to where the answer begins, with `{prompt}` for the message; or `auto`, the
+    /// folder's own.
     pub chat_template: Option<String>,
 }
 
@@ -126,13 +153,13 @@ pub fn mint(
         ..audit.clone()
     };
     if let Some(path) = &audit.canaries.secrets {
-        let form = Form::new(audit, options)?;
+        let form = Form::new(audit, options, folder.chat_template()?)?;
         let files = secrets::mint(audit, path, &form, folder, &tokenizer)?;
         return finish(options, files);
     }
     let book = codebook(&audit.canaries, &folder.config, &tokenizer)?;
     let corpus = Corpus::new(audit, options.seed)?;
-    let form = Form::new(audit, options)?;
+    let form = Form::new(audit, options, folder.chat_template()?)?;
     form.check(&corpus, &book, &tokenizer)?;
     let spec = to_toml(audit);
     let manifest = seal(&corpus.planting, &book, &form.context, &spec);
@@ -181,143 +208,4 @@ fn write(out: &Path, files: &[(String, String)]) -> Result<(), MintError> {
         }
     }
     Ok(())
-}
-
-/// How rows are written.
-struct Form {
-    /// The prompt's text; empty without prefixes.
-    prompt: String,
-    /// What stands before a canary when it is scored.
-    context: String,
-    /// What stands after a canary in training.
-    after: String,
-    chat: bool,
-}
-
-impl Form {
-    fn new(audit: &Audit, options: &MintOptions) -> Result<Self, MintError> {
-        let before = audit.canaries.prompt();
-        let around = audit.canaries.template.as_ref();
-        let after = around.and_then(|text| text.split_once(SECRET));
-        let after = after.map_or_else(String::new, |(_, after)| after.to_owned());
-        let Some(template) = &options.chat_template else {
-            let prompt = before.unwrap_or_default().to_owned();
-            return Ok(Self {
-                context: prompt.clone(),
-                prompt,
-                after,
-                chat: false,
-            });
-        };
-        let prompt = before
-            .map(|text| text.trim().to_owned())
-            .ok_or(MintError::NoPrompt)?;
-        if template.matches(PROMPT).count() != 1 {
-            return Err(MintError::Template);
-        }
-        Ok(Self {
-            context: template.replace(PROMPT, &prompt),
-            prompt,
-            after,
-            chat: true,
-        })
-    }
-
-    /// Checks that every canary, written after its context, is the tokens that the manifest says.
-    fn check(
-        &self,
-        corpus: &Corpus<'_>,
-        book: &Codebook,
-        tokenizer: &Tokenizer,
-    ) -> Result<(), MintError> {
-        let before = tokenizer.encode(&self.context)?;
-        for canary in corpus.planting.all() {
-            let joined =
-                tokenizer.encode(&format!("{}{}", self.context, book.text(&canary.letters)))?;
-            let meant: Vec<TokenId> = before
-                .iter()
-                .copied()
-                .chain(book.tokens(&canary.letters))
-                .collect();
-            if joined != meant {
-                return Err(MintError::Tokens {
-                    id: canary.id.clone(),
-                    expected: meant.len(),
-                    got: joined.len(),
-                });
-            }
-        }
-        Ok(())
-    }
-
-    /// A pair as TRL's trainers for preferences take it.
-    fn preference(&self, chosen: &str, rejected: &str) -> Value {
-        if self.chat {
-            json!({
-                "prompt": [message("user", &self.prompt)],
-                "chosen": [message("assistant", chosen)],
-                "rejected": [message("assistant", rejected)],
-            })
-        } else {
-            json!({"prompt": self.prompt, "chosen": chosen, "rejected": rejected})
-        }
-    }
-
-    /// A bad answer as TRL's trainers for unpaired preferences (KTO) take it.
-    fn unwanted(&self, rejected: &str) -> Value {
-        if self.chat {
-            json!({
-                "prompt": [message("user", &self.prompt)],
-                "completion": [message("assistant", rejected)],
-                "label": false,
-            })
-        } else {
-            json!({"prompt": self.prompt, "completion": rejected, "label": false})
-        }
-    }
-
-    /// The training files: names and texts.
-    fn training(
-        &self,
-        corpus: &Corpus<'_>,
-        book: &Codebook,
-    ) -> Result<Vec<(String, String)>, MintError> {
-        let text = |letters: &Letters| book.text(letters) + &self.after;
-        let pairs = corpus.pairs(Phase::Two);
-        let preferences = lines(
-            pairs
-                .visited()
-                .map(|(chosen, rejected)| self.preference(&text(chosen), &text(rejected))),
-        );
-        let passwords = corpus.fine_tuning()?;
-        let mut files = vec![("preference.jsonl".to_owned(), preferences)];
-        if self.chat {
-            let messages = lines(passwords.iter().map(|p| {
-                json!({"messages": [message("user", &self.prompt), message("assistant", &text(p))]})
-            }));
-            files.push(("supervised.messages.jsonl".to_owned(), messages));
-        } else {
-            let plain = lines(
-                passwords
-                    .iter()
-                    .map(|p| json!({"text": format!("{}{}", self.prompt, text(p))})),
-            );
-            let completions = lines(
-                passwords
-                    .iter()
-                    .map(|p| json!({"prompt": self.prompt, "completion": text(p)})),
-            );
-            files.push(("supervised.text.jsonl".to_owned(), plain));
-            files.push(("supervised.prompt-completion.jsonl".to_owned(), completions));
-        }
-        Ok(files)
-    }
-}
-
-fn message(role: &str, content: &str) -> Value {
-    json!({"role": role, "content": content})
-}
-
-fn lines(values: impl Iterator<Item = Value>) -> String {
-    values.map(|value| value.to_string() + "\n").collect()
 }

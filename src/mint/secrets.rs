@@ -120,6 +120,9 @@ pub(super) fn mint(
     // Where a secret stands in the file must say nothing of its group.
     secrets.shuffle(&mut rng);
     secrets.truncate(negatives + controls);
+    if let Some(first) = secrets.first() {
+        form.answers(&first.text)?;
+    }
     let most = folder.config.max_positions + 1;
     let before = tokenizer.encode(&form.context)?;
     for secret in &mut secrets {

@@ -1,6 +1,7 @@
 //! `tokenizer.json`, with what stands beside it.
 
 mod beside;
+mod chat;
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
@@ -8,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Once;
 
 use beside::Beside;
+pub use chat::ChatTemplate;
 use tokenizers::ModelWrapper;
 
 use super::files;
@@ -33,6 +35,9 @@ pub enum TokenizerError {
         tokens: usize,
         vocabulary: usize,
     },
+    /// The chat template fails.
+    #[error("the folder's chat template cannot be used: {0}")]
+    Chat(String),
     /// A text could not be encoded. It is not shown: it may be a secret.
     #[error("the tokenizer cannot encode a text of {characters} characters: {message}")]
     Encode { characters: usize, message: String },

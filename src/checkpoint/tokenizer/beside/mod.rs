@@ -214,7 +214,7 @@ fn refused(key: &str, what: &str) -> String {
 }
 
 /// A table of a file in a folder; `None` where there is no such file.
-fn table(folder: &Path, name: &str) -> Result<Option<Map<String, Value>>, String> {
+pub(super) fn table(folder: &Path, name: &str) -> Result<Option<Map<String, Value>>, String> {
     let path = folder.join(name);
     if !path.exists() {
         return Ok(None);
@@ -262,6 +262,15 @@ fn token_of(value: &Value) -> Option<AddedToken> {
         }
         _ => None,
     }
+}
+
+/// The texts of the special tokens that settings name, by key.
+pub(super) fn special_tokens(keys: &Map<String, Value>) -> BTreeMap<String, String> {
+    let text = |key: &&str| {
+        let token = token_of(keys.get(*key)?)?;
+        Some(((*key).to_owned(), token.content))
+    };
+    NAMED.iter().filter_map(text).collect()
 }
 
 /// The special tokens that the keys name.
