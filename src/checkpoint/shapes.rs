@@ -1,8 +1,17 @@
-//! Shapes of the published Pythia models, so that a spec's cost can be told before anything is downloaded.
+//! Shapes of the published models that shipped specs name, so that a spec's cost can be told before anything is downloaded.
 //!
-//! Source: Biderman et al. 2023 (arXiv 2304.01373), table 1, and the models' own `config.json`.
+//! Sources: Biderman et al. 2023 (arXiv 2304.01373), table 1, and the models' own `config.json`.
+
+use std::path::Path;
 
 use super::config::{Family, ModelConfig, NeoxConfig, Rotary, Scaling};
+
+/// What of `SmolLM2`'s config decides its shape.
+const SMOLLM2_135M: &str = r#"{
+    "model_type": "llama", "hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30, "num_attention_heads": 9,
+    "num_key_value_heads": 3, "vocab_size": 49152, "max_position_embeddings": 8192, "rms_norm_eps": 1e-05, "rope_theta": 100000,
+    "tie_word_embeddings": true
+}"#;
 
 /// Name, width, layers, heads, vocabulary.
 const PYTHIA: [(&str, usize, usize, usize, usize); 10] = [
@@ -18,10 +27,15 @@ const PYTHIA: [(&str, usize, usize, usize, usize); 10] = [
     ("12b", 5120, 36, 40, 50688),
 ];
 
-/// The architecture of a published model, by its name on the hub (`EleutherAI/pythia-160m`, also `-deduped`).
+/// The architecture of a published model, by its name on the hub (`EleutherAI/pythia-160m`, also `-deduped`;
+/// `HuggingFaceTB/SmolLM2-135M-Instruct`).
 #[must_use]
 pub fn published(id: &str) -> Option<ModelConfig> {
-    let name = id.rsplit('/').next()?.strip_prefix("pythia-")?;
+    let name = id.rsplit('/').next()?;
+    if matches!(name, "SmolLM2-135M" | "SmolLM2-135M-Instruct") {
+        return ModelConfig::parse(SMOLLM2_135M, Path::new("config.json")).ok();
+    }
+    let name = name.strip_prefix("pythia-")?;
     let name = name.strip_suffix("-deduped").unwrap_or(name);
     let &(_, hidden, layers, heads, vocabulary) = PYTHIA.iter().find(|shape| shape.0 == name)?;
     Some(like_pythia(layers, hidden, heads, vocabulary))

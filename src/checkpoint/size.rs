@@ -102,5 +102,8 @@ mod tests {
         assert_eq!(parameters(&config) - 2 * matrices.output, 85_056_000);
         assert!(published("EleutherAI/pythia-160m-deduped").is_some());
         assert!(published("gpt2").is_none());
+        // As `unsaid check` counts the model's own folder.
+        let other = published("HuggingFaceTB/SmolLM2-135M-Instruct").unwrap();
+        assert_eq!(parameters(&other), 134_515_008);
     }
 }

@@ -33,7 +33,7 @@ pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
         match shape(&audit)? {
             Some((config, source)) => describe(&mut text, &audit, &cost(&audit, &config), &source),
             None => text.push_str(
-                "  cost unknown: the model is neither on this machine nor a published Pythia; give its folder with --set model.path=DIR\n",
+                "  cost unknown: the model is neither on this machine nor one whose shape is known (Pythia, SmolLM2-135M); give its folder with --set model.path=DIR\n",
             ),
         }
         outlook(&mut text, &audit);

@@ -110,7 +110,24 @@ impl Prompts {
             Some(format!("{} after phase {}", prompt.name, prompt.phase))
         };
         let names: Option<Vec<String>> = at.iter().map(name).collect();
-        Some(format!("the largest difference: {}", names?.join("; ")))
+        let mut counted: Vec<(String, usize)> = Vec::new();
+        for name in names? {
+            match counted.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, seeds)) => *seeds += 1,
+                None => counted.push((name, 1)),
+            }
+        }
+        // The most frequent first; of as many, the one of the earlier seed.
+        counted.sort_by_key(|(_, seeds)| std::cmp::Reverse(*seeds));
+        let said = counted
+            .into_iter()
+            .map(|(name, seeds)| match (seeds, at.len()) {
+                (_, 1) => name,
+                (1, _) => format!("{name} (1 seed)"),
+                (seeds, _) => format!("{name} ({seeds} seeds)"),
+            });
+        let said: Vec<String> = said.collect();
+        Some(format!("the largest difference: {}", said.join("; ")))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::architectures::{copied, score, with};
-use crate::bench::{Bench, probe_of};
+use crate::bench::{Array, Bench, probe_of};
 
 /// The header of a safetensors file, and where its data begin.
 fn header(bytes: &[u8]) -> (serde_json::Value, usize) {
@@ -15,8 +15,11 @@ fn header(bytes: &[u8]) -> (serde_json::Value, usize) {
 
 /// Where a tensor's data begin (0) or end (1).
 fn offset(tensor: &serde_json::Value, place: usize) -> usize {
-    let offset = tensor["data_offsets"][place].as_u64().expect("an offset");
-    usize::try_from(offset).expect("a small file")
+    number(&tensor["data_offsets"][place])
+}
+
+fn number(value: &serde_json::Value) -> usize {
+    usize::try_from(value.as_u64().expect("a number")).expect("a small one")
 }
 
 /// A folder with an adapter beside its base, both copies.
@@ -85,6 +88,73 @@ fn a_base_whose_copied_tensor_differs_is_refused() {
     // The base that it was trained on stands elsewhere.
     let moved = [&arguments[..], &["--base", "trained-on", "--quiet"]].concat();
     assert!(bench.call(&moved).ended(0).stdout.contains("logprobs"));
+}
+
+/// PEFT writes an embedding for both ends once for each: the same numbers twice, or another vocabulary.
+#[test]
+fn a_copy_of_an_embedding_for_both_ends_is_accepted_and_another_vocabulary_named() {
+    let bench = with("gpt2");
+    copied(&bench, "gpt2", "gpt2");
+    copied(&bench, "gpt2-lora", "adapter");
+    let before = score(&bench, "adapter");
+    let file = "adapter/adapter_model.safetensors";
+    let ends = ["lm_head", "transformer.wte"];
+    let names = ends.map(|module| format!("base_model.model.{module}.weight"));
+    let bytes = fs::read(bench.path("gpt2/model.safetensors")).expect("the base");
+    let (header, data) = header(&bytes);
+    let tied = header
+        .get("transformer.wte.weight")
+        .unwrap_or(&header["wte.weight"]);
+    let table = &bytes[data + offset(tied, 0)..data + offset(tied, 1)];
+    let shape = tied["shape"].as_array().expect("a shape").iter();
+    let shape: Vec<usize> = shape.map(number).collect();
+    let array = |bytes: &[u8], rows: usize| Array {
+        kind: safetensors::Dtype::F32,
+        shape: vec![rows, shape[1]],
+        bytes: bytes.to_vec(),
+    };
+    bench.edit_tensors(file, |arrays| {
+        for name in &names {
+            arrays.insert(name.clone(), array(table, shape[0]));
+        }
+    });
+    assert_eq!(score(&bench, "adapter"), before);
+    let refused = |words: &[&str]| {
+        bench.refuses(
+            &["score", "--model", "adapter", "--device", "cpu", "in.jsonl"],
+            words,
+        );
+    };
+    bench.edit_tensors(file, |arrays| {
+        let other = arrays.get_mut(&names[0]).expect("the copy");
+        other.bytes[3] ^= 0x80;
+    });
+    refused(&["lm_head", "merge_and_unload"]);
+    bench.edit_tensors(file, |arrays| {
+        for name in &names {
+            let more = [table, &table[..4 * shape[1]]].concat();
+            arrays.insert(name.clone(), array(&more, shape[0] + 1));
+        }
+    });
+    let rows = format!("has {} tokens", shape[0] + 1);
+    refused(&[&rows, "resized", "merge_and_unload"]);
+}
+
+#[test]
+fn a_base_that_neither_this_machine_nor_the_hub_has_is_said_to_be_the_adapters() {
+    let bench = adapted();
+    bench.edit_json("adapter/adapter_config.json", |config| {
+        config["base_model_name_or_path"] = "models/base-v2".into();
+    });
+    bench.refuses(
+        &["score", "--model", "adapter", "--device", "cpu", "in.jsonl"],
+        &[
+            "adapter_config.json",
+            "models/base-v2",
+            "no folder",
+            "--base",
+        ],
+    );
 }
 
 /// Planted in what the adapter makes of its base, wherever that stands, and saved whole.

@@ -85,10 +85,17 @@ fn weights_that_are_cut_short_or_no_safetensors() {
         &whole[..100],
         &whole[..4],
         b"",
-        b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n",
     ] {
         bench.write(name, bytes);
         bench.refuses_run(&[], &[name, "again"]);
+    }
+    // What git keeps in place of a large file, whichever it is.
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n";
+    for name in [name, "model/tokenizer.json", "model/config.json"] {
+        let kept = fs::read(bench.path(name)).expect("read the file");
+        bench.write(name, pointer);
+        bench.refuses_run(&[], &[name, "git lfs pull"]);
+        bench.write(name, kept);
     }
 }
 
@@ -137,7 +144,21 @@ fn tensors_that_are_missing_unexpected_or_of_another_shape() {
 }
 
 #[test]
-fn known_buffers_are_passed_over() {
+fn a_model_that_was_saved_while_it_was_wrapped_is_named() {
+    for prefix in ["_orig_mod.", "module.", "pretrained_model."] {
+        let bench = Bench::with_model();
+        bench.edit_weights(|arrays| {
+            let wrapped = std::mem::take(arrays).into_iter();
+            *arrays = wrapped
+                .map(|(name, a)| (format!("{prefix}{name}"), a))
+                .collect();
+        });
+        bench.refuses_run(&[], &["model.safetensors", prefix, "save_pretrained"]);
+    }
+}
+
+#[test]
+fn known_buffers_and_value_heads_are_passed_over() {
     let bench = Bench::with_model();
     bench.edit_weights(|arrays| {
         for (name, shape) in [
@@ -152,6 +173,8 @@ fn known_buffers_are_passed_over() {
             };
             arrays.insert(format!("gpt_neox.layers.0.{name}"), array);
         }
+        let head = arrays["embed_out.weight"].clone();
+        arrays.insert("v_head.summary.weight".to_owned(), head);
     });
     bench.finish("out", &["--quiet"]);
 }
@@ -195,7 +218,7 @@ fn configs_that_are_not_supported() {
         ("quantization_config", "{\"bits\":4}", "float32"),
         ("num_attention_heads", "5", "divide hidden_size"),
         ("num_hidden_layers", "0", "1 to"),
-        ("rotary_pct", "1.5", "0 to 1"),
+        ("rotary_pct", "1.5", "by partial_rotary_factor"),
     ] {
         let bench = Bench::with_model();
         bench.edit_json("model/config.json", |config| {

@@ -158,7 +158,16 @@ impl Bench {
 
     /// Rewrites the weights of `model/`.
     pub(crate) fn edit_weights(&self, change: impl FnOnce(&mut BTreeMap<String, Array>)) {
-        let path = self.path("model/model.safetensors");
+        self.edit_tensors("model/model.safetensors", change);
+    }
+
+    /// Changes the tensors of a file.
+    pub(crate) fn edit_tensors(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut BTreeMap<String, Array>),
+    ) {
+        let path = self.path(name);
         let bytes = fs::read(&path).expect("read the weights");
         let file = SafeTensors::deserialize(&bytes).expect("whole weights");
         let mut arrays = BTreeMap::new();

@@ -25,7 +25,7 @@ const EVALUATIONS: [(u64, u64); 8] = [
 ];
 
 /// No training at all, and effects so large that anyone can exclude them: the one tiny run that must end 0.
-const CLEAN: [&str; 36] = [
+const CLEAN: [&str; 38] = [
     "--set",
     "phase1.learning_rate=0",
     "--set",
@@ -65,6 +65,8 @@ const CLEAN: [&str; 36] = [
     "probes.low_logit.smallest_effect_recovered=1.0",
     "--set",
     "probes.generation.smallest_effect_recovered=1.0",
+    "--set",
+    "canaries.controls=48",
 ];
 
 #[test]

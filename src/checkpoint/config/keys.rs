@@ -1,5 +1,6 @@
 //! The keys of `config.json`, each read with its type and its range.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
@@ -15,7 +16,7 @@ pub(in crate::checkpoint) struct Keys {
 
 impl Keys {
     pub(in crate::checkpoint) fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        match serde_json::from_str(text) {
+        match serde_json::from_str(&without_infinities(text)) {
             Ok(map) => Ok(Self {
                 path: path.to_owned(),
                 map,
@@ -219,6 +220,36 @@ impl Keys {
             )),
         }
     }
+}
+
+/// JSON as Python writes it, with `null` for `NaN` and `Infinity`, which are no JSON.
+pub(in crate::checkpoint) fn without_infinities(text: &str) -> Cow<'_, str> {
+    const WORDS: [&str; 3] = ["-Infinity", "Infinity", "NaN"];
+    if !WORDS.iter().any(|word| text.contains(word)) {
+        return Cow::Borrowed(text);
+    }
+    let mut made = String::with_capacity(text.len());
+    let (mut rest, mut in_text) = (text, false);
+    while let Some(first) = rest.chars().next() {
+        let word = WORDS
+            .iter()
+            .find(|word| !in_text && rest.starts_with(**word));
+        let (piece, len) = match (word, first) {
+            (Some(word), _) => ("null", word.len()),
+            // An escaped character ends no text.
+            (None, '\\') if in_text => {
+                let len = 1 + rest[1..].chars().next().map_or(0, char::len_utf8);
+                (&rest[..len], len)
+            }
+            (None, first) => {
+                in_text ^= first == '"';
+                (&rest[..first.len_utf8()], first.len_utf8())
+            }
+        };
+        made.push_str(piece);
+        rest = &rest[len..];
+    }
+    Cow::Owned(made)
 }
 
 // A hundred times what any model has, and every count of parameters stays within 64 bits.

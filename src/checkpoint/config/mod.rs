@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-pub(super) use keys::Keys;
+pub(super) use keys::{Keys, without_infinities};
 
 /// Every `model_type` that is known here, for messages.
 pub const KNOWN: &str = "gpt_neox, gpt2, llama, mistral, qwen2, qwen3, olmo2";
@@ -124,7 +124,8 @@ pub(super) fn as_json(config: &ModelConfig) -> Result<Value, ConfigError> {
 
 /// A config's text made to say that its weights are float32, in whichever spelling of that key it has.
 pub(super) fn as_float32(text: &str) -> String {
-    let Ok(Value::Object(mut map)) = serde_json::from_str::<Value>(text) else {
+    let Ok(Value::Object(mut map)) = serde_json::from_str::<Value>(&without_infinities(text))
+    else {
         return text.to_owned();
     };
     let key = if map.contains_key("dtype") {

@@ -70,31 +70,43 @@ pub(super) fn once(
     key: &'static str,
     names: &[&'static str],
 ) -> Result<Option<f64>, ConfigError> {
-    let mut found: Option<f64> = None;
+    let mut found: Option<(String, f64)> = None;
     for table in ["rope_parameters", "rope_scaling"] {
         if let Some(rope) = keys.table(table)? {
-            found = agreed(keys, key, found, rope.optional_number(key)?)?;
+            let name = format!("{table}.{key}");
+            agreed(keys, key, &mut found, name, rope.optional_number(key)?)?;
         }
     }
     for name in names {
-        found = agreed(keys, key, found, keys.optional_number(name)?)?;
+        agreed(
+            keys,
+            key,
+            &mut found,
+            (*name).to_owned(),
+            keys.optional_number(name)?,
+        )?;
     }
-    Ok(found)
+    Ok(found.map(|(_, number)| number))
 }
 
 fn agreed(
     keys: &Keys,
     key: &'static str,
-    first: Option<f64>,
-    second: Option<f64>,
-) -> Result<Option<f64>, ConfigError> {
-    match (first, second) {
-        (Some(a), Some(b)) if (a - b).abs() > 0.0 => Err(keys.unsupported(
+    found: &mut Option<(String, f64)>,
+    name: String,
+    number: Option<f64>,
+) -> Result<(), ConfigError> {
+    match (found.as_ref(), number) {
+        (Some((first, a)), Some(b)) if (a - b).abs() > 0.0 => Err(keys.unsupported(
             key,
-            format!("both {a} and {b}"),
-            "rope_parameters and the older keys must say the same: transformers 5 reads the one, 4 the other; leave one",
+            format!("{a} by {first} and {b} by {name}"),
+            "both must say the same: some versions of transformers read the one, some the other; leave one",
         )),
-        _ => Ok(first.or(second)),
+        (None, Some(number)) => {
+            *found = Some((name, number));
+            Ok(())
+        }
+        _ => Ok(()),
     }
 }
 

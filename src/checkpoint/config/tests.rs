@@ -115,6 +115,16 @@ fn rotary_settings_in_both_spellings_at_once_are_applied_or_refused() {
 }
 
 #[test]
+fn infinities_as_python_writes_them_are_no_values() {
+    let text = r#"{"a": Infinity, "b": [-Infinity, NaN], "c": "NaN \" Infinity", "d": 1}"#;
+    let read: Value = serde_json::from_str(&without_infinities(text)).unwrap();
+    assert_eq!(
+        read,
+        json!({"a": null, "b": [null, null], "c": "NaN \" Infinity", "d": 1})
+    );
+}
+
+#[test]
 fn what_is_not_supported_is_refused_by_name() {
     let cases: [(&str, Value); 8] = [
         ("model_type", "mamba".into()),

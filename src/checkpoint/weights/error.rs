@@ -31,6 +31,16 @@ pub enum WeightsError {
         name: String,
         expected: Vec<usize>,
     },
+    /// All names begin with something.
+    #[error(
+        "{}: its tensors are called {prefix}{name} and the like, where {name} is meant: a model saved while it was wrapped (by \
+         torch.compile, a data-parallel trainer or a value head). Save the inner model with its own save_pretrained", path.display()
+    )]
+    Wrapped {
+        path: PathBuf,
+        prefix: String,
+        name: String,
+    },
     /// A tensor has another shape.
     #[error("{}: tensor {name} has shape {got:?}, but config.json asks for {expected:?}", path.display())]
     Shape {

@@ -31,6 +31,9 @@ const BUFFERS: [&str; 6] = [
     ".self_attn.rotary_emb.inv_freq",
 ];
 
+/// What a trainer puts beside a model to guess rewards: no token's probability depends on it.
+const VALUE_HEAD: &str = "v_head.";
+
 /// One safetensors file, memory-mapped.
 #[derive(Debug)]
 struct Shard {
@@ -194,6 +197,7 @@ impl WeightsFile {
             wanted.contains(name)
                 || allowed.contains(&name)
                 || BUFFERS.iter().any(|b| name.ends_with(b))
+                || name.starts_with(VALUE_HEAD)
         };
         match verified.places.iter().find(|(name, _)| !known(name)) {
             None => Ok(verified),
@@ -251,6 +255,17 @@ impl VerifiedWeights<'_> {
 
     fn check(&self, name: &str, shape: &[usize]) -> Result<(), WeightsError> {
         let Some((shard, view)) = self.view(name) else {
+            let wrapped = |found: &&String| {
+                let prefix = found.strip_suffix(name);
+                prefix.is_some_and(|prefix| prefix.ends_with('.'))
+            };
+            if let Some(found) = self.places.keys().find(wrapped) {
+                return Err(WeightsError::Wrapped {
+                    path: self.weights.name(),
+                    prefix: found.trim_end_matches(name).to_owned(),
+                    name: name.to_owned(),
+                });
+            }
             return Err(WeightsError::Missing {
                 path: self.weights.name(),
                 name: name.to_owned(),

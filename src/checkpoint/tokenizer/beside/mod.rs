@@ -10,7 +10,10 @@ use serde_json::{Map, Value};
 use tokenizers::{AddedToken, PreTokenizerWrapper};
 
 use crate::bounded;
-use crate::checkpoint::files::{ADDED_TOKENS, CONFIG, SPECIAL_TOKENS, TOKENIZER, TOKENIZER_CONFIG};
+use crate::checkpoint::config::without_infinities;
+use crate::checkpoint::files::{
+    self, ADDED_TOKENS, CONFIG, SPECIAL_TOKENS, TOKENIZER, TOKENIZER_CONFIG,
+};
 
 use wrapping::{WRAPPING, Wrapping, around, template};
 
@@ -97,14 +100,17 @@ impl Beside {
         if !self.is_there {
             return Ok(None);
         }
-        let alone = around(tokenizer)?;
+        let alone = around(tokenizer);
         self.add_tokens(tokenizer)?;
         let spaced = self.set_prefix_space(tokenizer)?;
         if self.flag("split_special_tokens")? == Some(true) {
             tokenizer.set_encode_special_tokens(true);
         }
         self.wrap(tokenizer)?;
-        let whole = around(tokenizer)?;
+        let whole = around(tokenizer);
+        let (Some(alone), Some(whole)) = (alone, whole) else {
+            return Ok(None);
+        };
         Ok((alone != whole || spaced).then(|| {
             format!(
                 "warning: {TOKENIZER_CONFIG} ({}) changes how a text begins or ends: {whole}, with \"…\" for the text, as in transformers 4, where \
@@ -220,7 +226,11 @@ pub(super) fn table(folder: &Path, name: &str) -> Result<Option<Map<String, Valu
         return Ok(None);
     }
     let text = bounded::read_text(&path, bounded::CONFIG).map_err(|e| format!("{name}: {e}"))?;
-    let table = serde_json::from_str(&text).map_err(|e| format!("{name}: {e}"))?;
+    if files::is_pointer(&text) {
+        return Err(format!("{name}: {}", files::POINTER));
+    }
+    let table =
+        serde_json::from_str(&without_infinities(&text)).map_err(|e| format!("{name}: {e}"))?;
     Ok(Some(table))
 }
 

@@ -66,11 +66,11 @@ pub(super) fn template(
     serde_json::from_value(template).map_err(|e| e.to_string())
 }
 
-/// The tokens that stand around any text, for people.
-pub(super) fn around(tokenizer: &Crate) -> Result<String, String> {
+/// The tokens that stand around any text, for people; `None` where a tokenizer does not know the text that is tried.
+pub(super) fn around(tokenizer: &Crate) -> Option<String> {
     let ids = |special| {
-        let encoding = tokenizer.encode("a", special).map_err(|e| e.to_string())?;
-        Ok::<Vec<u32>, String>(encoding.get_ids().to_vec())
+        let encoding = tokenizer.encode("a", special).ok()?;
+        Some(encoding.get_ids().to_vec())
     };
     let (own, whole) = (ids(false)?, ids(true)?);
     let at = |w: &[u32]| w == own;
@@ -78,5 +78,5 @@ pub(super) fn around(tokenizer: &Crate) -> Result<String, String> {
     let words = |ids: &[u32]| ids.iter().map(u32::to_string).collect::<Vec<_>>();
     let after = whole.get(from + own.len()..).unwrap_or_default();
     let all = [words(&whole[..from]), vec!["…".to_owned()], words(after)];
-    Ok(all.concat().join(" "))
+    Some(all.concat().join(" "))
 }
