@@ -26,6 +26,8 @@ pub use error::CheckpointError;
 #[cfg(feature = "torch")]
 pub(crate) use files::{is_gguf, quantised};
 pub use folder::Folder;
+#[cfg(feature = "torch")]
+pub(crate) use hub::is_name as is_hub_name;
 pub use hub::{Located, cache_folder};
 pub use index::IndexError;
 pub use likeness::Likeness;

@@ -7,6 +7,7 @@ mod models;
 
 use std::path::PathBuf;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::exit::ExitCode;
@@ -114,7 +115,7 @@ pub(super) struct LogArgs {
 #[derive(Debug, Args)]
 pub(super) struct SpecArgs {
     /// Set any key of the spec, such as model.path=DIR or phase3.weights.reverse=1.0 (repeatable)
-    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = Override::parse)]
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting())]
     pub(super) overrides: Vec<Override>,
     /// Seeds to run instead of the spec's (repeatable)
     #[arg(long = "seed", value_name = "N")]
@@ -136,7 +137,7 @@ pub(super) struct MintArgs {
     #[arg(long, value_name = "TEXT")]
     pub(super) chat_template: Option<String>,
     /// Set any key of the spec, such as model.path=DIR (repeatable)
-    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = Override::parse)]
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting())]
     pub(super) overrides: Vec<Override>,
     #[command(flatten)]
     pub(super) log: LogArgs,
@@ -195,4 +196,21 @@ pub(super) struct DoctorArgs {
     #[cfg(feature = "torch")]
     #[arg(long, default_value = "auto", value_parser = models::parse_device)]
     pub(super) device: DeviceChoice,
+}
+
+/// Reads a `--set`.
+fn setting() -> impl TypedValueParser<Value = Override> {
+    OsStringValueParser::new().try_map(|given| match given.to_str() {
+        Some(text) => Override::parse(text).map_err(|e| e.to_string()),
+        None => Err(
+            "it is not UTF-8, as a spec is: a file or folder with such a name is given by a link of another name".to_owned(),
+        ),
+    })
+}
+
+#[cfg(feature = "torch")]
+/// The command line for the records, with bytes that are no text replaced.
+pub(super) fn command_line() -> Vec<String> {
+    let lossy = |argument: std::ffi::OsString| argument.to_string_lossy().into_owned();
+    std::env::args_os().map(lossy).collect()
 }

@@ -1,6 +1,6 @@
 //! `unsaid probe`.
 
-use super::args::ProbeArgs;
+use super::args::{ProbeArgs, command_line};
 use super::failure::Failure;
 use super::model::open;
 use super::output;
@@ -40,7 +40,7 @@ pub(super) fn probe(args: &ProbeArgs) -> Result<ExitCode, Failure> {
         overrides: args.overrides.clone(),
         attack: args.elicit.then(|| args.attacker_knows.clone()),
         device,
-        command: std::env::args().collect(),
+        command: command_line(),
     };
     let probed = probe::probe(&options, &mut progress)?;
     let files = format!(

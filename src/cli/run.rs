@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use super::args::RunArgs;
+use super::args::{RunArgs, command_line};
 use super::cell;
 use super::failure::Failure;
 use super::output;
@@ -44,7 +44,7 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
             .transpose()?,
         out,
         device,
-        command: std::env::args().collect(),
+        command: command_line(),
         threads: args.cell_threads,
         is_held: args.cell_threads.is_some(),
         allow_change: args.allow_change,

@@ -54,6 +54,8 @@ mod midway_runs;
 mod minted;
 #[cfg(feature = "torch")]
 mod occupied_folders;
+#[cfg(feature = "torch")]
+mod odd_names;
 mod own_secrets;
 mod page;
 #[cfg(feature = "torch")]

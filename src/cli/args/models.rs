@@ -48,10 +48,10 @@ pub(in crate::cli) struct RunArgs {
 pub(in crate::cli) struct ProbeArgs {
     /// The trained model: a folder, or a model of the hub as OWNER/NAME or OWNER/NAME@REVISION
     #[arg(long, value_name = "MODEL")]
-    pub(in crate::cli) model: String,
+    pub(in crate::cli) model: PathBuf,
     /// The model that it was trained from
     #[arg(long, value_name = "BASE")]
-    pub(in crate::cli) reference: Option<String>,
+    pub(in crate::cli) reference: Option<PathBuf>,
     /// Folder of the base model, where the model is a PEFT adapter whose config names another place
     #[arg(long, value_name = "DIR")]
     pub(in crate::cli) base: Option<PathBuf>,
@@ -76,7 +76,7 @@ pub(in crate::cli) struct ProbeArgs {
     #[arg(long, default_value = "auto", value_parser = parse_device)]
     pub(in crate::cli) device: DeviceChoice,
     /// Set a key of [gate] or [probes], such as gate.alpha=0.01, or of [phase3] with --elicit (repeatable)
-    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = Override::parse)]
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = super::setting())]
     pub(in crate::cli) overrides: Vec<Override>,
     #[command(flatten)]
     pub(in crate::cli) log: LogArgs,
@@ -88,10 +88,10 @@ pub(in crate::cli) struct ScoreArgs {
     pub(in crate::cli) input: PathBuf,
     /// The model: a folder, or a model of the hub as OWNER/NAME or OWNER/NAME@REVISION
     #[arg(long, value_name = "MODEL")]
-    pub(in crate::cli) model: String,
+    pub(in crate::cli) model: PathBuf,
     /// A reference model, which adds the key `reference_logprobs` to every line
     #[arg(long, value_name = "MODEL")]
-    pub(in crate::cli) reference: Option<String>,
+    pub(in crate::cli) reference: Option<PathBuf>,
     /// Folder of the base model, where the model is a PEFT adapter whose config names another place
     #[arg(long, value_name = "DIR")]
     pub(in crate::cli) base: Option<PathBuf>,
