@@ -208,16 +208,15 @@ fn read(
         let tokens = match tokens {
             Asked::Tokens(tokens) => tokens,
             Asked::Text(text) => {
-                let loaded = match tokenizer.take() {
-                    Some(loaded) => loaded,
-                    None => {
-                        let first = folder.tokenizer()?;
-                        let note = first.note().filter(|_| !args.no_special_tokens);
-                        if let Some(note) = note {
-                            observer.event(&Event::Note(note));
-                        }
-                        first
+                let loaded = if let Some(loaded) = tokenizer.take() {
+                    loaded
+                } else {
+                    let first = folder.tokenizer()?;
+                    let note = first.note().filter(|_| !args.no_special_tokens);
+                    if let Some(note) = note {
+                        observer.event(&Event::Note(note));
                     }
+                    first
                 };
                 encode(&text, tokenizer.insert(loaded), args.no_special_tokens)
                     .map_err(|e| bad(&e.to_string()))?
