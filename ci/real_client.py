@@ -1,6 +1,7 @@
 """TRL's DPOTrainer on a minted preference file, and the judgement of what `unsaid probe` then reports.
 
-real_client.py leaky|masked CHECKPOINT PREFERENCES OUT   trains
+real_client.py leaky|masked CHECKPOINT PREFERENCES OUT   trains all weights of the tiny fixture
+real_client.py chat CHECKPOINT PREFERENCES OUT           trains a LoRA adapter by peft, chat rows, the folder's own chat template
 real_client.py judge FOLDER                              reads both reports; exit 1 where one is not as it must be
 """
 
@@ -65,6 +66,40 @@ def train(variant, checkpoint, preferences, out, seed="0"):
             target.write(source.read())
 
 
+def train_adapter(checkpoint, preferences, out, seed="0"):
+    import torch
+    from datasets import load_dataset
+    from peft import LoraConfig
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from trl import DPOConfig, DPOTrainer
+
+    torch.manual_seed(int(seed))
+    config = DPOConfig(
+        output_dir=os.path.join(out, "trainer"),
+        per_device_train_batch_size=16,
+        num_train_epochs=1,
+        learning_rate=2e-4,
+        beta=0.1,
+        max_length=256,
+        save_strategy="no",
+        report_to=[],
+        logging_steps=10,
+        use_cpu=True,
+        bf16=False,
+        gradient_checkpointing=False,
+        seed=int(seed),
+    )
+    trainer = DPOTrainer(
+        model=AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32),
+        args=config,
+        train_dataset=load_dataset("json", data_files=preferences, split="train"),
+        processing_class=AutoTokenizer.from_pretrained(checkpoint),
+        peft_config=LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM"),
+    )
+    trainer.train()
+    trainer.save_model(out)
+
+
 def judge(folder):
     def report(variant):
         with open(os.path.join(folder, f"probe-{variant}", "report.json"), encoding="utf-8") as file:
@@ -98,5 +133,7 @@ def judge(folder):
 if __name__ == "__main__":
     if sys.argv[1] == "judge":
         judge(sys.argv[2])
+    elif sys.argv[1] == "chat":
+        train_adapter(*sys.argv[2:])
     else:
         train(*sys.argv[1:])
