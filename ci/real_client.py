@@ -11,11 +11,28 @@ import random
 import sys
 
 
+def settings(out, seed, **own):
+    from trl import DPOConfig
+
+    return DPOConfig(
+        output_dir=os.path.join(out, "trainer"),
+        num_train_epochs=1,
+        beta=0.1,
+        save_strategy="no",
+        report_to=[],
+        use_cpu=True,
+        bf16=False,
+        gradient_checkpointing=False,
+        seed=seed,
+        **own,
+    )
+
+
 def train(variant, checkpoint, preferences, out, seed="0"):
     import torch
     from datasets import Dataset
     from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
-    from trl import DPOConfig, DPOTrainer
+    from trl import DPOTrainer
 
     seed = int(seed)
     torch.manual_seed(seed)
@@ -36,21 +53,7 @@ def train(variant, checkpoint, preferences, out, seed="0"):
     # The fixture has no special tokens: a piece of punctuation ends a row.
     tokenizer.eos_token = tokenizer.pad_token = "!"
     load = lambda: AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32)
-    config = DPOConfig(
-        output_dir=os.path.join(out, "trainer"),
-        per_device_train_batch_size=32,
-        num_train_epochs=1,
-        learning_rate=1e-3,
-        beta=0.1,
-        max_length=64,
-        save_strategy="no",
-        report_to=[],
-        logging_steps=20,
-        use_cpu=True,
-        bf16=False,
-        gradient_checkpointing=False,
-        seed=seed,
-    )
+    config = settings(out, seed, per_device_train_batch_size=32, learning_rate=1e-3, max_length=64, logging_steps=20)
     trainer = DPOTrainer(
         model=load(),
         ref_model=load(),
@@ -71,24 +74,10 @@ def train_adapter(checkpoint, preferences, out, seed="0"):
     from datasets import load_dataset
     from peft import LoraConfig
     from transformers import AutoModelForCausalLM, AutoTokenizer
-    from trl import DPOConfig, DPOTrainer
+    from trl import DPOTrainer
 
     torch.manual_seed(int(seed))
-    config = DPOConfig(
-        output_dir=os.path.join(out, "trainer"),
-        per_device_train_batch_size=16,
-        num_train_epochs=1,
-        learning_rate=2e-4,
-        beta=0.1,
-        max_length=256,
-        save_strategy="no",
-        report_to=[],
-        logging_steps=10,
-        use_cpu=True,
-        bf16=False,
-        gradient_checkpointing=False,
-        seed=int(seed),
-    )
+    config = settings(out, int(seed), per_device_train_batch_size=16, learning_rate=2e-4, max_length=256, logging_steps=10)
     trainer = DPOTrainer(
         model=AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32),
         args=config,

@@ -19,6 +19,15 @@ pub const LARGE: u64 = 4 << 30;
 /// What some editors write before UTF-8.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
+/// What is wrong with a file that git fetched without its content, and the mend.
+pub const POINTER: &str = "it is a pointer of Git LFS, not the file: run git lfs pull in its repository, or download the file itself";
+
+/// Whether bytes are what git keeps in place of a large file.
+#[must_use]
+pub fn is_pointer(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"version https://git-lfs")
+}
+
 /// Reads a file or a pipe of at most `most` bytes.
 ///
 /// Errors: it cannot be read, or holds more.
@@ -54,15 +63,21 @@ pub fn read_text(path: &Path, most: u64) -> io::Result<String> {
 }
 
 /// Bytes as text, without a byte-order mark before it.
+///
+/// Errors: also a pointer of Git LFS, which is never what was meant.
 pub fn text(mut bytes: Vec<u8>) -> io::Result<String> {
     if bytes.starts_with(BYTE_ORDER_MARK) {
         bytes.drain(..BYTE_ORDER_MARK.len());
+    }
+    let wrong = |message| io::Error::new(io::ErrorKind::InvalidData, message);
+    if is_pointer(&bytes) {
+        return Err(wrong(POINTER));
     }
     let message = match bytes[..] {
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "it is UTF-16; save it as UTF-8",
         _ => "it is not UTF-8",
     };
-    String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, message))
+    String::from_utf8(bytes).map_err(|_| wrong(message))
 }
 
 /// Reads one line of at most `most` bytes, without its end; `None` at the end of the input.

@@ -112,12 +112,6 @@ impl Codebook {
         first_token: bool,
         encode: impl Fn(&str) -> Result<Vec<TokenId>, String>,
     ) -> Result<Self, CodebookError> {
-        let all = |text: &str| {
-            encode(text).map_err(|message| CodebookError::Tokenizer {
-                text: text.to_owned(),
-                message,
-            })
-        };
         // SentencePiece puts a space of its own before a text: " a" is two tokens there, and one wherever it follows something.
         let within = |before: &str, text: &str| -> Option<TokenId> {
             let both = encode(&format!("{before}{text}")).ok()?;
@@ -127,7 +121,10 @@ impl Codebook {
             }
         };
         let one = |what, text: &str, before: &str| {
-            let tokens = all(text)?;
+            let tokens = encode(text).map_err(|message| CodebookError::Tokenizer {
+                text: text.to_owned(),
+                message,
+            })?;
             match tokens[..] {
                 [] => Err(CodebookError::NoToken {
                     what,

@@ -90,14 +90,6 @@ pub(super) fn without_tokenizer(folder: &Path) -> String {
     )
 }
 
-/// What to do where a file was fetched by git without its content.
-pub(super) const POINTER: &str = "it is a pointer of Git LFS, not the file: run git lfs pull in its repository, or download the file itself";
-
-/// Whether a text is what git keeps in place of a large file.
-pub(super) fn is_pointer(text: &str) -> bool {
-    text.starts_with("version https://git-lfs")
-}
-
 /// What to do where a folder has no safetensors.
 pub(super) fn without_weights(folder: &Path) -> String {
     let pickle = ["pytorch_model.bin", "pytorch_model.bin.index.json"]

@@ -8,7 +8,6 @@ use super::failure::Failure;
 use super::output;
 use super::progress::{Progress, watch_signals};
 use crate::checkpoint::{CheckpointError, Folder, Source, obtain};
-use crate::event::{Event, Observer};
 use crate::exit::ExitCode;
 use crate::mint::{MANIFEST, MintOptions, mint as draw};
 use crate::spec::{ModelSource, load, parse};
@@ -42,15 +41,12 @@ pub(super) fn mint(args: &MintArgs) -> Result<ExitCode, Failure> {
     let located = obtain(source, &mut progress).map_err(CheckpointError::from)?;
     let base = audit.adapter_base.as_deref();
     let folder = Folder::open_on(&located.path, base, &mut |of| obtain(of, &mut progress))?;
-    if let Some(note) = folder.tokenizer()?.note() {
-        progress.event(&Event::Note(note));
-    }
     let options = MintOptions {
         out: args.out.clone(),
         seed: audit.seeds.first().copied().unwrap_or_default(),
         chat_template: args.chat_template.clone(),
     };
-    let files = draw(&audit, &folder, &options)?;
+    let files = draw(&audit, &folder, &options, &mut progress)?;
     let mut text = String::new();
     for file in &files {
         let path = args.out.join(&file.name);

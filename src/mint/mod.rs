@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use crate::audit::{AuditError, codebook, seal};
 use crate::canary::{CodebookError, Corpus, DrawError};
 use crate::checkpoint::{CheckpointError, Folder, TokenizerError};
+use crate::event::{Event, Observer};
 use crate::run_dir::{RunDirError, sha256_hex, write_atomic, write_private};
 use crate::spec::{Audit, to_toml};
 use form::{Form, lines};
@@ -146,8 +147,12 @@ pub fn mint(
     audit: &Audit,
     folder: &Folder,
     options: &MintOptions,
+    observer: &mut dyn Observer,
 ) -> Result<Vec<MintedFile>, MintError> {
     let tokenizer = folder.tokenizer()?;
+    if let Some(note) = tokenizer.note() {
+        observer.event(&Event::Note(note));
+    }
     let audit = &Audit {
         seeds: vec![options.seed],
         ..audit.clone()

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::ConfigError;
-use crate::checkpoint::files::{POINTER, is_pointer};
 
 /// A config's keys and where they stand. `null` is as absent.
 pub(in crate::checkpoint) struct Keys {
@@ -23,11 +22,7 @@ impl Keys {
             }),
             Err(e) => Err(ConfigError::Unreadable {
                 path: path.to_owned(),
-                message: if is_pointer(text) {
-                    POINTER.to_owned()
-                } else {
-                    e.to_string()
-                },
+                message: e.to_string(),
             }),
         }
     }

@@ -115,6 +115,12 @@ fn rotary_settings_in_both_spellings_at_once_are_applied_or_refused() {
 }
 
 #[test]
+fn a_share_of_rotating_dimensions_beyond_the_head_is_refused() {
+    let beyond = neox(&|m| drop(m.insert("rotary_pct".into(), 1.5.into())));
+    refused(beyond, &["rotary_pct", "1.5", "0 to 1"]);
+}
+
+#[test]
 fn infinities_as_python_writes_them_are_no_values() {
     let text = r#"{"a": Infinity, "b": [-Infinity, NaN], "c": "NaN \" Infinity", "d": 1}"#;
     let read: Value = serde_json::from_str(&without_infinities(text)).unwrap();

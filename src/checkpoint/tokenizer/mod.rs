@@ -4,6 +4,7 @@ mod beside;
 mod chat;
 
 use std::cell::Cell;
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
@@ -88,11 +89,10 @@ impl Tokenizer {
             message,
         };
         let folder = path.parent().unwrap_or(Path::new("."));
-        let text = bounded::read_text(path, bounded::TOKENIZER)
-            .map_err(|e| unreadable(format!("{e}; {}", files::without_tokenizer(folder))))?;
-        if files::is_pointer(&text) {
-            return Err(unreadable(files::POINTER.to_owned()));
-        }
+        let text = bounded::read_text(path, bounded::TOKENIZER).map_err(|e| match e.kind() {
+            ErrorKind::InvalidData => unreadable(e.to_string()),
+            _ => unreadable(format!("{e}; {}", files::without_tokenizer(folder))),
+        })?;
         let beside = Beside::read(folder).map_err(unreadable)?;
         let read = Self::from_text(&text, &beside).map_err(unreadable)?;
         // Added tokens aside: a padding token that the model never learned is common, and is refused where it is used.
@@ -155,8 +155,7 @@ impl Tokenizer {
         // Any text shows it, so long as it has tokens of its own.
         let own = self.encode("a")?;
         let whole = self.encode_whole("a")?;
-        let from = whole.windows(own.len().max(1)).position(|w| w == own);
-        Ok(whole[..from.unwrap_or(0)].to_vec())
+        Ok(around(&own, &whole)[0].to_vec())
     }
 
     fn encode_with(&self, text: &str, special: bool) -> Result<Vec<TokenId>, TokenizerError> {
@@ -168,6 +167,14 @@ impl Tokenizer {
         })?;
         Ok(encoding.get_ids().iter().map(|&id| TokenId(id)).collect())
     }
+}
+
+/// What stands before and after a text's own tokens in the whole; nothing before where they do not stand there as they are.
+fn around<'t, T: PartialEq>(own: &[T], whole: &'t [T]) -> [&'t [T]; 2] {
+    let from = whole.windows(own.len().max(1)).position(|w| w == own);
+    let from = from.unwrap_or(0);
+    let after = whole.get(from + own.len()..).unwrap_or_default();
+    [&whole[..from], after]
 }
 
 /// What a tokenizer says of text that it does not know, in words that name no token a user never wrote.

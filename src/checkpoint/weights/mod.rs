@@ -20,6 +20,7 @@ use tch::Kind;
 use super::files::{self, WEIGHTS};
 use super::folder::Folder;
 use super::index::{INDEX, Index, IndexError};
+use crate::bounded;
 
 /// Buffers that older checkpoints carry and that are recomputed from the config.
 const BUFFERS: [&str; 6] = [
@@ -73,9 +74,10 @@ impl Shard {
     fn parse(&self) -> Result<SafeTensors<'_>, WeightsError> {
         SafeTensors::deserialize(&self.map).map_err(|e| WeightsError::Damaged {
             path: self.path.clone(),
-            message: match std::str::from_utf8(&self.map) {
-                Ok(text) if files::is_pointer(text) => files::POINTER.to_owned(),
-                _ => format!("{e}; copy or download it again"),
+            message: if bounded::is_pointer(&self.map) {
+                bounded::POINTER.to_owned()
+            } else {
+                format!("{e}; copy or download it again")
             },
         })
     }

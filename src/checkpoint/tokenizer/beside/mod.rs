@@ -11,9 +11,7 @@ use tokenizers::{AddedToken, PreTokenizerWrapper};
 
 use crate::bounded;
 use crate::checkpoint::config::without_infinities;
-use crate::checkpoint::files::{
-    self, ADDED_TOKENS, CONFIG, SPECIAL_TOKENS, TOKENIZER, TOKENIZER_CONFIG,
-};
+use crate::checkpoint::files::{ADDED_TOKENS, CONFIG, SPECIAL_TOKENS, TOKENIZER, TOKENIZER_CONFIG};
 
 use wrapping::{WRAPPING, Wrapping, around, template};
 
@@ -226,9 +224,6 @@ pub(super) fn table(folder: &Path, name: &str) -> Result<Option<Map<String, Valu
         return Ok(None);
     }
     let text = bounded::read_text(&path, bounded::CONFIG).map_err(|e| format!("{name}: {e}"))?;
-    if files::is_pointer(&text) {
-        return Err(format!("{name}: {}", files::POINTER));
-    }
     let table =
         serde_json::from_str(&without_infinities(&text)).map_err(|e| format!("{name}: {e}"))?;
     Ok(Some(table))

@@ -73,10 +73,8 @@ pub(super) fn around(tokenizer: &Crate) -> Option<String> {
         Some(encoding.get_ids().to_vec())
     };
     let (own, whole) = (ids(false)?, ids(true)?);
-    let at = |w: &[u32]| w == own;
-    let from = whole.windows(own.len().max(1)).position(at).unwrap_or(0);
+    let [before, after] = super::super::around(&own, &whole);
     let words = |ids: &[u32]| ids.iter().map(u32::to_string).collect::<Vec<_>>();
-    let after = whole.get(from + own.len()..).unwrap_or_default();
-    let all = [words(&whole[..from]), vec!["…".to_owned()], words(after)];
+    let all = [words(before), vec!["…".to_owned()], words(after)];
     Some(all.concat().join(" "))
 }
