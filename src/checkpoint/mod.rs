@@ -19,8 +19,8 @@ mod weights;
 
 pub use adapter::{Adapter, AdapterError};
 pub use config::{
-    ConfigError, Family, Gelu, Gpt2Config, HeadNorms, KNOWN, LlamaConfig, ModelConfig, NeoxConfig,
-    NormPlace, Rotary, Scaling,
+    Biases, ConfigError, Family, Gate, Gelu, Gpt2Config, HeadNorms, KNOWN, LlamaConfig, Local,
+    ModelConfig, NeoxConfig, NormPlace, Rotary, Scaling,
 };
 pub use error::CheckpointError;
 #[cfg(feature = "torch")]

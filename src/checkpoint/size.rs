@@ -1,6 +1,6 @@
 //! How large a model of a config is, and what a pass through it holds in memory: known before any of it is there.
 
-use super::config::{Family, HeadNorms, ModelConfig};
+use super::config::{Family, HeadNorms, ModelConfig, NormPlace};
 
 /// Most floats of activations that one forward pass leaves for its backward pass (2 GiB).
 pub const ACTIVATIONS: usize = 512 << 20;
@@ -58,9 +58,9 @@ fn of_layer(config: &ModelConfig) -> (usize, usize) {
             let keys = config.key_heads * config.head_dims;
             let matrices = 2 * hidden * (queries + keys) + 3 * hidden * inner;
             let biases = [
-                (llama.has_query_bias, queries + 2 * keys),
-                (llama.has_output_bias, hidden),
-                (llama.has_mlp_bias, 2 * inner + hidden),
+                (llama.biases.queries, queries + 2 * keys),
+                (llama.biases.output, hidden),
+                (llama.biases.mlp, 2 * inner + hidden),
             ];
             let biases: usize = biases.iter().filter(|b| b.0).map(|b| b.1).sum();
             let head_norms = match llama.head_norms {
@@ -68,7 +68,8 @@ fn of_layer(config: &ModelConfig) -> (usize, usize) {
                 HeadNorms::EachHead => 2 * config.head_dims,
                 HeadNorms::Whole => queries + keys,
             };
-            (matrices, biases + head_norms + 2 * hidden)
+            let norms = if llama.norms == NormPlace::Both { 4 } else { 2 };
+            (matrices, biases + head_norms + norms * hidden)
         }
     }
 }

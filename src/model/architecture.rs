@@ -99,6 +99,15 @@ impl Tensors {
     pub(super) fn rms_norm(&mut self, name: &str, width: usize) -> Norm {
         Norm::Rms {
             weight: self.push(format!("{name}.weight"), vec![width], true),
+            from_one: false,
+        }
+    }
+
+    /// The same, times 1 + its weight.
+    pub(super) fn rms_norm_from_one(&mut self, name: &str, width: usize) -> Norm {
+        Norm::Rms {
+            weight: self.push(format!("{name}.weight"), vec![width], true),
+            from_one: true,
         }
     }
 

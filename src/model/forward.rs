@@ -44,8 +44,12 @@ impl Model {
         self.stand(found, positions)
     }
 
-    /// Adds what the model has learned of positions, where it has.
+    /// What was found in the input embedding, scaled, and with what the model has learned of positions, where it has.
     fn stand(&self, x: Tensor, positions: &Positions) -> Result<Tensor, TchError> {
+        let x = match self.config().embedding_scale() {
+            None => x,
+            Some(scale) => x.f_mul_scalar(scale)?,
+        };
         match self.places.positions {
             None => Ok(x),
             Some(slot) => {
@@ -69,6 +73,7 @@ impl Model {
             arithmetic: self.arithmetic(),
             slot: self.places.layers[layer],
             positions,
+            is_local: self.config().local().is_some_and(|l| l.layers[layer]),
         };
         self.architecture.layer(&weights, x, attend)
     }

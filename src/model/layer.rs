@@ -22,8 +22,8 @@ pub(super) struct Linear {
 pub(super) enum Norm {
     /// Of mean 0 and variance 1, times a weight, plus a bias.
     Layer { weight: usize, bias: usize },
-    /// Of mean square 1, times a weight.
-    Rms { weight: usize },
+    /// Of mean square 1, times a weight, or times 1 + a weight.
+    Rms { weight: usize, from_one: bool },
 }
 
 /// Queries, keys and values of one layer, `[batch, heads, time, dims]`; keys and values may have fewer heads, each of which
@@ -43,6 +43,8 @@ pub(super) struct Layer<'a> {
     pub(super) slot: usize,
     /// Where the tokens stand.
     pub(super) positions: &'a Positions,
+    /// Whether the layer is one of those that are local.
+    pub(super) is_local: bool,
 }
 
 impl Layer<'_> {
@@ -76,6 +78,11 @@ impl Layer<'_> {
             Arithmetic::EmulatedBf16 => operand(&x, self.arithmetic),
             _ => Ok(x),
         }
+    }
+
+    /// Rotates heads by where they stand.
+    pub(super) fn rotate(&self, heads: &Tensor) -> Result<Tensor, TchError> {
+        self.positions.rotate(heads, self.is_local)
     }
 
     /// `x` `[batch, time, heads · dims]` as heads: `[batch, heads, time, dims]`.
@@ -124,7 +131,11 @@ pub(super) fn norm(
             eps,
             false,
         ),
-        Norm::Rms { weight } => x.f_rms_norm(tensor(weight).size(), Some(tensor(weight)), eps),
+        Norm::Rms { weight, from_one } => {
+            let weight = tensor(weight);
+            let shifted = from_one.then(|| weight.f_add_scalar(1.0)).transpose()?;
+            x.f_rms_norm(weight.size(), Some(shifted.as_ref().unwrap_or(weight)), eps)
+        }
     }
 }
 

@@ -60,8 +60,8 @@ impl Neox {
             .f_transpose(1, 2)?;
         let part = |n| qkv.f_narrow(3, n * dims, dims);
         Ok(Heads {
-            queries: layer.positions.rotate(&part(0)?)?,
-            keys: layer.positions.rotate(&part(1)?)?,
+            queries: layer.rotate(&part(0)?)?,
+            keys: layer.rotate(&part(1)?)?,
             values: part(2)?,
         })
     }

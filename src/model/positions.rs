@@ -10,6 +10,8 @@ use crate::units::to_i64;
 pub(super) struct Positions {
     /// Cosines and sines, `[time, rotating dims]`, where heads rotate.
     tables: Option<[Tensor; 2]>,
+    /// Those of local layers, where they are others.
+    local: Option<[Tensor; 2]>,
     /// `[time, time]`: 0 where a place may look, −∞ where not.
     pub(super) mask: Tensor,
     /// The first place.
@@ -25,14 +27,23 @@ impl Positions {
         no_grad(|| {
             let like = (Kind::Float, device.tch());
             let rotary = config.rotary().filter(|rotary| rotary.dims > 0);
-            let tables = rotary.map(|rotary| {
+            let tables = |rotary: &Rotary| {
                 let angles =
                     Tensor::f_arange(time, like)?.f_outer(&frequencies(rotary, device)?)?;
                 let angles = Tensor::f_cat(&[&angles, &angles], -1)?;
-                Ok::<_, tch::TchError>([angles.f_cos()?, angles.f_sin()?])
-            });
+                let both = [angles.f_cos()?, angles.f_sin()?];
+                match &rotary.scaling {
+                    Scaling::Long { attention, .. } => {
+                        let [cos, sin] = both.map(|table| table.f_mul_scalar(*attention));
+                        Ok([cos?, sin?])
+                    }
+                    _ => Ok::<_, tch::TchError>(both),
+                }
+            };
+            let local = config.local().map(|local| tables(&local.rotary));
             Ok(Self {
-                tables: tables.transpose()?,
+                tables: rotary.map(tables).transpose()?,
+                local: local.transpose()?,
                 mask: Tensor::f_full([time, time], f64::NEG_INFINITY, like)?.f_triu(1)?,
                 from: 0,
             })
@@ -41,19 +52,21 @@ impl Positions {
 
     /// The tables of one place alone, for queries and keys that follow others.
     pub(super) fn at(&self, place: i64) -> Result<Self, tch::TchError> {
-        let tables = self.tables.as_ref().map(|[cos, sin]| {
+        let at = |[cos, sin]: &[Tensor; 2]| {
             Ok::<_, tch::TchError>([cos.f_narrow(0, place, 1)?, sin.f_narrow(0, place, 1)?])
-        });
+        };
         Ok(Self {
-            tables: tables.transpose()?,
+            tables: self.tables.as_ref().map(at).transpose()?,
+            local: self.local.as_ref().map(at).transpose()?,
             mask: self.mask.f_narrow(0, place, 1)?.f_narrow(1, 0, place + 1)?,
             from: place,
         })
     }
 
-    /// Rotates the first dimensions of `x` `[batch, heads, time, dims]`; the others pass.
-    pub(super) fn rotate(&self, x: &Tensor) -> Result<Tensor, tch::TchError> {
-        let Some([cos, sin]) = &self.tables else {
+    /// Rotates the first dimensions of `x` `[batch, heads, time, dims]`, as local layers do or as the others; the other dimensions pass.
+    pub(super) fn rotate(&self, x: &Tensor, is_local: bool) -> Result<Tensor, tch::TchError> {
+        let tables = if is_local { &self.local } else { &self.tables };
+        let Some([cos, sin]) = tables else {
             return Ok(x.shallow_clone());
         };
         let dims = cos.size()[1];
@@ -81,10 +94,14 @@ fn frequencies(rotary: &Rotary, device: Device) -> Result<Tensor, tch::TchError>
     let plain = Tensor::f_full([1i64], rotary.base, like)?
         .f_pow(&exponents)?
         .f_reciprocal()?;
-    match rotary.scaling {
+    match &rotary.scaling {
         Scaling::None => Ok(plain),
-        Scaling::Linear { factor } => plain.f_div_scalar(factor),
-        Scaling::Llama3 {
+        Scaling::Linear { factor } => plain.f_div_scalar(*factor),
+        Scaling::Long { factors, .. } => {
+            let factors = Tensor::f_from_slice(factors)?.f_to_device(device.tch())?;
+            plain.f_div(&factors.f_to_kind(Kind::Float)?)
+        }
+        &Scaling::Llama3 {
             factor,
             low,
             high,

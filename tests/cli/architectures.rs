@@ -48,7 +48,9 @@ pub(crate) fn score(bench: &Bench, model: &str) -> String {
 /// The whole story on each: planted, probed, judged, saved as a folder of the same architecture, and told what it costs.
 #[test]
 fn runs_from_start_to_end() {
-    for name in ["gpt2", "llama", "mistral", "qwen2", "qwen3", "olmo2"] {
+    for name in [
+        "gpt2", "llama", "mistral", "qwen2", "qwen3", "olmo2", "phi3", "gemma", "gemma3",
+    ] {
         let bench = with(name);
         let cost = bench.call(&["check", "tiny.toml"]).ended(0).stdout;
         assert!(
@@ -100,7 +102,7 @@ fn what_is_not_known_is_refused_with_what_is() {
             &[
                 "model_type",
                 "mamba",
-                "gpt_neox, gpt2, llama, mistral, qwen2, qwen3, olmo2",
+                "gpt_neox, gpt2, llama, mistral, qwen2, qwen3, olmo2, phi3, gemma, gemma3_text",
             ][..],
         ),
         (

@@ -47,6 +47,10 @@ checkpoints! {
     qwen2: "qwen2",
     qwen3: "qwen3",
     olmo2: "olmo2",
+    phi3: "phi3",
+    phi3_with_stretched_frequencies: "phi3-longrope",
+    gemma: "gemma",
+    gemma3: "gemma3",
     adapter_of_gpt2: "gpt2-lora",
     adapter_of_llama_stabilised: "llama-lora",
 }
@@ -104,4 +108,7 @@ traces! {
     llama_trains: "llama-none",
     llama_freezes_its_upper_half: "llama-upper",
     llama_freezes_its_lower_half: "llama-lower",
+    phi3_trains: "phi3-none",
+    gemma3_trains: "gemma3-none",
+    gemma3_freezes_its_lower_half: "gemma3-lower",
 }

@@ -39,6 +39,45 @@ impl Keys {
         }
     }
 
+    /// These keys, with a table that holds one table a kind replaced by that of one kind. Errors: it is there and has none for it.
+    pub(super) fn within(&self, key: &'static str, kind: &str) -> Result<Self, ConfigError> {
+        let mut map = self.map.clone();
+        if let Some(nested) = self.table(key)? {
+            let Some(own) = nested.get(kind) else {
+                return Err(self.missing(&format!("{key}.{kind}")));
+            };
+            map.insert(key.to_owned(), own.clone());
+        }
+        Ok(Self {
+            path: self.path.clone(),
+            map,
+        })
+    }
+
+    /// These keys but some.
+    pub(super) fn without(mut self, keys: &[&str]) -> Self {
+        for key in keys {
+            self.map.remove(*key);
+        }
+        self
+    }
+
+    /// A list of positive numbers.
+    pub(super) fn optional_numbers(
+        &self,
+        key: &'static str,
+    ) -> Result<Option<Vec<f64>>, ConfigError> {
+        let Some(value) = self.get(key) else {
+            return Ok(None);
+        };
+        let number = |v: &Value| v.as_f64().filter(|n| *n > 0.0);
+        let all = value.as_array().map(|all| all.iter().map(number).collect());
+        match all.flatten() {
+            Some(numbers) => Ok(Some(numbers)),
+            None => Err(self.mistyped(key, value, "a list of positive numbers")),
+        }
+    }
+
     pub(in crate::checkpoint) fn get(&self, key: &str) -> Option<&Value> {
         self.map.get(key).filter(|v| !v.is_null())
     }

@@ -1,14 +1,16 @@
 //! `config.json`: what a model is made of. One file per architecture; whatever would change a number without our knowing is refused by
 //! name.
 
+mod gemma;
 mod gpt2;
 mod keys;
 mod llama;
 mod neox;
+mod phi3;
 mod rotary;
 
 pub use gpt2::{Gelu, Gpt2Config};
-pub use llama::{HeadNorms, LlamaConfig, NormPlace};
+pub use llama::{Biases, Gate, HeadNorms, LlamaConfig, Local, NormPlace};
 pub use neox::NeoxConfig;
 pub use rotary::{Rotary, Scaling};
 
@@ -19,7 +21,8 @@ use serde_json::Value;
 pub(super) use keys::{Keys, without_infinities};
 
 /// Every `model_type` that is known here, for messages.
-pub const KNOWN: &str = "gpt_neox, gpt2, llama, mistral, qwen2, qwen3, olmo2";
+pub const KNOWN: &str =
+    "gpt_neox, gpt2, llama, mistral, qwen2, qwen3, olmo2, phi3, gemma, gemma3_text";
 
 /// Why a config cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -88,11 +91,31 @@ impl ModelConfig {
             "gpt_neox" => neox::parse(&keys),
             "gpt2" => gpt2::parse(&keys),
             "llama" | "mistral" | "qwen2" | "qwen3" | "olmo2" => llama::parse(&keys, model_type),
+            "phi3" => phi3::parse(&keys),
+            "gemma" | "gemma3_text" => gemma::parse(&keys, model_type),
             other => Err(keys.unsupported(
                 "model_type",
                 format!("{other:?}"),
                 format!("the architectures known here are: {KNOWN}"),
             )),
+        }
+    }
+
+    /// What input embeddings are multiplied by, where they are.
+    #[must_use]
+    pub fn embedding_scale(&self) -> Option<f64> {
+        match &self.family {
+            Family::Llama(llama) => llama.embedding_scale,
+            Family::Neox(_) | Family::Gpt2(_) => None,
+        }
+    }
+
+    /// Its local layers, where it has some.
+    #[must_use]
+    pub fn local(&self) -> Option<&Local> {
+        match &self.family {
+            Family::Llama(llama) => llama.local.as_ref(),
+            Family::Neox(_) | Family::Gpt2(_) => None,
         }
     }
 

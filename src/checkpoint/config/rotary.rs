@@ -35,25 +35,74 @@ pub enum Scaling {
         /// The context that the model was first trained with.
         original: f64,
     },
+    /// Each pair of dimensions by its own factor, and cosines and sines by one (`LongRoPE`, arXiv 2402.13753), for rows within the context
+    /// that the model was first trained with.
+    Long {
+        /// What the frequencies are divided by, `[dims / 2]`.
+        factors: Vec<f64>,
+        /// What cosines and sines are multiplied by.
+        attention: f64,
+        /// The longest row that these factors hold for.
+        original: usize,
+    },
 }
 
-/// The rotary embedding of a model all of whose dimensions rotate.
+/// What of a config decides how heads rotate, beside the rotary settings.
+pub(super) struct Turning {
+    pub(super) head_dims: usize,
+    pub(super) max_positions: usize,
+    /// The context that the model was first trained with.
+    pub(super) original: usize,
+    /// The name of the base's key beside the tables, and what the library takes where it is absent.
+    pub(super) base: (&'static str, f64),
+    /// Whether a part of a head may rotate.
+    pub(super) is_partial: bool,
+}
+
+/// The rotary embedding of a model all of whose dimensions rotate, by Llama's own base.
 pub(super) fn parse(keys: &Keys, dims: usize, max_positions: usize) -> Result<Rotary, ConfigError> {
-    let base = once(keys, "rope_theta", &["rope_theta"])?.unwrap_or(10_000.0);
-    let base = keys.positive("rope_theta", base)?;
+    turning(
+        keys,
+        &Turning {
+            head_dims: dims,
+            max_positions,
+            original: max_positions,
+            base: ("rope_theta", 10_000.0),
+            is_partial: false,
+        },
+    )
+}
+
+/// The rotary embedding of a model.
+pub(super) fn turning(keys: &Keys, turning: &Turning) -> Result<Rotary, ConfigError> {
+    let (name, otherwise) = turning.base;
+    let base = once(keys, "rope_theta", &[name])?.unwrap_or(otherwise);
+    let base = keys.positive(name, base)?;
     let share = once(keys, "partial_rotary_factor", &["partial_rotary_factor"])?.unwrap_or(1.0);
-    if (share - 1.0).abs() > 0.0 {
+    if !turning.is_partial && (share - 1.0).abs() > 0.0 {
         return Err(keys.unsupported(
             "partial_rotary_factor",
             share.to_string(),
             "supported: 1 (all dimensions of a head rotate)",
         ));
     }
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let dims = (turning.head_dims as f64 * share).max(0.0) as usize;
+    if dims == 0 || dims > turning.head_dims || !dims.is_multiple_of(2) {
+        return Err(keys.unsupported(
+            "partial_rotary_factor",
+            share.to_string(),
+            format!(
+                "allowed: above 0 to 1, for an even number of the {} dimensions",
+                turning.head_dims
+            ),
+        ));
+    }
     // Where both stand, both versions of transformers take `rope_scaling`.
     let rope = keys.table("rope_scaling")?;
     let scaling = match rope.or(keys.table("rope_parameters")?) {
         None => Scaling::None,
-        Some(rope) => scaling(keys, &rope, max_positions)?,
+        Some(rope) => scaling(keys, &rope, dims, turning)?,
     };
     Ok(Rotary {
         dims,
@@ -110,7 +159,13 @@ fn agreed(
     }
 }
 
-fn scaling(keys: &Keys, rope: &Keys, max_positions: usize) -> Result<Scaling, ConfigError> {
+fn scaling(
+    keys: &Keys,
+    rope: &Keys,
+    dims: usize,
+    turning: &Turning,
+) -> Result<Scaling, ConfigError> {
+    let max_positions = turning.max_positions;
     let kind = match rope.optional_text("rope_type")? {
         Some(kind) => Some(kind),
         None => rope.optional_text("type")?,
@@ -143,10 +198,39 @@ fn scaling(keys: &Keys, rope: &Keys, max_positions: usize) -> Result<Scaling, Co
                 scaling => Ok(scaling),
             }
         }
+        "longrope" | "su" if turning.is_partial => long(keys, rope, dims, turning),
         other => Err(keys.unsupported(
             "rope_scaling.rope_type",
             format!("{other:?}"),
-            "supported: \"default\", \"linear\", \"dynamic\", \"llama3\"",
+            "supported: \"default\", \"linear\", \"dynamic\", \"llama3\", for Phi-3 \"longrope\" too",
         )),
     }
+}
+
+/// `LongRoPE`, as Phi-3 has it: the ratio of the two contexts decides the factor of cosines and sines.
+fn long(keys: &Keys, rope: &Keys, dims: usize, turning: &Turning) -> Result<Scaling, ConfigError> {
+    let within = rope.optional_count("original_max_position_embeddings", POSITIONS_BITS)?;
+    let original = within.unwrap_or(turning.original);
+    let factors = rope
+        .optional_numbers("short_factor")?
+        .ok_or_else(|| keys.missing("rope_scaling.short_factor"))?;
+    if factors.len() != dims / 2 {
+        return Err(keys.unsupported(
+            "rope_scaling.short_factor",
+            format!("{} numbers", factors.len()),
+            format!(
+                "it must have {}, one for each pair of rotating dimensions",
+                dims / 2
+            ),
+        ));
+    }
+    let ratio = turning.max_positions as f64 / original as f64;
+    let by_ratio = (1.0 + ratio.max(1.0).ln() / (original as f64).ln()).sqrt();
+    let attention = rope.number("attention_factor", by_ratio)?;
+    let attention = keys.positive("attention_factor", attention)?;
+    Ok(Scaling::Long {
+        factors,
+        attention,
+        original,
+    })
 }

@@ -218,3 +218,111 @@ fn a_sliding_window_is_as_far_as_rows_may_go() {
     };
     assert_eq!(of("qwen3", &on), 32);
 }
+
+fn gemma3(change: Change<'_>) -> Result<ModelConfig, ConfigError> {
+    changed(
+        json!({
+            "model_type": "gemma3_text", "vocab_size": 320, "hidden_size": 64, "num_hidden_layers": 6,
+            "num_attention_heads": 4, "num_key_value_heads": 1, "intermediate_size": 160, "head_dim": 16,
+            "max_position_embeddings": 2048, "sliding_window": 512, "query_pre_attn_scalar": 64,
+            "hidden_activation": "gelu_pytorch_tanh", "rope_theta": 1e6, "rope_local_base_freq": 1e4,
+        }),
+        change,
+    )
+}
+
+#[test]
+fn gemma_3_has_local_layers_in_both_spellings() {
+    let four = gemma3(&|_| {}).unwrap();
+    let five = gemma3(&|m| {
+        m.remove("rope_theta");
+        m.remove("rope_local_base_freq");
+        let plain = |base: f64| json!({"rope_type": "default", "rope_theta": base});
+        let rope = json!({"full_attention": plain(1e6), "sliding_attention": plain(1e4)});
+        m.insert("rope_parameters".into(), rope);
+        let mut kinds = vec!["sliding_attention"; 5];
+        kinds.push("full_attention");
+        m.insert("layer_types".into(), json!(kinds));
+    })
+    .unwrap();
+    assert_eq!(four, five);
+    let local = four.local().unwrap();
+    assert_eq!(local.layers, [true, true, true, true, true, false]);
+    let bases = [local.rotary.base, four.rotary().unwrap().base];
+    assert_eq!(bases.map(f64::to_bits), [1e4_f64, 1e6].map(f64::to_bits));
+    // Every place sees all before it within the window alone.
+    assert_eq!((four.max_positions, four.is_tied), (512, true));
+    assert_eq!(four.embedding_scale(), Some(8.0));
+}
+
+#[test]
+fn what_of_gemma_is_not_computed_is_refused_by_name() {
+    let cases: [(&str, Value); 10] = [
+        ("hidden_activation", "gelu".into()),
+        ("hidden_act", "gelu".into()),
+        ("final_logit_softcapping", 30.0.into()),
+        ("attn_logit_softcapping", 50.0.into()),
+        ("use_bidirectional_attention", true.into()),
+        ("attention_bias", true.into()),
+        ("layer_types", json!(["full_attention"])),
+        ("head_dim", Value::Null),
+        ("sliding_window", Value::Null),
+        ("rope_parameters", json!({"rope_theta": 1e6})),
+    ];
+    for (key, value) in cases {
+        refused(
+            gemma3(&|m| drop(m.insert(key.into(), value.clone()))),
+            &[key],
+        );
+    }
+    for kind in ["gemma2", "gemma3", "mixtral", "qwen3_moe", "phimoe"] {
+        refused(
+            gemma3(&|m| drop(m.insert("model_type".into(), kind.into()))),
+            &[kind, KNOWN],
+        );
+    }
+}
+
+#[test]
+fn phi_3_is_stretched_within_its_first_context() {
+    let phi3 = |change: Change<'_>| {
+        llama(&|m| {
+            m.insert("model_type".into(), "phi3".into());
+            m.insert("original_max_position_embeddings".into(), 512.into());
+            m.insert("partial_rotary_factor".into(), 0.5.into());
+            let rope = json!({"type": "longrope", "short_factor": [1.0, 1.25, 1.5, 2.0]});
+            m.insert("rope_scaling".into(), rope);
+            change(m);
+        })
+    };
+    let found = phi3(&|_| {}).unwrap();
+    let rotary = found.rotary().unwrap();
+    assert_eq!((rotary.dims, found.max_positions), (8, 512));
+    let Scaling::Long {
+        attention, factors, ..
+    } = &rotary.scaling
+    else {
+        panic!("{rotary:?}")
+    };
+    // √(1 + ln 4 / ln 512)
+    assert!((attention - (11.0_f64 / 9.0).sqrt()).abs() < 1e-12);
+    assert_eq!(factors.len(), 4);
+    let cases: [(&str, Value); 4] = [
+        ("partial_rotary_factor", 1.5.into()),
+        ("partial_rotary_factor", 0.0.into()),
+        ("resid_pdrop", 0.1.into()),
+        (
+            "rope_scaling",
+            json!({"type": "longrope", "short_factor": [1.0]}),
+        ),
+    ];
+    for (key, value) in cases {
+        refused(phi3(&|m| drop(m.insert(key.into(), value.clone()))), &[key]);
+    }
+    // Nobody else's heads are stretched so.
+    let rope = json!({"rope_type": "longrope", "short_factor": [1.0]});
+    refused(
+        llama(&|m| drop(m.insert("rope_scaling".into(), rope.clone()))),
+        &["longrope", "Phi-3"],
+    );
+}
