@@ -204,7 +204,16 @@ fn adapters_that_do_not_fit_are_refused() {
             "[\"embed_tokens\"]",
             &["modules_to_save", "embed_tokens"],
         ),
-        ("rank_pattern", "{\"q_proj\": 8}", &["rank_pattern"]),
+        (
+            "rank_pattern",
+            "{\".*q_proj\": 8}",
+            &["rank_pattern", ".*q_proj", "merge"],
+        ),
+        (
+            "alpha_pattern",
+            "{\"q_proj\": 8, \"self_attn.q_proj\": 9}",
+            &["alpha_pattern", "8 by", "9 by"],
+        ),
         (
             "init_lora_weights",
             "\"pissa\"",

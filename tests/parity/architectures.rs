@@ -53,6 +53,7 @@ checkpoints! {
     gemma3: "gemma3",
     adapter_of_gpt2: "gpt2-lora",
     adapter_of_llama_stabilised: "llama-lora",
+    adapter_of_phi3_by_module: "phi3-lora",
 }
 
 /// Whole rows against the reference; then the same rows a token at a time, by remembered keys and values.

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::checkpoint::config::{ConfigError, Keys};
 
-/// Refuses by name what changes a number in another way than by pairs of one rank.
+/// Refuses by name what changes a number in another way than by pairs of matrices.
 pub(super) fn refuse_unsupported(keys: &Keys) -> Result<(), ConfigError> {
     let kind = keys.optional_text("peft_type")?.unwrap_or("none");
     if kind != "LORA" {
@@ -29,8 +29,6 @@ pub(super) fn refuse_unsupported(keys: &Keys) -> Result<(), ConfigError> {
     }
     for key in [
         "modules_to_save",
-        "rank_pattern",
-        "alpha_pattern",
         "layer_replication",
         "trainable_token_indices",
         "target_parameters",

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::ConfigError;
 
 /// A config's keys and where they stand. `null` is as absent.
+#[derive(Debug)]
 pub(in crate::checkpoint) struct Keys {
     path: PathBuf,
     map: Map<String, Value>,
@@ -28,7 +29,10 @@ impl Keys {
     }
 
     /// A table within.
-    pub(super) fn table(&self, key: &'static str) -> Result<Option<Self>, ConfigError> {
+    pub(in crate::checkpoint) fn table(
+        &self,
+        key: &'static str,
+    ) -> Result<Option<Self>, ConfigError> {
         match self.get(key) {
             None => Ok(None),
             Some(Value::Object(map)) => Ok(Some(Self {
@@ -80,6 +84,11 @@ impl Keys {
 
     pub(in crate::checkpoint) fn get(&self, key: &str) -> Option<&Value> {
         self.map.get(key).filter(|v| !v.is_null())
+    }
+
+    /// The names of all keys.
+    pub(in crate::checkpoint) fn names(&self) -> impl Iterator<Item = &str> {
+        self.map.keys().map(String::as_str)
     }
 
     /// Whether the key stands there, be it as `null`.
@@ -143,7 +152,10 @@ impl Keys {
             .ok_or_else(|| self.missing(key))
     }
 
-    pub(super) fn optional_number(&self, key: &str) -> Result<Option<f64>, ConfigError> {
+    pub(in crate::checkpoint) fn optional_number(
+        &self,
+        key: &str,
+    ) -> Result<Option<f64>, ConfigError> {
         match self.get(key) {
             None => Ok(None),
             Some(value) => match value.as_f64() {
@@ -162,7 +174,11 @@ impl Keys {
     }
 
     /// `number`, refused where it is no positive number.
-    pub(super) fn positive(&self, key: &'static str, number: f64) -> Result<f64, ConfigError> {
+    pub(in crate::checkpoint) fn positive(
+        &self,
+        key: &'static str,
+        number: f64,
+    ) -> Result<f64, ConfigError> {
         if number > 0.0 && number.is_finite() {
             return Ok(number);
         }

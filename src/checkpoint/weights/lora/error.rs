@@ -3,11 +3,15 @@
 use std::path::PathBuf;
 
 use crate::checkpoint::adapter::CONFIG;
+use crate::checkpoint::config::ConfigError;
 
 /// Why an adapter's matrices cannot be laid onto those of its base.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the message says what a field is")]
 pub enum LoraError {
+    /// Two names of `rank_pattern` or `alpha_pattern` disagree.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// A tensor of an adapter that is no half of a `LoRA` pair.
     #[error("{}: tensor {name} is neither lora_A nor lora_B of a matrix, and only those are supported; merge the adapter into its base with \
         PEFT's merge_and_unload", path.display())]

@@ -75,7 +75,7 @@ impl Adapter {
         let (a, b) = (verified.tensor(a)?, verified.tensor(b)?);
         let sum = b
             .f_matmul(&a)
-            .and_then(|product| product.f_mul_scalar(self.scale))
+            .and_then(|product| product.f_mul_scalar(pair.factor))
             .and_then(|sum| {
                 if pair.is_transposed {
                     sum.f_tr()

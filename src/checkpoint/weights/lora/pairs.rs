@@ -13,6 +13,8 @@ const WRAPPED: &str = "base_model.model.";
 pub(super) struct LoraPair {
     pub(super) place: usize,
     pub(super) is_transposed: bool,
+    /// What B · A is multiplied by.
+    pub(super) factor: f64,
     /// Names and shapes of A and B.
     pub(super) wanted: [(String, Vec<usize>); 2],
 }
@@ -108,7 +110,7 @@ impl Adapter {
             let Some(place) = own else {
                 return Err(self.no_matrix(name, module, base).into());
             };
-            match kind {
+            match &kind {
                 LoraName::Copy(_) => {
                     self.same_vocabulary(name, &shapes[name], &base.expected[place], base)?;
                     found.copies.push(Copied {
@@ -116,17 +118,17 @@ impl Adapter {
                         place,
                     });
                 }
-                LoraName::Half(_, other) if !shapes.contains_key(&other) => {
+                LoraName::Half(_, other) if !shapes.contains_key(other) => {
                     return Err(LoraError::Half {
                         path: path(),
                         name: name.clone(),
                     }
                     .into());
                 }
-                LoraName::Half(_, other) if *name < other => {
+                LoraName::Half(_, other) if name < other => {
                     found
                         .pairs
-                        .push(self.pair([name, &other], place, &shapes, base)?);
+                        .push(self.pair(module, [name, other], place, &shapes, base)?);
                 }
                 LoraName::Half(..) => {}
             }
@@ -178,6 +180,7 @@ impl Adapter {
 
     fn pair(
         &self,
+        module: &str,
         names: [&str; 2],
         place: usize,
         shapes: &BTreeMap<String, Vec<usize>>,
@@ -195,7 +198,8 @@ impl Adapter {
             (rows, columns)
         };
         let [a, b] = names.map(str::to_owned);
-        let wanted = [(a, vec![self.rank, from]), (b, vec![to, self.rank])];
+        let scale = self.scale(module).map_err(LoraError::from)?;
+        let wanted = [(a, vec![scale.rank, from]), (b, vec![to, scale.rank])];
         for (name, shape) in &wanted {
             if shapes[name] != *shape {
                 return Err(LoraError::Shape {
@@ -211,6 +215,7 @@ impl Adapter {
         Ok(LoraPair {
             place,
             is_transposed,
+            factor: scale.factor,
             wanted,
         })
     }
