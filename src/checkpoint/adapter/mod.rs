@@ -79,7 +79,7 @@ impl Adapter {
             revision: keys.optional_text("revision")?.unwrap_or("main").to_owned(),
             rank: keys.count("r", RANK_BITS)?,
             alpha: keys.number("lora_alpha", 8.0)?,
-            ranks: Patterns::read(&keys, RANKS)?,
+            ranks: Patterns::read(&keys, RANKS)?.whole(&keys, RANKS)?,
             alphas: Patterns::read(&keys, ALPHAS)?,
             is_stabilised: keys.flag("use_rslora", false)?,
             keys,
@@ -99,7 +99,7 @@ impl Adapter {
         #[allow(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "a rank that is no whole number has no matrices of its shape"
+            reason = "whole and positive"
         )]
         let whole = rank as usize;
         Ok(Scale {

@@ -30,6 +30,18 @@ impl Patterns {
         Ok(Self(patterns))
     }
 
+    /// These numbers, all of them whole.
+    pub(super) fn whole(self, keys: &Keys, key: &'static str) -> Result<Self, ConfigError> {
+        match self.0.iter().find(|(_, number)| number.fract() > 0.0) {
+            None => Ok(self),
+            Some((name, number)) => Err(keys.unsupported(
+                key,
+                format!("{number} by {name:?}"),
+                "a rank is a whole number",
+            )),
+        }
+    }
+
     /// The number of a module. Errors: names that disagree, of which PEFT would take the first that was written.
     pub(super) fn of(
         &self,
@@ -101,6 +113,8 @@ mod tests {
         let of = |module| patterns.of(&keys, key, module);
         assert_eq!(of("model.layers.1.self_attn.q_proj").unwrap(), Some(8.0));
         assert_eq!(of("model.layers.1.self_attn.o_proj").unwrap(), Some(2.0));
+        let half = Patterns(vec![("q_proj".to_owned(), 2.5)]);
+        assert!(half.whole(&keys, key).is_err());
         assert_eq!(of("model.layers.1.self_attn.k_proj").unwrap(), None);
         let message = of("model.layers.0.self_attn.q_proj")
             .unwrap_err()

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::keys::{Keys, LAYERS_BITS, POSITIONS_BITS, WIDTH_BITS};
+use super::keys::{Keys, LAYERS_BITS, POSITIONS_BITS};
 use super::llama::Sizes;
 use super::rotary::Turning;
 use super::{ConfigError, Gate, HeadNorms, LlamaConfig, Local, ModelConfig, NormPlace, rotary};
@@ -26,7 +26,6 @@ pub(super) fn parse(keys: &Keys, model_type: &str) -> Result<ModelConfig, Config
         }
     }
     let sizes = Sizes::read(keys, model_type)?;
-    let hidden_size = keys.count("hidden_size", WIDTH_BITS)?;
     let turning = |base: (&'static str, f64)| Turning {
         head_dims: sizes.head_dims,
         max_positions: sizes.max_positions,
@@ -37,7 +36,7 @@ pub(super) fn parse(keys: &Keys, model_type: &str) -> Result<ModelConfig, Config
     let gemma = |rotary| LlamaConfig {
         has_weights_from_one: true,
         gate: Gate::GeluTanh,
-        embedding_scale: Some((hidden_size as f64).sqrt()),
+        embedding_scale: Some((sizes.hidden_size as f64).sqrt()),
         ..LlamaConfig::plain(rotary)
     };
     if model_type == "gemma" {

@@ -105,7 +105,7 @@ pub enum HeadNorms {
 
 /// Sizes that decide others.
 pub(super) struct Sizes {
-    hidden_size: usize,
+    pub(super) hidden_size: usize,
     heads: usize,
     key_heads: usize,
     pub(super) head_dims: usize,

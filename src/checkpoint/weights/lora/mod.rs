@@ -63,27 +63,10 @@ impl Adapter {
         let found = self.found(&weights, base)?;
         let verified = self.verified(&weights, &found, base)?;
         for pair in &found.pairs {
-            let sum = self.sum(pair, &verified)?;
+            let sum = sum(pair, &verified)?;
             take(pair.place, &sum).map_err(|source| pair.torch(source))?;
         }
         Ok(())
-    }
-
-    /// What a pair adds.
-    fn sum(&self, pair: &LoraPair, verified: &VerifiedWeights<'_>) -> Result<Tensor, WeightsError> {
-        let [(a, _), (b, _)] = &pair.wanted;
-        let (a, b) = (verified.tensor(a)?, verified.tensor(b)?);
-        let sum = b
-            .f_matmul(&a)
-            .and_then(|product| product.f_mul_scalar(pair.factor))
-            .and_then(|sum| {
-                if pair.is_transposed {
-                    sum.f_tr()
-                } else {
-                    Ok(sum)
-                }
-            });
-        sum.map_err(|source| pair.torch(source))
     }
 
     /// The weights held against what was found in them: copies of the base's tensors must be that.
@@ -108,4 +91,21 @@ impl Adapter {
         }
         Ok(verified)
     }
+}
+
+/// What a pair adds.
+fn sum(pair: &LoraPair, verified: &VerifiedWeights<'_>) -> Result<Tensor, WeightsError> {
+    let [(a, _), (b, _)] = &pair.wanted;
+    let (a, b) = (verified.tensor(a)?, verified.tensor(b)?);
+    let sum = b
+        .f_matmul(&a)
+        .and_then(|product| product.f_mul_scalar(pair.factor))
+        .and_then(|sum| {
+            if pair.is_transposed {
+                sum.f_tr()
+            } else {
+                Ok(sum)
+            }
+        });
+    sum.map_err(|source| pair.torch(source))
 }
