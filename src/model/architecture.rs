@@ -97,17 +97,18 @@ impl Tensors {
 
     /// A norm by the root of the mean square.
     pub(super) fn rms_norm(&mut self, name: &str, width: usize) -> Norm {
-        Norm::Rms {
-            weight: self.push(format!("{name}.weight"), vec![width], true),
-            from_one: false,
-        }
+        self.rms(name, width, false)
     }
 
     /// The same, times 1 + its weight.
     pub(super) fn rms_norm_from_one(&mut self, name: &str, width: usize) -> Norm {
+        self.rms(name, width, true)
+    }
+
+    fn rms(&mut self, name: &str, width: usize, from_one: bool) -> Norm {
         Norm::Rms {
             weight: self.push(format!("{name}.weight"), vec![width], true),
-            from_one: true,
+            from_one,
         }
     }
 

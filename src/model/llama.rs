@@ -54,15 +54,13 @@ pub(super) fn blueprint(config: &ModelConfig, llama: &LlamaConfig) -> Blueprint 
         HeadNorms::EachHead => Some([config.head_dims; 2]),
         HeadNorms::Whole => Some([queries, keys]),
     };
+    let last = ["post_attention_layernorm", "post_feedforward_layernorm"];
     let (before, after) = match llama.norms {
         NormPlace::Before => (Some(["input_layernorm", "post_attention_layernorm"]), None),
-        NormPlace::After => (
-            None,
-            Some(["post_attention_layernorm", "post_feedforward_layernorm"]),
-        ),
+        NormPlace::After => (None, Some(last)),
         NormPlace::Both => (
             Some(["input_layernorm", "pre_feedforward_layernorm"]),
-            Some(["post_attention_layernorm", "post_feedforward_layernorm"]),
+            Some(last),
         ),
     };
     let layer = Llama {

@@ -26,12 +26,9 @@ pub(super) fn parse(keys: &Keys, model_type: &str) -> Result<ModelConfig, Config
         }
     }
     let sizes = Sizes::read(keys, model_type)?;
-    let turning = |base: (&'static str, f64)| Turning {
-        head_dims: sizes.head_dims,
-        max_positions: sizes.max_positions,
-        original: sizes.max_positions,
+    let turning = |base| Turning {
         base,
-        is_partial: false,
+        ..sizes.turning()
     };
     let gemma = |rotary| LlamaConfig {
         has_weights_from_one: true,
@@ -40,7 +37,7 @@ pub(super) fn parse(keys: &Keys, model_type: &str) -> Result<ModelConfig, Config
         ..LlamaConfig::plain(rotary)
     };
     if model_type == "gemma" {
-        let llama = gemma(rotary::turning(keys, &turning(("rope_theta", 1e4)))?);
+        let llama = gemma(rotary::parse(keys, &turning(("rope_theta", 1e4)))?);
         return sizes.config(keys, sizes.max_positions, (1e-6, true), llama);
     }
     let layers = local_layers(keys)?;
@@ -59,10 +56,10 @@ pub(super) fn parse(keys: &Keys, model_type: &str) -> Result<ModelConfig, Config
         head_norms: HeadNorms::EachHead,
         score_scale: (sizes.head_dims as f64 / scalar).sqrt(),
         local: Some(Local {
-            rotary: rotary::turning(&local, &turning(("rope_local_base_freq", 1e4)))?,
+            rotary: rotary::parse(&local, &turning(("rope_local_base_freq", 1e4)))?,
             layers,
         }),
-        ..gemma(rotary::turning(&global, &turning(("rope_theta", 1e6)))?)
+        ..gemma(rotary::parse(&global, &turning(("rope_theta", 1e6)))?)
     };
     sizes.config(keys, longest, (1e-6, true), llama)
 }

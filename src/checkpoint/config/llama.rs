@@ -4,6 +4,7 @@
 use super::keys::{
     HEADS_BITS, INTERMEDIATE_BITS, Keys, LAYERS_BITS, POSITIONS_BITS, VOCABULARY_BITS, WIDTH_BITS,
 };
+use super::rotary::Turning;
 use super::{ConfigError, Family, ModelConfig, Rotary, rotary};
 
 /// Most dimensions of all heads together: every count of parameters stays within 64 bits.
@@ -127,6 +128,11 @@ impl Sizes {
         })
     }
 
+    /// How heads rotate, where the settings say nothing else.
+    pub(super) fn turning(&self) -> Turning {
+        Turning::plain(self.head_dims, self.max_positions)
+    }
+
     /// The whole config. `longest`: the longest row that every place sees all of; what a library takes for absent keys.
     pub(super) fn config(
         &self,
@@ -181,7 +187,7 @@ pub(super) fn parse(keys: &Keys, model_type: &str) -> Result<ModelConfig, Config
             "olmo2" => HeadNorms::Whole,
             _ => HeadNorms::None,
         },
-        ..LlamaConfig::plain(rotary::parse(keys, sizes.head_dims, sizes.max_positions)?)
+        ..LlamaConfig::plain(rotary::parse(keys, &sizes.turning())?)
     };
     sizes.config(keys, longest, (norm_eps, false), llama)
 }

@@ -75,20 +75,8 @@ fn rotary(keys: &Keys, head_dims: usize) -> Result<Rotary, ConfigError> {
     let share = rotary::once(keys, "partial_rotary_factor", &shares)?.unwrap_or(0.25);
     let bases = ["rotary_emb_base", "rope_theta"];
     let base = rotary::once(keys, "rope_theta", &bases)?.unwrap_or(10_000.0);
-    if !(0.0..=1.0).contains(&share) {
-        return Err(keys.unsupported("rotary_pct", share.to_string(), "allowed: 0 to 1"));
-    }
+    let dims = rotary::rotating(keys, "rotary_pct", share, head_dims)?;
     let base = keys.positive("rotary_emb_base", base)?;
-    // Truncated, as transformers does.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    let dims = (head_dims as f64 * share) as usize;
-    if !dims.is_multiple_of(2) {
-        return Err(keys.unsupported(
-            "rotary_pct",
-            share.to_string(),
-            "it must give each head an even number of rotating dimensions",
-        ));
-    }
     Ok(Rotary {
         dims,
         base,

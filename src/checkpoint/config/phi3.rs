@@ -13,14 +13,12 @@ pub(super) fn parse(keys: &Keys) -> Result<ModelConfig, ConfigError> {
     keys.refuse_dropout(&["attention_dropout", "resid_pdrop", "embd_pdrop"])?;
     let sizes = Sizes::read(keys, "phi3")?;
     let original = keys.optional_count("original_max_position_embeddings", POSITIONS_BITS)?;
-    let rotary = rotary::turning(
+    let rotary = rotary::parse(
         keys,
         &Turning {
-            head_dims: sizes.head_dims,
-            max_positions: sizes.max_positions,
             original: original.unwrap_or(ORIGINAL),
-            base: ("rope_theta", 10_000.0),
             is_partial: true,
+            ..sizes.turning()
         },
     )?;
     let window = keys.optional_count("sliding_window", POSITIONS_BITS)?;

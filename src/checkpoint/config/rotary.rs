@@ -59,22 +59,21 @@ pub(super) struct Turning {
     pub(super) is_partial: bool,
 }
 
-/// The rotary embedding of a model all of whose dimensions rotate, by Llama's own base.
-pub(super) fn parse(keys: &Keys, dims: usize, max_positions: usize) -> Result<Rotary, ConfigError> {
-    turning(
-        keys,
-        &Turning {
-            head_dims: dims,
+impl Turning {
+    /// All dimensions of a head, by Llama's own base.
+    pub(super) fn plain(head_dims: usize, max_positions: usize) -> Self {
+        Self {
+            head_dims,
             max_positions,
             original: max_positions,
             base: ("rope_theta", 10_000.0),
             is_partial: false,
-        },
-    )
+        }
+    }
 }
 
 /// The rotary embedding of a model.
-pub(super) fn turning(keys: &Keys, turning: &Turning) -> Result<Rotary, ConfigError> {
+pub(super) fn parse(keys: &Keys, turning: &Turning) -> Result<Rotary, ConfigError> {
     let (name, otherwise) = turning.base;
     let base = once(keys, "rope_theta", &[name])?.unwrap_or(otherwise);
     let base = keys.positive(name, base)?;
@@ -86,18 +85,8 @@ pub(super) fn turning(keys: &Keys, turning: &Turning) -> Result<Rotary, ConfigEr
             "supported: 1 (all dimensions of a head rotate)",
         ));
     }
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    let dims = (turning.head_dims as f64 * share).max(0.0) as usize;
-    if dims == 0 || dims > turning.head_dims || !dims.is_multiple_of(2) {
-        return Err(keys.unsupported(
-            "partial_rotary_factor",
-            share.to_string(),
-            format!(
-                "allowed: above 0 to 1, for an even number of the {} dimensions",
-                turning.head_dims
-            ),
-        ));
-    }
+    let share = keys.positive("partial_rotary_factor", share)?;
+    let dims = rotating(keys, "partial_rotary_factor", share, turning.head_dims)?;
     // Where both stand, both versions of transformers take `rope_scaling`.
     let rope = keys.table("rope_scaling")?;
     let scaling = match rope.or(keys.table("rope_parameters")?) {
@@ -109,6 +98,29 @@ pub(super) fn turning(keys: &Keys, turning: &Turning) -> Result<Rotary, ConfigEr
         base,
         scaling,
     })
+}
+
+/// Dimensions of a head that rotate, by their share.
+pub(super) fn rotating(
+    keys: &Keys,
+    key: &'static str,
+    share: f64,
+    head_dims: usize,
+) -> Result<usize, ConfigError> {
+    if !(0.0..=1.0).contains(&share) {
+        return Err(keys.unsupported(key, share.to_string(), "allowed: 0 to 1"));
+    }
+    // Truncated, as transformers does.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let dims = (head_dims as f64 * share) as usize;
+    if !dims.is_multiple_of(2) {
+        return Err(keys.unsupported(
+            key,
+            share.to_string(),
+            "it must give each head an even number of rotating dimensions",
+        ));
+    }
+    Ok(dims)
 }
 
 /// A number that may stand in `rope_parameters` (transformers 5), in `rope_scaling` and under some names beside them (4).
